@@ -1,0 +1,157 @@
+"""What goes into every graph and what comes out: names, dims and dtypes, written once.
+
+Exporter, precision variants, proof, engine builder and loader all read this table. A dim is a
+letter of `runtime.arrays` or a number. Letters in MOVING change from call to call and must be
+symbolic in a graph; every other letter is a size of the voice and must be a number in the graph.
+"""
+
+from dataclasses import dataclass, replace
+
+MOVING = frozenset("XPTQKCNSRFMUZ")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output.
+
+    Attributes:
+        name: as in the graph; `{layer}` stands for 0 .. L-1.
+        dtype: numpy's name of the element type.
+        dims: numbers, letters, or sums and products of them ("X+P", "640*N").
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[int | str, ...]
+
+    @property
+    def per_layer(self) -> bool:
+        """Whether this stands for one tensor in each layer."""
+        return "{layer}" in self.name
+
+    @property
+    def moving(self) -> tuple[bool, ...]:
+        """Per dim, whether it changes from call to call."""
+        return tuple(isinstance(dim, str) and bool(MOVING & set(dim)) for dim in self.dims)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One ONNX file.
+
+    Attributes:
+        shared: whether it serves all voices of a build (a base) or belongs to one voice.
+        inputs: every input; each must be used by the graph.
+        outputs: every output.
+        optional: names of inputs that only some families have.
+    """
+
+    shared: bool
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    optional: frozenset[str] = frozenset()
+
+    def expanded(self, layers: int) -> "Graph":
+        """The same graph with `{layer}` written out for `layers` layers."""
+        return replace(
+            self, inputs=_expand(self.inputs, layers), outputs=_expand(self.outputs, layers)
+        )
+
+    def without(self, absent: frozenset[str]) -> "Graph":
+        """The same graph less optional inputs that a family does not have."""
+        return replace(
+            self,
+            inputs=tuple(tensor for tensor in self.inputs if tensor.name not in absent),
+            optional=self.optional - absent,
+        )
+
+
+def _expand(tensors: tuple[Tensor, ...], layers: int) -> tuple[Tensor, ...]:
+    """Repeat each run of per-layer tensors layer by layer, in their order."""
+    once = [tensor for tensor in tensors if not tensor.per_layer]
+    repeated = [tensor for tensor in tensors if tensor.per_layer]
+    return tuple(once) + tuple(
+        replace(tensor, name=tensor.name.format(layer=layer))
+        for layer in range(layers)
+        for tensor in repeated
+    )
+
+
+def _f32(name: str, *dims: int | str) -> Tensor:
+    return Tensor(name, "float32", dims)
+
+
+def _i64(name: str, *dims: int | str) -> Tensor:
+    return Tensor(name, "int64", dims)
+
+
+GRAPHS: dict[str, Graph] = {
+    "hubert": Graph(
+        shared=True,
+        inputs=(_f32("audio", 1, "S"),),
+        outputs=(_f32("features", 1, "W", "F"),),
+    ),
+    "roberta": Graph(
+        shared=True,
+        inputs=(_i64("input_ids", 1, "U+2"),),
+        outputs=(_f32("features", "U", "W"),),
+    ),
+    "speaker": Graph(
+        shared=True,
+        inputs=(_f32("filter_bank", 1, "M", 80),),
+        outputs=(_f32("embedding", 1, "E"),),
+    ),
+    "quantizer": Graph(
+        shared=False,
+        inputs=(_f32("features", 1, "W", "F"),),
+        outputs=(_i64("tokens", 1, "P"),),
+    ),
+    "style": Graph(
+        shared=False,
+        inputs=(_f32("spectrogram", 1, "Y", "R"), _f32("speaker_embedding", 1, "E")),
+        outputs=(_f32("style", 1, "G", 1),),
+        optional=frozenset({"speaker_embedding"}),
+    ),
+    "t2s_embed": Graph(
+        shared=False,
+        inputs=(
+            _i64("phones", 1, "X"),
+            _f32("text_features", 1, 1024, "X"),
+            _i64("prompts", 1, "P"),
+        ),
+        outputs=(_f32("rows", "X+P", "D"), _f32("bias", 1, 1, "X+P", "X+P")),
+    ),
+    "t2s_decoder": Graph(
+        shared=False,
+        inputs=(
+            _f32("rows", "Q", "D"),
+            Tensor("live_rows", "int32", (1,)),
+            _f32("bias", 1, 1, "Q", "K"),
+            _f32("past_keys.{layer}", 1, "H", "C", "A"),
+            _f32("past_values.{layer}", 1, "H", "C", "A"),
+        ),
+        outputs=(
+            _f32("logits", 1, "V"),
+            _f32("present_keys.{layer}", 1, "H", "C", "A"),
+            _f32("present_values.{layer}", 1, "H", "C", "A"),
+        ),
+    ),
+    "prior": Graph(
+        shared=False,
+        inputs=(
+            _i64("tokens", 1, "T"),
+            _i64("phones", 1, "X"),
+            _f32("style", 1, "G", 1),
+            _f32("noise", 1, "I", "N"),
+            _f32("noise_scale", 1),
+            _i64("frame_index", "N"),
+            _f32("frame_fraction", "N"),
+        ),
+        outputs=(_f32("latent", 1, "I", "N"),),
+    ),
+    "vocoder": Graph(
+        shared=False,
+        inputs=(_f32("latent", 1, "I", "N"), _f32("style", 1, "G", 1)),
+        outputs=(_f32("audio", 1, "640*N"),),
+    ),
+}

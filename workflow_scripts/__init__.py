@@ -1,0 +1,1 @@
+"""From checkpoints to proved voices: what the rules of the workflow call."""
