@@ -1,0 +1,22 @@
+"""The option and the fixtures that all tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import goldens
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let another set of goldens of the same layout be run."""
+    parser.addoption(
+        "--golden-dir",
+        type=Path,
+        default=Path(__file__).parent / "tests" / "golden",
+        help="folder with t2s/, sovits/, text/ and their manifests (default: tests/golden)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Cases are read when tests are collected, so the folder must be known before."""
+    goldens.ROOT = config.getoption("--golden-dir").resolve()

@@ -1,0 +1,119 @@
+"""The reference's own numbers: which cases there are and their arrays, by the manifests alone."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).parent / "golden"  # --golden-dir replaces it before collection
+
+
+@cache
+def manifest(kind: str) -> dict[str, Any]:
+    """The manifest of one kind ("t2s", "sovits"); empty where the folder has none."""
+    path = ROOT / kind / "manifest.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+@cache
+def arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of one npz file, by name."""
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One recorded run.
+
+    Attributes:
+        name: unique among its kind; the test's id.
+        folder: where its files are.
+        data: name of its npz file.
+        facts: what the manifest says of it.
+        checkpoint: name of the model's file or folder; empty if it needs none.
+    """
+
+    name: str
+    folder: Path
+    data: str
+    facts: dict[str, Any] = field(compare=False)
+    checkpoint: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def model(self) -> Path:
+        """The checkpoint, or the folder of a base."""
+        return self.folder / self.checkpoint
+
+    def __getitem__(self, array: str) -> NDArray[Any]:
+        return arrays(self.folder / self.data)[array]
+
+    def __contains__(self, array: str) -> bool:
+        return array in arrays(self.folder / self.data)
+
+
+def t2s_cases(kind: str) -> list[Case]:
+    """Cases of `single` utterances, `batch`, `stream`, `sampling` or `pe`."""
+    files = manifest("t2s").get("files", {})
+    return [
+        Case(name.removesuffix(".npz"), ROOT / "t2s", name, facts, facts.get("checkpoint", ""))
+        for name, facts in files.items()
+        if facts["kind"] == kind
+    ]
+
+
+def sovits_models() -> list[Case]:
+    """One case per acoustic model; `facts["cases"]` lists its decodes."""
+    models = manifest("sovits").get("models", {})
+    return [
+        Case(name, ROOT / "sovits", facts["data"], facts, facts["checkpoint"])
+        for name, facts in models.items()
+    ]
+
+
+def sovits_decodes() -> list[Case]:
+    """One case per recorded decode of every acoustic model."""
+    return [
+        Case(f"{model}-{decode['name']}", model.folder, model.data, decode, model.checkpoint)
+        for model in sovits_models()
+        for decode in model.facts["cases"]
+    ]
+
+
+def frontend_cases(kind: str) -> list[Case]:
+    """Cases of `spectrogram`, `resample`, `reference_audio` or `fbank`."""
+    front = manifest("sovits").get("frontend")
+    if not front:
+        return []
+    return [
+        Case(f"{kind}{i}", ROOT / "sovits", front["data"], facts, facts.get("wav", ""))
+        for i, facts in enumerate(front[kind])
+    ]
+
+
+def speaker_cases() -> list[Case]:
+    """One case per recorded speaker embedding."""
+    found = manifest("sovits").get("speaker_verification", {"models": [], "data": ""})
+    return [
+        Case(case["embedding"], ROOT / "sovits", found["data"], case | {"config": model["config"]},
+             model["checkpoint"])
+        for model in found["models"]
+        for case in model["cases"]
+    ]  # fmt: skip
+
+
+def base_cases(kind: str) -> list[Case]:
+    """One case per recorded pass of a `hubert` or `bert` folder."""
+    found = manifest("sovits").get(kind, {"models": [], "data": ""})
+    return [
+        Case(f"{model['dir']}-{i}", ROOT / "sovits", found["data"], model | case, model["dir"])
+        for model in found["models"]
+        for i, case in enumerate(model.get("outputs") or model["cases"])
+    ]
