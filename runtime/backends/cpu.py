@@ -1,0 +1,72 @@
+"""ONNX Runtime on the CPU: the back end that is always there."""
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from numpy.typing import NDArray
+
+from runtime.backends import Arrays, Threads
+from runtime.errors import GraphError
+
+PROVIDER = "CPUExecutionProvider"
+ERRORS_ONLY = 3
+
+
+def missing() -> str | None:
+    """Never missing: ONNX Runtime is a dependency."""
+    return None
+
+
+class CpuGraph:
+    """One graph in an ONNX Runtime session."""
+
+    def __init__(self, path: Path, threads: Threads) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads.intra_op
+        options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        # spinning workers of an idle session would slow whatever runs next on the same cores
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        try:
+            self.session = onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
+        except Exception as error:  # the library's own types are not public
+            raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
+        self._outputs = [output.name for output in self.session.get_outputs()]
+
+    def run(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """All outputs in the graph's order."""
+        results: list[NDArray[Any]] = self.session.run(self._outputs, dict(inputs))
+        return results
+
+    def binding(self) -> "Binding":
+        """An own set of bound buffers over this session."""
+        return Binding(self.session)
+
+
+class Binding:
+    """Buffers bound by address: nothing is allocated or copied by a run.
+
+    The caller keeps every bound array alive and in place.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._binding = session.io_binding()
+
+    def bind_input(self, name: str, array: NDArray[Any]) -> None:
+        """Read this input from `array` (contiguous)."""
+        self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    def bind_output(self, name: str, array: NDArray[Any]) -> None:
+        """Write this output into `array` (contiguous)."""
+        self._binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    def run(self) -> None:
+        """Run once over the bound buffers."""
+        self._session.run_with_iobinding(self._binding)
+
+
+def open_graph(path: Path, threads: Threads) -> CpuGraph:
+    """Load one ONNX file."""
+    return CpuGraph(path, threads)

@@ -1,0 +1,97 @@
+"""The runtime's decode loop against the reference's own tokens, and its limits."""
+
+import numpy as np
+import pytest
+
+from runtime.cache import CAPACITIES
+from runtime.decode import Ending, Limits, Prompt
+from runtime.errors import SettingError
+from runtime.sampler import Sampling
+from tests.goldens import Case, t2s_cases
+from tests.t2s_models import t2s_decoder
+
+SINGLE = t2s_cases("single")
+
+
+def ones(_step: int, count: int) -> np.ndarray:
+    return np.ones(count, np.float32)
+
+
+def prompt_of(case: Case, row: str = "") -> Prompt:
+    return Prompt(case[f"{row}phoneme_ids"][0], case[f"{row}bert_feature"][0], case["prompts"][0])
+
+
+def greedy(facts: dict[str, float]) -> Sampling:
+    return Sampling(top_k=1, repetition_penalty=facts["repetition_penalty"])
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("case", SINGLE, ids=str)
+def test_greedy_tokens_and_endings_equal_the_reference(case: Case) -> None:
+    decoder = t2s_decoder(case.model)
+    for name, facts in case.facts["info"]["greedy"].items():
+        ending = Ending()
+        limits = Limits(early_stop_tokens=facts["early_stop_num"])
+        got = list(decoder.tokens(prompt_of(case), greedy(facts), ones, limits, ending))
+        assert got == case[f"greedy_{name}_tokens"].tolist(), name
+        assert ending.reason == facts["ended_by"].replace("cap1500", "cap")
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("case", SINGLE, ids=str)
+def test_sampled_tokens_equal_the_reference(case: Case) -> None:
+    decoder = t2s_decoder(case.model)
+    for name, facts in case.facts["info"]["sampled"].items():
+        noise = case[f"sampled_{name}_noise"]
+        sampling = Sampling(
+            facts["top_k"], facts["top_p"], facts["temperature"], facts["repetition_penalty"]
+        )
+        limits = Limits(early_stop_tokens=facts["early_stop_num"])
+        got = decoder.tokens(
+            prompt_of(case), sampling, lambda s, n, noise=noise: noise[s, :n], limits, Ending()
+        )
+        assert list(got) == case[f"sampled_{name}_tokens"].tolist(), name
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("case", t2s_cases("batch"), ids=str)
+def test_each_row_of_a_batch_equals_the_reference(case: Case) -> None:
+    decoder, facts = t2s_decoder(case.model), case.facts["info"]
+    limits = Limits(early_stop_tokens=facts["early_stop_num"])
+    for row in range(len(facts["rows"])):
+        prompt = prompt_of(case, f"row{row}_")
+        got = list(decoder.tokens(prompt, greedy(facts), ones, limits, Ending()))
+        assert got == case[f"row{row}_tokens_alone"].tolist()
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return next(case for case in SINGLE if case["prompts"].size)
+
+
+@pytest.mark.golden
+def test_the_cache_grows_without_changing_the_tokens(case: Case) -> None:
+    sampling, limits = Sampling(top_k=1, repetition_penalty=1.0), Limits(early_stop_tokens=600)
+    prompt = prompt_of(case)
+    decoder = t2s_decoder(case.model)
+    first = list(decoder.tokens(prompt, sampling, ones, limits, Ending()))
+    assert prompt.rows + len(first) > CAPACITIES[0], "never grew"
+    # the grown state is kept for the next utterance, which therefore does not grow
+    assert list(decoder.tokens(prompt, sampling, ones, limits, Ending())) == first
+
+
+@pytest.mark.golden
+def test_max_len_ends_an_utterance_and_says_so(case: Case) -> None:
+    decoder, prompt, ending = t2s_decoder(case.model), prompt_of(case), Ending()
+    limits = Limits(max_len=prompt.rows + 5)
+    tokens = list(decoder.tokens(prompt, Sampling(top_k=1), ones, limits, ending))
+    assert len(tokens) == 5
+    assert ending.reason == "max_len"
+
+
+@pytest.mark.golden
+def test_a_prompt_that_fills_max_len_is_refused(case: Case) -> None:
+    prompt = prompt_of(case)
+    with pytest.raises(SettingError, match="leave no room in"):
+        limits = Limits(max_len=prompt.rows)
+        next(t2s_decoder(case.model).tokens(prompt, Sampling(), ones, limits, Ending()))

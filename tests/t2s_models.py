@@ -1,0 +1,46 @@
+"""The T2S goldens' checkpoints as PyTorch models and as graphs, made once per run."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import onnx
+import torch
+
+from runtime.backends import Threads
+from runtime.backends.cpu import open_graph
+from runtime.cache import CacheShape
+from runtime.decode import Decoder, StepTables
+from workflow_scripts.graphs.t2s import build_decoder, build_embed, default_form, step_tables
+from workflow_scripts.models.t2s import T2S
+
+LONGEST = 2048
+
+
+@cache
+def t2s_model(checkpoint: Path) -> T2S:
+    stored = torch.load(checkpoint, weights_only=True)
+    return T2S(stored["weight"], stored["config"])
+
+
+@cache
+def t2s_graphs(checkpoint: Path, form: str = "") -> Path:
+    model = t2s_model(checkpoint)
+    folder = Path(mkdtemp(prefix="t2s-graphs-"))
+    onnx.save(build_embed(model), folder / "t2s_embed.onnx")
+    decoder = build_decoder(model, form or default_form(model.sizes))
+    onnx.save(decoder, folder / "t2s_decoder.onnx")
+    return folder
+
+
+@cache
+def t2s_decoder(checkpoint: Path, form: str = "") -> Decoder:
+    folder, model = t2s_graphs(checkpoint, form), t2s_model(checkpoint)
+    one = Threads(intra_op=1)
+    sizes = model.sizes
+    return Decoder(
+        open_graph(folder / "t2s_embed.onnx", one),
+        open_graph(folder / "t2s_decoder.onnx", one),
+        StepTables.from_arrays(step_tables(model), LONGEST),
+        CacheShape(sizes.layers, sizes.heads, sizes.head_width),
+    )

@@ -1,0 +1,111 @@
+"""How a back end spells attention over a KV cache that stays in place: one function a spelling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from workflow_scripts.graphs.builder import GraphBuilder
+from workflow_scripts.models.t2s import T2SSizes
+
+LOWEST = np.array(np.finfo(np.float32).min, np.float32)
+
+
+@dataclass(frozen=True)
+class CachedAttention:
+    """One layer's attention in a graph under construction.
+
+    Attributes:
+        packed: name of queries, keys and values side by side, float32 [Q, 3 D].
+        layer: number of the layer; its caches are `past_keys.{layer}` and so on.
+    """
+
+    packed: str
+    layer: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """A spelling.
+
+    Attributes:
+        opset: the operator set that it needs.
+        prepare: adds what all layers share, once.
+        attend: adds one layer; returns the name of float32 [Q, D].
+        note: where it runs.
+    """
+
+    opset: int
+    prepare: Callable[[GraphBuilder], None]
+    attend: Callable[[GraphBuilder, CachedAttention, T2SSizes], str]
+    note: str
+
+
+def fits_group_query(sizes: T2SSizes) -> bool:
+    """ONNX Runtime's operator refuses head widths that are not a multiple of 8."""
+    return sizes.head_width % 8 == 0
+
+
+def _prepare_group_query(graph: GraphBuilder) -> None:
+    one = graph.weight("int32.1", np.array([1], np.int32))
+    graph.add("Sub", ["live_rows", one], to="last_row")
+
+
+def _group_query(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
+    batch = graph.integers(0)
+    layer = at.layer
+    mixed, _, _ = graph.add_many(
+        "GroupQueryAttention",
+        [
+            graph.add("Unsqueeze", [at.packed, batch]),
+            *("", ""),  # keys and values are packed into the first input
+            *(f"past_keys.{layer}", f"past_values.{layer}"),
+            *("last_row", "live_rows"),
+            *("", "", ""),  # rotary tables and position ids
+            "bias",
+        ],
+        ["", f"present_keys.{layer}", f"present_values.{layer}"],
+        num_heads=sizes.heads,
+        kv_num_heads=sizes.heads,
+        scale=sizes.head_width**-0.5,
+        do_rotary=0,
+        causal=0,  # the bias does the masking: text rows see text behind them
+    )
+    return graph.add("Squeeze", [mixed, batch])
+
+
+def _prepare_scatter(graph: GraphBuilder) -> None:
+    """Write position of the new rows, and the bias widened to the capacity of the cache."""
+    rows = graph.add("Shape", ["rows"], start=0, end=1)
+    live = graph.cast("live_rows", "int64")
+    graph.add("Sub", [live, rows], to="first_new_row")
+    capacity = graph.add("Shape", ["past_keys.0"], start=2, end=3)
+    width = graph.add("Shape", ["bias"], start=3, end=4)
+    missing = graph.add("Sub", [capacity, width])
+    none = graph.integers(0, 0, 0, 0, 0, 0, 0)
+    pads = graph.add("Concat", [none, missing], axis=0)
+    graph.add("Pad", ["bias", pads, graph.weight("lowest", LOWEST)], to="wide_bias")
+
+
+def _scatter(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
+    heads = graph.integers(1, -1, 3 * sizes.heads, sizes.head_width)
+    split = graph.add("Transpose", [graph.add("Reshape", [at.packed, heads])], perm=[0, 2, 1, 3])
+    query, key, value = graph.add_many("Split", [split], ["", "", ""], axis=1, num_outputs=3)
+    keys, values = (
+        graph.add(
+            "TensorScatter",
+            [f"past_{kind}.{at.layer}", new, "first_new_row"],
+            to=f"present_{kind}.{at.layer}",
+            axis=2,
+        )
+        for kind, new in (("keys", key), ("values", value))
+    )
+    mixed = graph.add("Attention", [query, keys, values, "wide_bias"])
+    rows = graph.add("Transpose", [mixed], perm=[0, 2, 1, 3])
+    return graph.add("Reshape", [rows, graph.integers(-1, sizes.hidden)])
+
+
+FORMS: dict[str, Form] = {
+    "group_query": Form(18, _prepare_group_query, _group_query, "ONNX Runtime, in place, fastest"),
+    "scatter": Form(24, _prepare_scatter, _scatter, "standard operators, any head width"),
+}
