@@ -1,0 +1,1 @@
+"""What users carry: graphs, tables and facts of a voice in one folder."""

@@ -1,0 +1,1 @@
+"""ONNX graphs of the contract, from the PyTorch models."""

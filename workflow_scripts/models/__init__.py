@@ -1,0 +1,1 @@
+"""The networks in PyTorch: the reference that everything later is compared with."""

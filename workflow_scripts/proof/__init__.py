@@ -1,0 +1,1 @@
+"""How far artifacts are from PyTorch, and whether that is near enough."""

@@ -1,0 +1,1 @@
+"""Graphs at other precisions."""
