@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from runtime.errors import GraphError
 from workflow_scripts.graphs.answers import Case
+from workflow_scripts.variants.distance import relative_rms
 
 Array = NDArray[Any]
 
@@ -27,7 +28,6 @@ FAILURES = (
     failures.RuntimeException,
 )
 QUIET = 3  # errors only
-TINY = 1e-12
 
 
 class Running:
@@ -101,15 +101,6 @@ def pairs(running: Running, case: Case) -> Iterator[tuple[str, Array, Array]]:
             live = case.inputs["bias"].shape[-1]
             here, wanted = here[:, :, :live], wanted[:, :, :live]
         yield name, *_without_masks(here, wanted)
-
-
-def relative_rms(found: Array, wanted: Array) -> float:
-    """Root mean square of the difference over that of what was wanted; 0 if there is nothing."""
-    if not wanted.size:
-        return 0.0
-    difference = found.astype(np.float64) - wanted
-    scale = np.sqrt(np.mean(np.square(wanted, dtype=np.float64)))
-    return float(np.sqrt(np.mean(difference**2)) / max(scale, TINY))
 
 
 def distance(running: Running, cases: dict[str, Case]) -> float | None:

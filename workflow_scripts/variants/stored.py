@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from workflow_scripts.variants.distance import relative_rms
 from workflow_scripts.variants.job import Job, Record, matches
-from workflow_scripts.variants.measure import relative_rms
 
 LEAST_VALUES = 256  # biases and norms are small and sensitive: nothing is won by rounding them
 WORST_ROUNDING = 1e-3  # rounding to 11 bits gives 2e-4; more means values below float16's range
