@@ -1,0 +1,1 @@
+"""The PyTorch reference: one file per network, weights as in the checkpoints."""
