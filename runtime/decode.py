@@ -138,6 +138,28 @@ class Decoder:
         finally:
             self._idle.append(state)
 
+    def forced_logits(self, prompt: Prompt, tokens: Tokens, limits: Limits) -> Float32:
+        """Scores before each of given tokens (teacher forcing).
+
+        Args:
+            prompt: what to begin from.
+            tokens: int64 [T].
+            limits: `max_len` alone counts.
+
+        Returns:
+            float32 [T, V], row i before `tokens[i]`.
+        """
+        self._check_room(prompt, limits)
+        state = self._state_for(prompt, limits)
+        try:
+            rows = [state.prefill(*self._prefill_inputs(prompt)).copy()]
+            for step, token in enumerate(tokens[:-1]):
+                state = state.with_room(limits.max_len)
+                rows.append(state.step(int(token), prompt.tokens.size + step).copy())
+        finally:
+            self._idle.append(state)
+        return np.stack(rows)
+
     def _prefill_inputs(self, prompt: Prompt) -> tuple[Float32, Float32]:
         rows, bias = self._embed.run(
             {
