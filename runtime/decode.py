@@ -95,7 +95,7 @@ class Decoder:
         self._embed = embed
         self._decoder = decoder
         self._tables = tables
-        self._shape = shape
+        self.cache_shape = shape
         self._idle: list[DecodeState] = []  # list.append and list.pop are atomic
 
     @property
@@ -154,7 +154,7 @@ class Decoder:
 
     def state_at(self, rows: int) -> "DecodeState":
         """A state with `rows` live rows of no meaning, to time steps at."""
-        state = DecodeState(self._decoder, self._tables, KVCache(self._shape, rows + 1))
+        state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, rows + 1))
         state.cache.live_rows = rows
         return state
 
@@ -183,7 +183,7 @@ class Decoder:
         except IndexError:
             state = None
         if state is None or state.cache.capacity < capacity:
-            state = DecodeState(self._decoder, self._tables, KVCache(self._shape, capacity))
+            state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, capacity))
         return state
 
 
