@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 
 LAYERS, HEADS, HEAD_WIDTH, CAPACITY, VOCABULARY = 2, 2, 8, 12, 6
 WIDTH = HEADS * HEAD_WIDTH
@@ -22,20 +22,14 @@ def weights() -> dict[str, np.ndarray]:
 def model() -> onnx.ModelProto:
     """The graph, with GroupQueryAttention whose past and present are separate buffers."""
     nodes, rows = [], "rows"
-    nodes.append(helper.make_node("Shape", ["bias"], ["total64"], start=3, end=4))
-    nodes.append(helper.make_node("Cast", ["total64"], ["total"], to=TensorProto.INT32))
-    nodes.append(helper.make_node("Sub", ["total", "one"], ["last"]))
-    # live_rows has to be read; it is the total less the rows of this call
-    nodes.append(helper.make_node("Mul", ["live_rows", "nought"], ["unused"]))
-    nodes.append(helper.make_node("Add", ["last", "unused"], ["seqlens"]))
+    nodes.append(helper.make_node("Sub", ["live_rows", "one"], ["seqlens"]))
     for layer in range(LAYERS):
         rows = _layer(nodes, rows, layer)
     nodes.append(helper.make_node("Slice", [rows, "minus", "end", "zero"], ["final"]))
     nodes.append(helper.make_node("MatMul", ["final", "predict"], ["logits"]))
-    numbers = {"one": [1], "nought": [0]}
     whole = {"zero": [0], "minus": [-1], "end": [2**62]}
     kept = [numpy_helper.from_array(a, name) for name, a in weights().items()]
-    kept += [numpy_helper.from_array(np.array(v, np.int32), name) for name, v in numbers.items()]
+    kept.append(numpy_helper.from_array(np.ones(1, np.int32), "one"))
     kept += [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in whole.items()]
     value = helper.make_tensor_value_info
     caches = [(kind, layer) for layer in range(LAYERS) for kind in ("keys", "values")]
@@ -59,7 +53,7 @@ def _layer(nodes: list[onnx.NodeProto], rows: str, layer: int) -> str:
     past = [f"past_keys.{layer}", f"past_values.{layer}"]
     present = [f"present_keys.{layer}", f"present_values.{layer}"]
     make = helper.make_node
-    inputs = [f"qkv.{layer}", "", "", *past, "seqlens", "total", "", "", "", "bias"]
+    inputs = [f"qkv.{layer}", "", "", *past, "seqlens", "live_rows", "", "", "", "bias"]
     nodes += [
         make("MatMul", [rows, f"packed.{layer}"], [f"plain.{layer}"]),
         make("Split", [f"plain.{layer}"], [f"{p}.{layer}" for p in "qkv"], axis=1, num_outputs=3),
@@ -82,7 +76,7 @@ def _layer(nodes: list[onnx.NodeProto], rows: str, layer: int) -> str:
     return f"rows.{layer + 1}"
 
 
-def cases() -> dict[str, Case]:
+def cases() -> dict[str, Answer]:
     """A prefill of five rows and two steps, each with what lies dead in its caches made strange."""
     rng = np.random.default_rng(1)
     kept = weights()
@@ -102,8 +96,13 @@ def cases() -> dict[str, Case]:
         past = {f"past_{key}": cache.copy() for key, cache in caches.items()}
         logits = _computed(rows, bias, live, caches, kept)
         present = {f"present_{key}": cache.copy() for key, cache in caches.items()}
-        inputs = {"rows": rows, "live_rows": np.array([live], np.int32), "bias": bias, **past}
-        found[name] = Case(inputs, {"logits": logits, **present})
+        inputs = {
+            "rows": rows,
+            "live_rows": np.array([live + count], np.int32),
+            "bias": bias,
+            **past,
+        }
+        found[name] = Answer(inputs, {"logits": logits, **present})
         live += count
     return found
 

@@ -12,7 +12,7 @@ from runtime.errors import ConfigError, GraphError
 from tests.proof import decoder
 from tests.variants import tiny
 from workflow_scripts.graphs import answers
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.proof import parity
 from workflow_scripts.proof.bars import missed, split
 
@@ -24,7 +24,7 @@ def saved(model: onnx.ModelProto, path: Path) -> Path:
     return path
 
 
-def measured(model: onnx.ModelProto, cases: dict[str, Case], folder: Path) -> dict:
+def measured(model: onnx.ModelProto, cases: dict[str, Answer], folder: Path) -> dict:
     """What the script writes."""
     graph, record = saved(model, folder / "graph.onnx"), folder / "answers.npz"
     answers.save(record, cases)
@@ -92,7 +92,7 @@ def test_a_half_precision_output_is_measured_like_any_other(tmp_path: Path) -> N
     model = tiny.graph(nodes, [])
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
     inputs = {"x": tiny.drawn(2, tiny.SIZE)}
-    report = measured(model, {"one": Case(inputs, {"y": inputs["x"]})}, tmp_path)
+    report = measured(model, {"one": Answer(inputs, {"y": inputs["x"]})}, tmp_path)
     assert 0 < report["metrics"]["y_max_abs"] < 2e-3
 
 
@@ -117,7 +117,7 @@ def test_a_bar_that_names_no_metric_is_refused() -> None:
 
 
 def test_a_graph_that_is_not_the_one_recorded_is_refused(tmp_path: Path) -> None:
-    case = Case({"x": tiny.drawn(1, tiny.SIZE)}, {"z": tiny.drawn(1, tiny.SIZE)})
+    case = Answer({"x": tiny.drawn(1, tiny.SIZE)}, {"z": tiny.drawn(1, tiny.SIZE)})
     with pytest.raises(GraphError, match="prior: output 'z' is missing; export again"):
         measured(tiny.dense(), {"one": case}, tmp_path)
     (tmp_path / "graph.onnx").write_bytes(b"\xff" * 9)

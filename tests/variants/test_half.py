@@ -7,14 +7,14 @@ from onnx import TensorProto
 
 from runtime.errors import GraphError
 from tests.variants import tiny
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.variants.half import METHOD, RANGE_OPS, to_half
 from workflow_scripts.variants.measure import Running, distance
 from workflow_scripts.variants.ranges import largest_values
 from workflow_scripts.variants.stored import METHOD as STORED
 
 
-def far(model: onnx.ModelProto, cases: dict[str, Case]) -> float | None:
+def far(model: onnx.ModelProto, cases: dict[str, Answer]) -> float | None:
     onnx.checker.check_model(model)
     return distance(Running(model.SerializeToString(), "tiny"), cases)
 
@@ -113,7 +113,7 @@ def test_another_output_than_the_answers_is_refused() -> None:
     job = tiny.job(tiny.dense)
     inputs = {"other": tiny.drawn(1, tiny.SIZE)}
     with pytest.raises(GraphError, match="prior: graph and recorded inputs differ in other, x"):
-        to_half(tiny.dense(), type(job)("prior", {"one": Case(inputs)}))
+        to_half(tiny.dense(), type(job)("prior", {"one": Answer(inputs, {})}))
 
 
 def test_the_largest_values_are_those_of_the_graph_and_skip_masks() -> None:
@@ -123,9 +123,9 @@ def test_the_largest_values_are_those_of_the_graph_and_skip_masks() -> None:
     inputs = [tiny.drawn(rows, tiny.SIZE, seed=rows) for rows in (1, 2, 5)]
     assert found["x"] == max(np.abs(array).max() for array in inputs)
     assert found["b"] == pytest.approx(found["a"] * 3e5)
-    masked = Case({"x": np.full((1, tiny.SIZE), -np.inf, np.float32)})
+    masked = Answer({"x": np.full((1, tiny.SIZE), -np.inf, np.float32)}, {})
     assert largest_values(tiny.ends_loud(), "tiny", {"mask": masked})["y"] == 0
-    empty = Case({"x": np.zeros((0, tiny.SIZE), np.float32)})
+    empty = Answer({"x": np.zeros((0, tiny.SIZE), np.float32)}, {})
     assert largest_values(tiny.ends_loud(), "tiny", {"empty": empty})["x"] == 0
 
 

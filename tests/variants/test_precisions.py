@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from runtime.contract import GRAPHS
-from runtime.errors import ArtifactError, GraphError
+from runtime.errors import GraphError
 from tests.variants import tiny
 from workflow_scripts.graphs import answers
 from workflow_scripts.variants import reduce
@@ -80,7 +80,7 @@ def test_what_is_no_graph_and_what_are_no_answers_is_refused(source: Path) -> No
     with pytest.raises(GraphError, match=r"roberta\.onnx: not an ONNX file"):
         reduced(source, "fp16")
     source.with_suffix(".npz").write_bytes(b"hello")
-    with pytest.raises(ArtifactError, match=r"roberta\.npz: no file of recorded answers"):
+    with pytest.raises(GraphError, match=r"roberta\.npz: not recorded answers"):
         reduced(source, "fp16")
 
 

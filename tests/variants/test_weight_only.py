@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from runtime.errors import GraphError
 from tests.variants import tiny
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.variants.measure import Running, distance
 from workflow_scripts.variants.weight_only import gemms_to_matmuls, pack, weight_only
 
@@ -86,7 +86,7 @@ def test_a_gemm_computes_the_same_as_a_matmul(fields: dict, biased: bool) -> Non
     inputs = ["x", "matrix", "bias"][: 3 if biased else 2]
     node = helper.make_node("Gemm", inputs, ["y"], name="gemm", **fields)
     model = tiny.graph([node], tiny.weights(matrix=tiny.drawn(48, 48), bias=tiny.drawn(48)))
-    case = Case({"x": tiny.drawn(3, 48)})
+    case = Answer({"x": tiny.drawn(3, 48)}, {})
     before = tiny.Made(model).run(case)
     gemms_to_matmuls(model)
     onnx.checker.check_model(model)
@@ -102,7 +102,7 @@ def test_a_weight_that_others_read_too_stays_for_them() -> None:
         helper.make_node("Add", ["matrix", "b"], ["y"]),
     ]
     model = tiny.graph(nodes, tiny.weights(matrix=tiny.drawn(48, 48) / 7))
-    case = Case({"x": tiny.drawn(1, 48)})
+    case = Answer({"x": tiny.drawn(1, 48)}, {})
     before = tiny.Made(model).run(case)
     model, _ = eight(model, tiny.job(tiny.dense, block=16))
     assert [node.op_type for node in model.graph.node].count("MatMulNBits") == 2

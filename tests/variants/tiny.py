@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.measure import Running
 
@@ -109,13 +109,13 @@ def contributed() -> onnx.ModelProto:
     return model
 
 
-def cases(model: onnx.ModelProto) -> dict[str, Case]:
+def cases(model: onnx.ModelProto) -> dict[str, Answer]:
     """What the fp32 graph itself answers to three inputs."""
     running = Running(model.SerializeToString(), "tiny")
     found = {}
     for rows in (1, 2, 5):
         inputs = {"x": drawn(rows, SIZE, seed=rows)}
-        found[f"rows{rows}"] = Case(inputs, running(Case(inputs)))
+        found[f"rows{rows}"] = Answer(inputs, running(Answer(inputs, {})))
     return found
 
 
@@ -130,7 +130,7 @@ class Made:
         """Element type of each weight."""
         return {tensor.name: tensor.data_type for tensor in self.model.graph.initializer}
 
-    def run(self, case: Case) -> np.ndarray:
+    def run(self, case: Answer) -> np.ndarray:
         return Running(self.model.SerializeToString(), "made")(case)["y"]
 
 

@@ -1,58 +1,61 @@
-"""Recorded answers of PyTorch: for each case of a graph, what goes in and what came out."""
+"""What PyTorch answered when a graph was exported: inputs and outputs of a few cases, in one npz.
+
+Array `{case}/{in|out}/{tensor}` each. Knows numpy alone, so that proof needs no torch.
+"""
 
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.errors import ArtifactError
+from runtime.errors import GraphError
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Case:
-    """One call of a graph.
+class Answer:
+    """One case.
 
     Attributes:
-        inputs: by name, as the contract says.
-        outputs: by name, what PyTorch computed from them.
+        inputs: arrays by the contract's names.
+        outputs: what PyTorch made of them, by the contract's names.
     """
 
-    inputs: dict[str, NDArray[Any]] = field(default_factory=dict)
-    outputs: dict[str, NDArray[Any]] = field(default_factory=dict)
+    inputs: Arrays
+    outputs: Arrays
 
 
-def load(path: Path) -> dict[str, Case]:
-    """Read an answers file, an npz with the keys `{case}/in/{tensor}` and `{case}/out/{tensor}`.
+def save(path: Path, answers: Mapping[str, Answer]) -> None:
+    """Write the cases of one graph, in their order."""
+    arrays = {
+        f"{case}/{side}/{name}": array
+        for case, answer in answers.items()
+        for side, tensors in (("in", answer.inputs), ("out", answer.outputs))
+        for name, array in tensors.items()
+    }
+    with path.open("wb") as file:  # given a name, numpy would append .npz to it
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load(path: Path) -> dict[str, Answer]:
+    """Read the cases of one graph, in their order.
 
     Raises:
-        ArtifactError: not such a file.
+        GraphError: the file can't be read or holds something else.
     """
-    cases: dict[str, Case] = {}
+    cases: dict[str, dict[str, dict[str, NDArray[Any]]]] = {}
     try:
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             for key in stored.files:
-                name, side, tensor = key.split("/", 2)
-                case = cases.setdefault(name, Case())
-                {"in": case.inputs, "out": case.outputs}[side][tensor] = stored[key]
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactError(
-            f"{path}: no file of recorded answers; export the graph again"
-        ) from error
+                case, side, name = key.split("/")
+                cases.setdefault(case, {"in": {}, "out": {}})[side][name] = stored[key]
+    except (ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as fault:
+        raise GraphError(f"{path}: not recorded answers ({fault}); export again") from None
     if not cases:
-        raise ArtifactError(f"{path}: holds no recorded case; export the graph again")
-    return cases
-
-
-def save(path: Path, cases: dict[str, Case]) -> None:
-    """Write an answers file to exactly this path."""
-    arrays = {
-        f"{name}/{side}/{tensor}": array
-        for name, case in cases.items()
-        for side, tensors in (("in", case.inputs), ("out", case.outputs))
-        for tensor, array in tensors.items()
-    }
-    with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        raise GraphError(f"{path}: no recorded answers in it; export again")
+    return {name: Answer(sides["in"], sides["out"]) for name, sides in cases.items()}

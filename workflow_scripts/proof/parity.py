@@ -21,7 +21,7 @@ from workflow_scripts.variants.measure import Running, pairs
 Values = dict[str, float | None]
 
 
-def parity(graph: Path, name: str, cases: dict[str, answers.Case]) -> dict[str, Any]:
+def parity(graph: Path, name: str, cases: dict[str, answers.Answer]) -> dict[str, Any]:
     """Run every recorded case and measure each output.
 
     Args:

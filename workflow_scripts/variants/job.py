@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 
 AIM = 5e-3  # 46 dB: half the distance that the default bar of the audio allows
 
@@ -22,7 +22,7 @@ class Job:
     """
 
     graph: str
-    cases: dict[str, Case]
+    cases: dict[str, Answer]
     keep_fp32: tuple[str, ...] = ()
     keep_int8: tuple[str, ...] = ()
     aim: float = AIM

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from runtime.errors import GraphError
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.variants.distance import relative_rms
 
 Array = NDArray[Any]
@@ -54,7 +54,7 @@ class Running:
         except FAILURES as error:
             raise GraphError(f"{name}: ONNX Runtime can't load it: {error}") from error
 
-    def __call__(self, case: Case) -> dict[str, Array]:
+    def __call__(self, case: Answer) -> dict[str, Array]:
         """Every output; float16 comes back as float32.
 
         Raises:
@@ -75,7 +75,7 @@ class Running:
         return {name: _widened(array) for name, array in zip(names, found, strict=True)}
 
 
-def pairs(running: Running, case: Case) -> Iterator[tuple[str, Array, Array]]:
+def pairs(running: Running, case: Answer) -> Iterator[tuple[str, Array, Array]]:
     """Each recorded output with what the graph answers and what PyTorch answered.
 
     Rows of a KV cache behind the live ones may hold anything and are left out. Where both are the
@@ -103,7 +103,7 @@ def pairs(running: Running, case: Case) -> Iterator[tuple[str, Array, Array]]:
         yield name, *_without_masks(here, wanted)
 
 
-def distance(running: Running, cases: dict[str, Case]) -> float | None:
+def distance(running: Running, cases: dict[str, Answer]) -> float | None:
     """The largest relative rms over all cases and outputs; None if something is not finite.
 
     Of integers, the share that differs counts on top of 1: tokens are right or wrong.

@@ -4,11 +4,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.variants.measure import Running
 
 
-def largest_values(graph: onnx.ModelProto, name: str, cases: dict[str, Case]) -> dict[str, float]:
+def largest_values(graph: onnx.ModelProto, name: str, cases: dict[str, Answer]) -> dict[str, float]:
     """Find the largest finite absolute value of every float32 tensor and weight.
 
     Args:
@@ -30,7 +30,7 @@ def largest_values(graph: onnx.ModelProto, name: str, cases: dict[str, Case]) ->
         if tensor.data_type == TensorProto.FLOAT
     }
     for case in cases.values():
-        found = running(Case(case.inputs))
+        found = running(case)
         for probe, tensor in tensors.items():
             value = float(found[probe].reshape(()))
             largest[tensor] = max(largest.get(tensor, 0.0), value)
