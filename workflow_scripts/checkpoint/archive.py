@@ -1,0 +1,200 @@
+"""Open a checkpoint file as the zip that it is, whatever its first two bytes say.
+
+Nothing is unpacked to disk and nothing is interpreted; knows no tensors.
+"""
+
+import contextlib
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from runtime.errors import CheckpointError
+from workflow_scripts.models.families import HEADERS, PLAIN
+
+MD5_BYTES = 8192
+MOST_PICKLE_BYTES = 64 << 20  # full-size files need 0.1 MB
+
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run git lfs pull"),
+    (b"\x80", "a bare pickle (PyTorch before 1.6); save it anew with a current torch.save"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x1f\x8b", "a gzip file; unpack it first"),
+    (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"RIFF", "a sound file"),
+    (b"GGUF", "a GGUF file"),
+    (b"<", "a web page, probably an error page of a download"),
+)
+
+
+class Restored(io.RawIOBase):
+    """A file whose first two bytes read as `PK`; the file itself is not changed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As of any file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """As of any file."""
+        return self._file.tell()
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """As of any file, but for the first two bytes."""
+        start = self._file.tell()
+        piece = self._file.read(len(buffer))
+        buffer[: len(piece)] = piece
+        if start < len(PLAIN):
+            mended = PLAIN.encode()[start : start + len(piece)]
+            buffer[: len(mended)] = mended
+        return len(piece)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A checkpoint's zip.
+
+    Attributes:
+        header: the first two bytes of the file as they are.
+        md5: hex digest of the first 8192 bytes as they are.
+        file: the whole zip, readable, its first bytes restored.
+        pickle: the bytes of its `data.pkl`.
+        stored_bytes: size of each tensor storage by its key.
+    """
+
+    header: str
+    md5: str
+    file: BinaryIO
+    pickle: bytes
+    stored_bytes: dict[str, int]
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Archive]:
+    """Open a checkpoint for reading.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        The archive, whose `file` is closed at the end of the block.
+
+    Raises:
+        CheckpointError: no such file, a folder, empty, damaged, or not a PyTorch zip.
+    """
+    with _binary(path) as raw:
+        head = raw.read(MD5_BYTES)
+        header = _header(path, head)
+        file = io.BufferedReader(Restored(raw))
+        try:
+            with zipfile.ZipFile(file) as zipped:
+                pickle_name = _checked(path, zipped, path.stat().st_size)
+                content = zipped.read(pickle_name)
+                folder = pickle_name.removesuffix("data.pkl") + "data/"
+                stored = {
+                    entry.filename.removeprefix(folder): entry.file_size
+                    for entry in zipped.infolist()
+                    if entry.filename.startswith(folder)
+                }
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as fault:
+            raise CheckpointError(
+                f"{path}: damaged or cut short ({fault}); copy or download it again"
+            ) from fault
+        md5 = hashlib.md5(head, usedforsecurity=False).hexdigest()
+        yield Archive(header, md5, file, content, stored)
+
+
+def _binary(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise CheckpointError(f"{path}: a folder; give the checkpoint file in it")
+    try:
+        return path.open("rb")
+    except FileNotFoundError as fault:
+        raise CheckpointError(f"{path}: no such file; check the path") from fault
+    except OSError as fault:
+        raise CheckpointError(f"{path}: can't be opened: {fault.strerror}; check it") from fault
+
+
+def _header(path: Path, head: bytes) -> str:
+    if not head:
+        raise CheckpointError(f"{path}: an empty file; copy or download it again")
+    if head[2:4] != b"\x03\x04":
+        raise CheckpointError(f"{path}: {_foreign(path, head)}; give a .ckpt or .pth of a training")
+    header = head[:2].decode("latin-1")
+    if header != PLAIN and header not in HEADERS:
+        raise CheckpointError(
+            f"{path}: unknown header {head[:2]!r}; known: {PLAIN}, {', '.join(sorted(HEADERS))};"
+            " a newer family, or a damaged file"
+        )
+    return header
+
+
+def _foreign(path: Path, head: bytes) -> str:
+    """Say what a file is that is no PyTorch zip."""
+    if path.suffix == ".onnx" or (head[0] == 8 and head[2:3] in (b"\x12", b"\x1a", b"\x3a")):
+        return "an ONNX graph, not a checkpoint"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return "a safetensors file, not a checkpoint"
+    for start, what in _FOREIGN:
+        if head.startswith(start):
+            return what
+    if _is_text(head):
+        return "text, not a checkpoint"
+    return f"not a PyTorch zip (begins with {head[:4]!r})"
+
+
+def _is_text(head: bytes) -> bool:
+    start = head.decode("utf-8", "ignore")
+    return len(start.encode()) >= len(head) - 3 and all(
+        c.isprintable() or c.isspace() for c in start
+    )
+
+
+def _checked(path: Path, zipped: zipfile.ZipFile, size: int) -> str:
+    """Check each entry and give the name of the one `data.pkl`."""
+    entries = zipped.infolist()
+    names = [entry.filename for entry in entries]
+    pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+    if not pickles:
+        first = f" (first entry '{names[0]}')" if names else " (no entries)"
+        raise CheckpointError(
+            f"{path}: a zip of something else{first}; give a .ckpt or .pth of a training"
+        )
+    for entry in entries:
+        fault = _entry_fault(entry, size)
+        if fault:
+            raise CheckpointError(f"{path}: entry '{entry.filename}' {fault}; don't use this file")
+    folders = {name.split("/")[0] for name in names}
+    if len(pickles) > 1 or len(folders) > 1 or len(set(names)) < len(names):
+        raise CheckpointError(
+            f"{path}: two checkpoints in one zip, or an entry twice; don't use this file"
+        )
+    return pickles[0]
+
+
+def _entry_fault(entry: zipfile.ZipInfo, size: int) -> str:
+    name = entry.filename
+    if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
+        return "points outside the archive"
+    if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
+        return "is compressed, which PyTorch never does"
+    if entry.file_size + entry.header_offset > size:
+        return f"claims {entry.file_size} bytes, more than the file has"
+    if name.endswith("/data.pkl") and entry.file_size > MOST_PICKLE_BYTES:
+        return f"has {entry.file_size} bytes, at most {MOST_PICKLE_BYTES} are read"
+    return ""

@@ -1,0 +1,173 @@
+"""The facts of a voice that the plan of a build needs, from the headers of its two files.
+
+Torch-free and quick enough for the time a workflow is parsed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.contents import Contents, Kind, contents
+from workflow_scripts.checkpoint.layout import STYLE, check_layout, sovits_layout, t2s_layout
+from workflow_scripts.checkpoint.sizes import SovitsSizes, T2SSizes, sovits_sizes, t2s_sizes
+from workflow_scripts.models.families import FAMILIES, SYMBOL_TABLES, Marks, family_of
+
+
+@dataclass(frozen=True)
+class VoiceFacts:
+    """What follows from a voice's two files.
+
+    Attributes:
+        family: key of FAMILIES; supported.
+        symbols: key of SYMBOL_TABLES; of both files.
+        needs_speaker: whether its style takes a speaker embedding.
+        spectrogram_bins: rows of the reference spectrogram that its style reads.
+        t2s: sizes of its T2S file.
+        sovits: sizes of its SoVITS file.
+    """
+
+    family: str
+    symbols: str
+    needs_speaker: bool
+    spectrogram_bins: int
+    t2s: T2SSizes
+    sovits: SovitsSizes
+
+
+@dataclass(frozen=True)
+class Peeked:
+    """A checked file without its weights.
+
+    Attributes:
+        contents: what it holds.
+        layout: shape of each tensor that inference needs, all of which it has.
+        family: of a SoVITS file; None of a T2S file, which shows only its symbols.
+        sizes: by its config, agreeing with its tensors.
+    """
+
+    contents: Contents
+    layout: dict[str, tuple[int, ...]]
+    family: str | None
+    sizes: T2SSizes | SovitsSizes
+
+
+def peek_t2s(found: Contents) -> tuple[T2SSizes, dict[str, tuple[int, ...]]]:
+    """Check a T2S file.
+
+    Args:
+        found: its contents.
+
+    Returns:
+        Its sizes, and the shape of each of its tensors.
+
+    Raises:
+        CheckpointError: config and tensors disagree, or something is missing.
+    """
+    where = str(found.path)
+    sizes = t2s_sizes(found.config, where)
+    layout = t2s_layout(sizes)
+    check_layout(found.shapes, layout, where)
+    return sizes, layout
+
+
+def peek_sovits(found: Contents) -> tuple[str, SovitsSizes, dict[str, tuple[int, ...]]]:
+    """Check a SoVITS file.
+
+    Args:
+        found: its contents.
+
+    Returns:
+        Its family, sizes, and the shape of each tensor that inference needs.
+
+    Raises:
+        CheckpointError: an unsupported family, config and tensors disagree, something is missing.
+    """
+    where = str(found.path)
+    model = found.config.get("model")
+    shapes = found.shapes
+    marks = Marks(
+        found.header, found.md5, shapes, model if isinstance(model, dict) else {}, found.lora
+    )
+    family = family_of(marks, where)
+    sizes = sovits_sizes(found.config, where)
+    if not FAMILIES[family].needs_speaker and sizes.gin_channels != STYLE:
+        raise CheckpointError(
+            f"{where}: config.model.gin_channels: {sizes.gin_channels} is not {STYLE}, which"
+            f" SoVITS {family} wants; take the file of a finished training"
+        )
+    layout = sovits_layout(sizes, family)
+    check_layout(shapes, layout, where)
+    return family, sizes, layout
+
+
+def peek(path: Path, kind: Kind | None = None) -> Peeked:
+    """Check a file of either kind.
+
+    Args:
+        path: of the file.
+        kind: refuse a file of the other kind.
+
+    Returns:
+        All that is known of it without its weights.
+
+    Raises:
+        CheckpointError: it can't be used, and why.
+    """
+    found = contents(path, kind)
+    if found.kind == "t2s":
+        t2s, layout = peek_t2s(found)
+        return Peeked(found, layout, None, t2s)
+    family, sovits, layout = peek_sovits(found)
+    return Peeked(found, layout, family, sovits)
+
+
+def facts(gpt: Path, sovits: Path, voice: str = "") -> VoiceFacts:
+    """The facts of a voice.
+
+    Args:
+        gpt: its T2S file.
+        sovits: its SoVITS file.
+        voice: its name, for error lines.
+
+    Returns:
+        What follows from both.
+
+    Raises:
+        CheckpointError: one of them can't be used, or they don't belong together.
+    """
+    heard, spoken = contents(gpt, "t2s"), contents(sovits, "sovits")
+    t2s, _ = peek_t2s(heard)
+    family, sizes, _ = peek_sovits(spoken)
+    row = FAMILIES[family]
+    symbols = t2s_symbols(t2s, gpt)
+    if symbols != row.symbols:
+        where = f"voice {voice}" if voice else f"{gpt} and {sovits}"
+        rows = SYMBOL_TABLES[row.symbols].sovits_rows
+        raise CheckpointError(
+            f"{where}: T2S file with {symbols} symbols ({t2s.phone_rows} rows), SoVITS file with"
+            f" {row.symbols} symbols ({rows}); take both from one training"
+        )
+    return VoiceFacts(family, symbols, row.needs_speaker, row.spectrogram_bins, t2s, sizes)
+
+
+def t2s_symbols(sizes: T2SSizes, path: Path) -> str:
+    """The symbol table of a T2S file.
+
+    Args:
+        sizes: of the file.
+        path: opens the error line.
+
+    Returns:
+        A key of SYMBOL_TABLES.
+
+    Raises:
+        CheckpointError: no table has that many rows.
+    """
+    for name, table in SYMBOL_TABLES.items():
+        if table.t2s_rows == sizes.phone_rows:
+            return name
+    known = " and ".join(f"{table.t2s_rows} ({name})" for name, table in SYMBOL_TABLES.items())
+    raise CheckpointError(
+        f"{path}: config.model.phoneme_vocab_size: {sizes.phone_rows} rows fit no symbol table;"
+        f" known are {known}"
+    )

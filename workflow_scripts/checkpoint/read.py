@@ -1,0 +1,139 @@
+"""Read a checkpoint: its bytes become weights, configuration and facts; nothing in it is run."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.archive import opened
+from workflow_scripts.checkpoint.contents import NAMES, Contents, Kind, usual_name
+from workflow_scripts.checkpoint.peek import Peeked, peek
+from workflow_scripts.checkpoint.sizes import SovitsSizes, T2SSizes
+
+FRAME_RATE = "25hz"  # whatever a file says: no released model uses another
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint in memory.
+
+    Attributes:
+        path: of the file.
+        kind: "t2s" or "sovits".
+        weights: every tensor that inference needs, as stored (float16 in a trainer's file); T2S
+            names keep their `model.`, weight norms are spelt `weight_g` and `weight_v`.
+        config: plain nested dicts; of a SoVITS file `model.version` is the family.
+        info: what the trainer noted; may be empty.
+        header: the first two bytes of the file.
+        sha256: hex digest of the file.
+        family: of a SoVITS file; None of a T2S file.
+        sizes: the config's numbers that fix the networks.
+        dropped: names of tensors in the file that inference does not need.
+    """
+
+    path: Path
+    kind: Kind
+    weights: dict[str, torch.Tensor]
+    config: dict[str, object]
+    info: str
+    header: str
+    sha256: str
+    family: str | None
+    sizes: T2SSizes | SovitsSizes
+    dropped: tuple[str, ...]
+
+    def widened(self) -> dict[str, torch.Tensor]:
+        """All weights as contiguous float32 of their own, exact for float16 ones."""
+        return {
+            name: tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+            for name, tensor in self.weights.items()
+        }
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(tensor.numel() for tensor in self.weights.values())
+
+
+def read(path: Path, kind: Kind | None = None) -> Checkpoint:
+    """Read a checkpoint of a supported family.
+
+    Args:
+        path: of the file.
+        kind: refuse a file of the other kind.
+
+    Returns:
+        Its weights and all that is known of it.
+
+    Raises:
+        CheckpointError: it can't be used, and why; in one line.
+    """
+    peeked = peek(path, kind)
+    found = peeked.contents
+    stored = _tensors(found)
+    weights = {
+        usual_name(name): tensor
+        for name, tensor in stored.items()
+        if usual_name(name) in peeked.layout
+    }
+    _check(weights, peeked)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Checkpoint(
+        path=path,
+        kind=found.kind,
+        weights={name: weights[name] for name in peeked.layout},
+        config=_settled(found.config, peeked.family),
+        info=found.info,
+        header=found.header,
+        sha256=digest,
+        family=peeked.family,
+        sizes=peeked.sizes,
+        dropped=tuple(name for name in stored if usual_name(name) not in peeked.layout),
+    )
+
+
+class _HParams:
+    """Stands for `utils.HParams`; its content has been read before."""
+
+
+def _tensors(found: Contents) -> dict[str, torch.Tensor]:
+    """Load the tensors of a file whose pickle is known to ask for nothing but data."""
+    with opened(found.path) as archive:
+        archive.file.seek(0)
+        try:
+            with torch.serialization.safe_globals([(_HParams, "utils.HParams")]):
+                loaded = torch.load(archive.file, map_location="cpu", weights_only=True)
+        except Exception as fault:  # torch names no errors of its own
+            reason = " ".join(str(fault).split())[:160]
+            raise CheckpointError(
+                f"{found.path}: its tensors can't be read ({reason}); copy the file again"
+            ) from fault
+    whole = loaded if isinstance(loaded, dict) else vars(loaded)
+    return dict(whole["weight"])
+
+
+def _check(weights: dict[str, torch.Tensor], peeked: Peeked) -> None:
+    where = peeked.contents.path
+    for name, shape in peeked.layout.items():
+        tensor = weights.get(name)
+        if tensor is None or tuple(tensor.shape) != shape:
+            raise CheckpointError(f"{where}: {name} is not what its pickle says; don't use it")
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise CheckpointError(f"{where}: {name} is {kind}, not a float; take the file anew")
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(
+                f"{where}: {name} has values that are no numbers; the"
+                f" {NAMES[peeked.contents.kind]} training went wrong, take an earlier file"
+            )
+
+
+def _settled(config: dict[str, object], family: str | None) -> dict[str, object]:
+    """The config with what detection knows better than the file."""
+    model = config["model"]
+    if family is None or not isinstance(model, dict):
+        return config
+    return config | {"model": model | {"semantic_frame_rate": FRAME_RATE, "version": family}}
