@@ -1,0 +1,59 @@
+"""Read the folder of a published base (HuBERT, RoBERTa) into configuration and tensors.
+
+Reads these two files alone: no network, no code from the folder.
+"""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from runtime.errors import CheckpointError
+
+
+def read_config(folder: Path, kind: str) -> dict[str, Any]:
+    """The `config.json` of a base.
+
+    Args:
+        folder: the base's folder.
+        kind: what its `model_type` must be.
+
+    Raises:
+        CheckpointError: there is none, it is not JSON, or it is another kind of model.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder}: no config.json; give the folder of a {kind}") from None
+    except ValueError as fault:
+        raise CheckpointError(f"{path}: not JSON ({fault}); fetch it again") from None
+    found = config.get("model_type") if isinstance(config, dict) else None
+    if found != kind:
+        raise CheckpointError(f"{path}: model_type is {found!r}; give the folder of a {kind!r}")
+    return dict(config)
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a base, from `model.safetensors` or else `pytorch_model.bin`.
+
+    Raises:
+        CheckpointError: there is neither, or it can't be read.
+    """
+    safe, pickled = folder / "model.safetensors", folder / "pytorch_model.bin"
+    path = safe if safe.exists() else pickled
+    if not path.exists():
+        raise CheckpointError(
+            f"{folder}: neither {safe.name} nor {pickled.name}; fetch the weights"
+        )
+    try:
+        if path == safe:
+            return dict(safetensors.torch.load_file(path))
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as fault:
+        reason = f"{fault}".split("\n")[0]
+        raise CheckpointError(f"{path}: can't be read ({reason}); fetch it again") from None

@@ -1,0 +1,236 @@
+"""Encoders of the acoustic model: tokens, phones and style to mean and log-scale of the prior.
+
+Batch is 1 everywhere, so there are no masks. Attribute names are the checkpoint's keys.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WINDOW = 4  # the relative tables cover distances of -4 .. 4 rows
+MRTE_WIDTH = 512
+MRTE_HEADS = 4
+SSL_WIDTH = 768
+
+
+@dataclass(frozen=True)
+class EncoderSizes:
+    """Sizes of the prior encoder.
+
+    Attributes:
+        hidden: width D of the encoders.
+        filters: inner width of their feed-forward part.
+        heads: attention heads.
+        layers: layers of the phone encoder; the other two have half as many.
+        kernel: kernel of the feed-forward convolutions.
+        latent: width I of the latent.
+        symbols: rows of the phone embedding.
+    """
+
+    hidden: int
+    filters: int
+    heads: int
+    layers: int
+    kernel: int
+    latent: int
+    symbols: int
+
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of [1, D, N]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+        self.beta = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Norm of [1, D, N] float32; the shape stays."""
+        normed = F.layer_norm(
+            x.transpose(1, 2), (self.gamma.shape[0],), self.gamma, self.beta, eps=1e-5
+        )
+        return normed.transpose(1, 2)
+
+
+class RelativeAttention(nn.Module):
+    """Global self-attention with learned terms for distances up to WINDOW rows.
+
+    The relative terms are a gather and a band mask whose shapes follow N alone, so that a traced
+    graph serves every length, 1 included.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.head_width = heads, width // heads
+        self.conv_q = nn.Conv1d(width, width, 1)
+        self.conv_k = nn.Conv1d(width, width, 1)
+        self.conv_v = nn.Conv1d(width, width, 1)
+        self.conv_o = nn.Conv1d(width, width, 1)
+        self.emb_rel_k = nn.Parameter(torch.zeros(1, 2 * WINDOW + 1, self.head_width))
+        self.emb_rel_v = nn.Parameter(torch.zeros(1, 2 * WINDOW + 1, self.head_width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over [1, D, N] float32; the shape stays."""
+        split = (1, self.heads, self.head_width, -1)
+        query = self.conv_q(x).reshape(split).transpose(2, 3) / math.sqrt(self.head_width)
+        key = self.conv_k(x).reshape(split)
+        value = self.conv_v(x).reshape(split).transpose(2, 3)
+        scores = query @ key + self._key_terms(query)
+        share = torch.softmax(scores, dim=-1)
+        mixed = share @ value + self._value_terms(share)
+        out: Tensor = self.conv_o(
+            mixed.transpose(2, 3).reshape(1, self.heads * self.head_width, -1)
+        )
+        return out
+
+    def _key_terms(self, query: Tensor) -> Tensor:
+        """Of [1, H, N, A] queries, what distance adds to the scores [1, H, N, N]."""
+        by_distance = query @ self.emb_rel_k.transpose(1, 2)  # [1, H, N, 9]
+        rows = torch.arange(query.shape[2])
+        distance = rows.unsqueeze(0) - rows.unsqueeze(1)
+        index = self._for_each_head(distance.clamp(-WINDOW, WINDOW) + WINDOW)
+        band = (distance.abs() <= WINDOW).to(query.dtype)
+        return by_distance.gather(3, index) * band
+
+    def _value_terms(self, share: Tensor) -> Tensor:
+        """Of [1, H, N, N] shares, what distance adds to the mixed values [1, H, N, A]."""
+        rows = torch.arange(share.shape[2]).unsqueeze(1)
+        index = self._for_each_head(rows + torch.arange(2 * WINDOW + 1))  # into the padded rows
+        return F.pad(share, (WINDOW, WINDOW)).gather(3, index) @ self.emb_rel_v
+
+    def _for_each_head(self, index: Tensor) -> Tensor:
+        return torch.zeros(1, self.heads, 1, 1, dtype=torch.int64) + index
+
+
+class FeedForward(nn.Module):
+    """Two convolutions with a ReLU between."""
+
+    def __init__(self, width: int, filters: int, kernel: int) -> None:
+        super().__init__()
+        self.conv_1 = nn.Conv1d(width, filters, kernel, padding=kernel // 2)
+        self.conv_2 = nn.Conv1d(filters, width, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [1, D, N] float32 to the same shape."""
+        y: Tensor = self.conv_2(torch.relu(self.conv_1(x)))
+        return y
+
+
+class Encoder(nn.Module):
+    """Post-norm transformer over [1, D, N]."""
+
+    def __init__(self, sizes: EncoderSizes, layers: int) -> None:
+        super().__init__()
+        width, count = sizes.hidden, range(layers)
+        self.attn_layers = nn.ModuleList(RelativeAttention(width, sizes.heads) for _ in count)
+        self.norm_layers_1 = nn.ModuleList(ChannelNorm(width) for _ in count)
+        self.ffn_layers = nn.ModuleList(
+            FeedForward(width, sizes.filters, sizes.kernel) for _ in count
+        )
+        self.norm_layers_2 = nn.ModuleList(ChannelNorm(width) for _ in count)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode [1, D, N] float32; the shape stays."""
+        layers = zip(
+            self.attn_layers, self.norm_layers_1, self.ffn_layers, self.norm_layers_2, strict=True
+        )
+        for attend, norm_1, feed, norm_2 in layers:
+            x = norm_1(x + attend(x))
+            x = norm_2(x + feed(x))
+        return x
+
+
+class CrossAttention(nn.Module):
+    """Attention of frames over phones."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.head_width = heads, width // heads
+        self.conv_q = nn.Conv1d(width, width, 1)
+        self.conv_k = nn.Conv1d(width, width, 1)
+        self.conv_v = nn.Conv1d(width, width, 1)
+        self.conv_o = nn.Conv1d(width, width, 1)
+
+    def forward(self, frames: Tensor, phones: Tensor) -> Tensor:
+        """Mix phones [1, 512, X] for each of frames [1, 512, N]; float32 [1, 512, N]."""
+        split = (1, self.heads, self.head_width, -1)
+        query = self.conv_q(frames).reshape(split).transpose(2, 3) / math.sqrt(self.head_width)
+        key = self.conv_k(phones).reshape(split)
+        value = self.conv_v(phones).reshape(split).transpose(2, 3)
+        mixed = torch.softmax(query @ key, dim=-1) @ value
+        out: Tensor = self.conv_o(
+            mixed.transpose(2, 3).reshape(1, self.heads * self.head_width, -1)
+        )
+        return out
+
+
+class FramePhoneMixer(nn.Module):
+    """Frames meet phones and style (the reference's MRTE)."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.cross_attention = CrossAttention(MRTE_WIDTH, MRTE_HEADS)
+        self.c_pre = nn.Conv1d(hidden, MRTE_WIDTH, 1)
+        self.text_pre = nn.Conv1d(hidden, MRTE_WIDTH, 1)
+        self.c_post = nn.Conv1d(MRTE_WIDTH, hidden, 1)
+
+    def forward(self, frames: Tensor, phones: Tensor, style: Tensor) -> Tensor:
+        """Mix frames [1, D, N] with phones [1, D, X] and style [1, 512, 1]; float32 [1, D, N]."""
+        content = self.c_pre(frames)
+        mixed = self.cross_attention(content, self.text_pre(phones))
+        out: Tensor = self.c_post(mixed + content + style)
+        return out
+
+
+def resampled(frames: Tensor, index: Tensor, fraction: Tensor) -> Tensor:
+    """Read frames between their places, which is how speed acts.
+
+    Args:
+        frames: float32 [1, D, 2T].
+        index: int64 [N], the frame at or before each new frame.
+        fraction: float32 [N], how far towards the next frame; the last frame has itself as next.
+
+    Returns:
+        float32 [1, D, N].
+    """
+    following = torch.cat([frames[:, :, 1:], frames[:, :, -1:]], dim=2)
+    before = frames.index_select(2, index)
+    return before + fraction * (following.index_select(2, index) - before)
+
+
+class PriorEncoder(nn.Module):
+    """Semantic tokens' vectors, phones and style to mean and log-scale of every latent frame."""
+
+    def __init__(self, sizes: EncoderSizes) -> None:
+        super().__init__()
+        self.ssl_proj = nn.Conv1d(SSL_WIDTH, sizes.hidden, 1)
+        self.encoder_ssl = Encoder(sizes, sizes.layers // 2)
+        self.encoder_text = Encoder(sizes, sizes.layers)
+        self.text_embedding = nn.Embedding(sizes.symbols, sizes.hidden)
+        self.mrte = FramePhoneMixer(sizes.hidden)
+        self.encoder2 = Encoder(sizes, sizes.layers // 2)
+        self.proj = nn.Conv1d(sizes.hidden, 2 * sizes.latent, 1)
+
+    def forward(self, vectors: Tensor, phones: Tensor, style: Tensor) -> Tensor:
+        """Encode what is said, before speed.
+
+        Args:
+            vectors: float32 [1, 768, 2T], codebook rows at 50 Hz.
+            phones: int64 [1, X].
+            style: float32 [1, 512, 1].
+
+        Returns:
+            float32 [1, D, 2T].
+        """
+        frames = self.encoder_ssl(self.ssl_proj(vectors))
+        text = self.encoder_text(self.text_embedding(phones).transpose(1, 2))
+        encoded: Tensor = self.encoder2(self.mrte(frames, text, style))
+        return encoded
+
+    def moments(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-scale, float32 [1, I, N] each, of encoded frames [1, D, N]."""
+        mean, log_scale = self.proj(encoded).chunk(2, dim=1)
+        return mean, log_scale
