@@ -134,12 +134,23 @@ def filter_bank(samples: Samples) -> Float32:
     return np.log(np.maximum(energy, EPSILON)).astype(np.float32)
 
 
-def mel_filters() -> NDArray[np.float64]:
-    """Triangles on the mel scale from 20 Hz to 8 kHz, float64 [80, 256]."""
-    low, high = _mel(np.array([20.0, 8000.0]))
-    step = (high - low) / (MEL_BINS + 1)
-    left = low + step * np.arange(MEL_BINS)[:, None]
-    mel = _mel(np.arange(BANK_FFT // 2) * SSL_HZ / BANK_FFT)
+def mel_filters(
+    bins: int = MEL_BINS, rate: int = SSL_HZ, fft: int = BANK_FFT
+) -> NDArray[np.float64]:
+    """Triangles on the mel scale from 20 Hz to half the rate.
+
+    Args:
+        bins: how many.
+        rate: of the samples (Hz).
+        fft: samples per spectrum.
+
+    Returns:
+        float64 [bins, fft // 2]; the last bin of a spectrum is not used.
+    """
+    low, high = _mel(np.array([20.0, rate / 2]))
+    step = (high - low) / (bins + 1)
+    left = low + step * np.arange(bins)[:, None]
+    mel = _mel(np.arange(fft // 2) * rate / fft)
     return np.asarray(np.minimum(mel - left, left + 2 * step - mel) / step).clip(min=0)
 
 

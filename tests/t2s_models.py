@@ -5,12 +5,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import onnx
-import torch
 
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.cache import CacheShape
 from runtime.decode import Decoder, StepTables
+from workflow_scripts.checkpoint.read import read
 from workflow_scripts.graphs.t2s import build_decoder, build_embed, default_form, step_tables
 from workflow_scripts.models.t2s import T2S
 
@@ -19,8 +19,8 @@ LONGEST = 2048
 
 @cache
 def t2s_model(checkpoint: Path) -> T2S:
-    stored = torch.load(checkpoint, weights_only=True)
-    return T2S(stored["weight"], stored["config"])
+    stored = read(checkpoint, "t2s")
+    return T2S(stored.weights, stored.config)
 
 
 @cache

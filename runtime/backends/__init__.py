@@ -20,6 +20,10 @@ class GraphRunner(Protocol):
         """All outputs in the contract's order."""
         ...
 
+    def input_dim(self, name: str, axis: int) -> int:
+        """A size of an input that stands still."""
+        ...
+
 
 @dataclass(frozen=True)
 class Threads:

@@ -32,12 +32,18 @@ class CpuGraph:
             self.session = onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
         except Exception as error:  # the library's own types are not public
             raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
+        self.input_names = [given.name for given in self.session.get_inputs()]
         self._outputs = [output.name for output in self.session.get_outputs()]
 
     def run(self, inputs: Arrays) -> list[NDArray[Any]]:
         """All outputs in the graph's order."""
         results: list[NDArray[Any]] = self.session.run(self._outputs, dict(inputs))
         return results
+
+    def input_dim(self, name: str, axis: int) -> int:
+        """A size of an input that stands still."""
+        (dims,) = (put.shape for put in self.session.get_inputs() if put.name == name)
+        return int(dims[axis])
 
     def binding(self) -> "Binding":
         """An own set of bound buffers over this session."""

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.decode import HARD_CAP_TOKENS, choose
-from runtime.errors import CheckpointError
+from runtime.decode import HARD_CAP_TOKENS, sampled
 from runtime.sampler import Sampling
 from tests.goldens import Case, t2s_cases
 from tests.t2s_models import t2s_model
-from workflow_scripts.models.t2s import T2S, KVCache, position_frequencies, position_rows, sizes_of
+from workflow_scripts.models.t2s import T2S, KVCache, position_frequencies, position_rows
 
 SINGLE = t2s_cases("single")
 
@@ -61,12 +60,13 @@ def test_greedy_tokens_equal_the_reference(case: Case) -> None:
         if facts["steps"] > 200:
             continue  # the 1500-step run goes through the runtime, which is faster
         sampling = Sampling(top_k=1, repetition_penalty=facts["repetition_penalty"])
+        choose = sampled(sampling, lambda _, count: np.ones(count, np.float32))
         logits, _, cache = prefilled(case, model)
         used = np.zeros(model.sizes.vocabulary, np.bool_)
         used[case["prompts"][0]] = True
         tokens: list[int] = []
         for step in range(HARD_CAP_TOKENS):
-            token = choose(logits[0].numpy(), used, sampling, lambda _, n: np.ones(n), step)
+            token = choose(logits[0].numpy(), used, step)
             if token is None:
                 break
             tokens.append(token)
@@ -85,15 +85,3 @@ def test_position_rows_equal_the_reference(case: Case) -> None:
         width = int(name.removeprefix("pe_"))
         rows = position_rows(positions, position_frequencies(width))
         np.testing.assert_allclose(rows.numpy(), case[name], atol=1e-6)
-
-
-def test_contradicting_sizes_are_refused() -> None:
-    model = {"hidden_dim": 64, "embedding_dim": 32, "head": 4, "n_layer": 1, "vocab_size": 9}
-    config = {"model": model | {"EOS": 8, "phoneme_vocab_size": 5}, "data": {"max_sec": 54}}
-    with pytest.raises(CheckpointError, match="hidden 64, embedding 32"):
-        sizes_of(config)
-
-
-def test_a_config_without_sizes_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="no key 'hidden_dim'"):
-        sizes_of({"model": {}, "data": {}})

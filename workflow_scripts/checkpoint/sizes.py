@@ -37,6 +37,16 @@ class T2SSizes:
     phone_rows: int
     max_sec: int
 
+    @property
+    def end_token(self) -> int:
+        """EOS is always the last of the vocabulary."""
+        return self.vocabulary - 1
+
+    @property
+    def head_width(self) -> int:
+        """Channels of one attention head."""
+        return self.hidden // self.heads
+
 
 @dataclass(frozen=True)
 class SovitsSizes:

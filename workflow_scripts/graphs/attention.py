@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.graphs.builder import GraphBuilder
-from workflow_scripts.models.t2s import T2SSizes
 
 LOWEST = np.array(np.finfo(np.float32).min, np.float32)
 

@@ -12,9 +12,10 @@ import onnx
 from numpy.typing import NDArray
 
 from runtime.contract import GRAPHS
+from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.graphs.attention import FORMS, CachedAttention, fits_group_query
 from workflow_scripts.graphs.builder import GraphBuilder
-from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, T2SSizes
+from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S
 
 EMBED_OPSET = 18
 LAYER_NORM_EPSILON = 1e-5  # torch's default, which the reference keeps

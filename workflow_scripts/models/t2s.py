@@ -13,59 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.sizes import t2s_sizes
 
 FEATURE_WIDTH = 1024
 PREFIX = "model."
-
-
-@dataclass(frozen=True)
-class T2SSizes:
-    """What the configuration of a T2S checkpoint says that matters at inference."""
-
-    hidden: int
-    heads: int
-    layers: int
-    vocabulary: int
-    phone_vocabulary: int
-    max_seconds: int
-
-    @property
-    def end_token(self) -> int:
-        """EOS is always the last entry of the vocabulary."""
-        return self.vocabulary - 1
-
-    @property
-    def head_width(self) -> int:
-        """Channels of one attention head."""
-        return self.hidden // self.heads
-
-
-def sizes_of(config: Mapping[str, Any]) -> T2SSizes:
-    """Read the sizes; `linear_units` is ignored as the reference does: the width is 4 D.
-
-    Raises:
-        CheckpointError: a key is missing or sizes contradict each other.
-    """
-    try:
-        model = config["model"]
-        sizes = T2SSizes(
-            hidden=int(model["hidden_dim"]),
-            heads=int(model["head"]),
-            layers=int(model["n_layer"]),
-            vocabulary=int(model["vocab_size"]),
-            phone_vocabulary=int(model["phoneme_vocab_size"]),
-            max_seconds=int(config["data"]["max_sec"]),
-        )
-        embedding, end = int(model["embedding_dim"]), int(model["EOS"])
-    except KeyError as missing:
-        raise CheckpointError(f"T2S config: no key {missing}; is this a T2S file?") from None
-    if embedding != sizes.hidden or sizes.hidden % sizes.heads or end != sizes.end_token:
-        raise CheckpointError(
-            f"T2S config: hidden {sizes.hidden}, embedding {embedding}, heads {sizes.heads},"
-            f" EOS {end} of {sizes.vocabulary} don't fit each other"
-        )
-    return sizes
 
 
 def position_frequencies(hidden: int) -> Tensor:
@@ -95,8 +46,10 @@ class T2S:
         weights: name without the `model.` prefix to float32 tensor.
     """
 
-    def __init__(self, weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
-        self.sizes = sizes_of(config)
+    def __init__(
+        self, weights: Mapping[str, Tensor], config: Mapping[str, Any], where: str = "T2S"
+    ) -> None:
+        self.sizes = t2s_sizes(config, where)
         self.weights = {
             name.removeprefix(PREFIX): tensor.detach().to(torch.float32).contiguous()
             for name, tensor in weights.items()

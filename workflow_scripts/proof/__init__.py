@@ -1,1 +1,1 @@
-"""How far artifacts are from PyTorch, and whether that is near enough."""
+"""How far graphs, chain and stream are from what PyTorch answered."""

@@ -1,1 +1,1 @@
-"""Graphs at other precisions."""
+"""From fp32 graphs to the same graphs at other precisions."""

@@ -1,0 +1,73 @@
+"""The graphs of one voice by name: opens them on a back end and puts them together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from runtime.acoustic import Acoustic
+from runtime.backends import BACKENDS, GraphRunner, Threads
+from runtime.backends.cpu import CpuGraph
+from runtime.cache import CacheShape
+from runtime.decode import Decoder, StepTables
+from runtime.reference import ReferenceEncoder, ReferenceGraphs
+
+POSITIONS = 4000  # rows of the reference's sine table
+
+
+@dataclass(frozen=True)
+class VoiceGraphs:
+    """Where the graphs are and what runs them.
+
+    Attributes:
+        files: name in the contract to ONNX file.
+        tables: `t2s_tables.npz` of the voice.
+        backend: a name of BACKENDS.
+        threads: of each session.
+    """
+
+    files: Mapping[str, Path]
+    tables: Path
+    backend: str = "cpu"
+    threads: Threads = field(default_factory=Threads)
+
+    def __contains__(self, graph: str) -> bool:
+        return graph in self.files
+
+    def open(self, graph: str) -> GraphRunner:
+        """Load one graph."""
+        return BACKENDS[self.backend].open_graph(self.files[graph], self.threads)
+
+    def opener(self, graph: str) -> Callable[[], GraphRunner]:
+        """Load it when it is first needed."""
+        return partial(self.open, graph)
+
+    def decoder(self) -> Decoder:
+        """The T2S graphs with their step tables; sizes are read from the graph."""
+        with np.load(self.tables, allow_pickle=False) as stored:
+            tables = StepTables.from_arrays(dict(stored), POSITIONS)
+        decoder = cast(CpuGraph, self.open("t2s_decoder"))
+        shape = CacheShape(
+            layers=sum(name.startswith("past_keys.") for name in decoder.input_names),
+            heads=decoder.input_dim("past_keys.0", 1),
+            head_width=decoder.input_dim("past_keys.0", 3),
+        )
+        return Decoder(self.open("t2s_embed"), decoder, tables, shape)
+
+    def acoustic(self) -> Acoustic:
+        """Prior and vocoder."""
+        return Acoustic(self.open("prior"), self.open("vocoder"))
+
+    def references(self) -> ReferenceEncoder:
+        """What listens to a reference, loaded when a reference comes."""
+        return ReferenceEncoder(
+            ReferenceGraphs(
+                hubert=self.opener("hubert"),
+                quantizer=self.opener("quantizer"),
+                style=self.opener("style"),
+                speaker=self.opener("speaker") if "speaker" in self else None,
+            )
+        )

@@ -1,0 +1,192 @@
+"""Write the weights of MatMul and Gemm as 8- or 4-bit integers; everything is computed in fp32.
+
+A block of weights along the input axis shares a scale (`com.microsoft.MatMulNBits`), which ONNX
+Runtime multiplies on the CPU in integers. What is no such weight is stored in fp16.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime.errors import GraphError
+from workflow_scripts.variants.job import Job, Record, matches
+from workflow_scripts.variants.stored import stored_half
+
+INTEGER_ARITHMETIC = 4  # accuracy_level: the activations become int8 too
+SHRINKS = np.linspace(0.6, 1, 9)  # of the largest value; 4 bits gain from cutting it off
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One weight in integers.
+
+    Attributes:
+        numbers: uint8 [N, blocks, bytes of a block]; a byte holds two of 4 bits, the low one first.
+        scales: float32 [N * blocks].
+    """
+
+    numbers: NDArray[np.uint8]
+    scales: NDArray[np.float32]
+
+
+def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.ModelProto, Record]:
+    """Write constant matrices in integers; the graph itself is changed.
+
+    Args:
+        graph: fp32 model.
+        job: weights to keep in fp32 or in 8 bits, and the block's size.
+        bits: 8 or 4.
+
+    Returns:
+        The model, and a record of the matrices that have more than `bits` bits.
+
+    Raises:
+        GraphError: there is no constant matrix in the graph.
+    """
+    gemms_to_matmuls(graph)
+    weights = {
+        tensor.name: tensor
+        for tensor in graph.graph.initializer
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2
+    }
+    kept: dict[str, str] = {}
+    made: dict[tuple[str, int], Packed] = {}
+    for node in graph.graph.node:
+        if node.op_type != "MatMul" or node.input[1] not in weights:
+            continue
+        names = (node.name, node.input[1])
+        if matches(names, job.keep_fp32):
+            kept[node.input[1]] = "kept in fp32 on request"
+            continue
+        wide = matches(names, job.keep_int8) and bits < 8
+        if wide:
+            kept[node.input[1]] = "kept in 8 bits on request"
+        _to_integers(node, weights[node.input[1]], 8 if wide else bits, job.block, made)
+    if not made:
+        raise GraphError(f"{job.graph}: has no MatMul weights; give it another precision")
+    _add_weights(graph, made)
+    stored, rest = stored_half(graph, replace(job, keep_fp32=(*job.keep_fp32, *kept)))
+    return stored, Record(f"MatMul weights in {bits} bits, others in fp16", "", rest.kept | kept)
+
+
+def gemms_to_matmuls(graph: onnx.ModelProto) -> None:
+    """Write each plain Gemm with a constant matrix as MatMul and Add."""
+    weights = {tensor.name: tensor for tensor in graph.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.graph.node:
+        fields = {field.name: helper.get_attribute_value(field) for field in node.attribute}
+        plain = not fields.get("transA") and all(fields.get(k, 1) == 1 for k in ("alpha", "beta"))
+        if node.op_type != "Gemm" or not plain or node.input[1] not in weights:
+            nodes.append(node)
+            continue
+        matrix = node.input[1]
+        if fields.get("transB"):
+            matrix = f"{node.input[1]}.transposed"
+            if matrix not in weights:
+                turned = numpy_helper.to_array(weights[node.input[1]]).T
+                graph.graph.initializer.append(
+                    numpy_helper.from_array(np.ascontiguousarray(turned), matrix)
+                )
+                weights[matrix] = graph.graph.initializer[-1]
+        biased = len(node.input) > 2 and bool(node.input[2])
+        product = f"{node.output[0]}.product" if biased else node.output[0]
+        nodes.append(helper.make_node("MatMul", [node.input[0], matrix], [product], name=node.name))
+        if biased:
+            nodes.append(
+                helper.make_node(
+                    "Add", [product, node.input[2]], list(node.output), name=f"{node.name}.bias"
+                )
+            )
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)
+    _drop_unread_weights(graph)
+
+
+def pack(matrix: NDArray[np.float32], bits: int, block: int) -> Packed:
+    """Round a matrix to integers, block by block, with the scales that err least.
+
+    Args:
+        matrix: float32 [K, N].
+        bits: 8 or 4.
+        block: values along K that share a scale; the last block is filled up with zeros.
+    """
+    blocks = _in_blocks(matrix, block)
+    middle = 2 ** (bits - 1)
+    peaks = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
+    best = np.full(peaks.shape, np.inf, np.float32)
+    scales = np.ones_like(peaks)
+    for shrink in SHRINKS if bits < 8 else (1.0,):
+        # the peak lies on the side that has one number more
+        tried = np.where(peaks == 0, 1, peaks * np.float32(-shrink / middle))
+        errors = np.square(_rounded(blocks, tried, middle) * tried - blocks).sum(-1, keepdims=True)
+        better = errors < best
+        best, scales = np.where(better, errors, best), np.where(better, tried, scales)
+    numbers = (_rounded(blocks, scales, middle) + middle).astype(np.uint8)
+    if bits == 4:
+        numbers = numbers[..., 0::2] | numbers[..., 1::2] << 4
+    return Packed(numbers, scales.astype(np.float32).reshape(-1))
+
+
+def _in_blocks(matrix: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    """Columns as rows of blocks, float32 [N, blocks, block]."""
+    inner, outer = matrix.shape
+    blocks = -(-inner // block)
+    filled = np.zeros((outer, blocks * block), np.float32)
+    filled[:, :inner] = matrix.T
+    return filled.reshape(outer, blocks, block)
+
+
+def _rounded(
+    blocks: NDArray[np.float32], scales: NDArray[np.float32], middle: int
+) -> NDArray[np.float32]:
+    return np.asarray(np.clip(np.rint(blocks / scales), -middle, middle - 1), np.float32)
+
+
+def _to_integers(
+    node: onnx.NodeProto,
+    weight: onnx.TensorProto,
+    bits: int,
+    block: int,
+    made: dict[tuple[str, int], Packed],
+) -> None:
+    """Turn one MatMul into MatMulNBits; a weight that two nodes share is packed once."""
+    matrix = numpy_helper.to_array(weight)
+    if (weight.name, bits) not in made:
+        made[weight.name, bits] = pack(matrix, bits, block)
+    new = helper.make_node(
+        "MatMulNBits",
+        [node.input[0], f"{weight.name}.int{bits}", f"{weight.name}.scales{bits}"],
+        list(node.output),
+        name=node.name,
+        domain="com.microsoft",
+        K=matrix.shape[0],
+        N=matrix.shape[1],
+        bits=bits,
+        block_size=block,
+        accuracy_level=INTEGER_ARITHMETIC,
+    )
+    node.CopyFrom(new)
+
+
+def _add_weights(graph: onnx.ModelProto, made: dict[tuple[str, int], Packed]) -> None:
+    for (name, bits), packed in made.items():
+        graph.graph.initializer.extend(
+            [
+                numpy_helper.from_array(packed.numbers, f"{name}.int{bits}"),
+                numpy_helper.from_array(packed.scales, f"{name}.scales{bits}"),
+            ]
+        )
+    if all(entry.domain != "com.microsoft" for entry in graph.opset_import):
+        graph.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    _drop_unread_weights(graph)
+
+
+def _drop_unread_weights(graph: onnx.ModelProto) -> None:
+    read = {name for node in graph.graph.node for name in node.input}
+    read |= {output.name for output in graph.graph.output}
+    kept = [tensor for tensor in graph.graph.initializer if tensor.name in read]
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(kept)
