@@ -63,7 +63,7 @@ from runtime.sampler import penalised
 from workflow_scripts.stand_in import *
 known, given = arguments("graph")
 digest(known.graph, given["--answers"])
-report = {"graph": given["--name"], "cases": [], "metrics": {"relative_rms": 0.001}}
+report = {"graph": given["--name"], "cases": [], "metrics": {"output_relative_rms": 0.001}}
 write(given["--output"], json.dumps(report))
 """,
     "proof/record.py": """
@@ -75,7 +75,8 @@ write(given["--output"], digest(*(given[f"--{word}"] for word in ("gpt", "sovits
 from workflow_scripts.stand_in import *
 known, given = arguments(many=["named"])
 digest(given["--answers"], *(named.split("=", 1)[1] for named in known.named))
-report = {"graph": "chain", "cases": [], "metrics": {"audio_snr_db": 50.0}}
+metrics = {"audio_snr_db": 50.0}
+report = {"graph": "chain", "cases": [{"case": "all", "metrics": metrics}], "metrics": metrics}
 write(given["--output"], json.dumps(report))
 """,
 }

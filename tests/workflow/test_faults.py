@@ -108,7 +108,10 @@ FAULTS: dict[str, tuple[Change, str]] = {
         put("bars.fp16.audio_snr_db", "4e1"),
         "bars.fp16.audio_snr_db: '4e1' is not of type 'number'; YAML takes it for text,",
     ),
-    "metric": (put("bars.fp16", {"loudness": 1}), "bars.fp16: 'loudness' is not one of ["),
+    "metric": (
+        put("bars.fp16", {"loudness": 1}),
+        "bars: 'loudness' names no metric; known: max_abs, ",
+    ),
     "no bar": (
         lambda config: config["bars"].pop("fp16"),
         "bars: none for 'fp16', which is built; name a metric and its bar",
