@@ -17,7 +17,9 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from runtime.contract import GRAPHS
 from runtime.errors import ArtifactError, CheckpointError, ConfigError
+from runtime.text.languages import MODES
 from workflow_scripts.plan import Facts, Plan, planned
+from workflow_scripts.proof import bars
 from workflow_scripts.variants.precisions import PRECISIONS
 
 MAX_NAME_BYTES = 100  # of UTF-8; schedulers join all wildcards of a job into one file name
@@ -33,8 +35,7 @@ def choices() -> dict[str, list[str]]:
     return {
         "graph": list(GRAPHS),
         "precision": list(PRECISIONS),
-        "metric": ["audio_snr_db"],
-        "language": ["zh", "en", "ja", "ko", "yue", "auto"],
+        "language": list(MODES),
     }
 
 
@@ -173,6 +174,11 @@ def _faults_across(config: Config) -> Iterator[str]:
     for precision in config["precisions"]:
         if precision not in config["bars"]:
             yield f"bars: none for {precision!r}, which is built; name a metric and its bar"
+    for key in dict.fromkeys(key for named in config["bars"].values() for key in named):
+        try:
+            bars.split(key)
+        except ConfigError as error:
+            yield str(error)
     for precision in config["mixed_precision"]:
         if precision not in config["precisions"]:
             yield f"mixed_precision: {precision!r} is not built; add it to precisions"
