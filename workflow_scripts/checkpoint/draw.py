@@ -23,8 +23,9 @@ _GAIN = {
     "dec.conv_post": 0.3,  # far from where tanh is flat
     ".post.": 0.3,
     "conv_layers": 1.5,  # what GELU takes away
-    "attention.out_proj": 0.3,  # frames stay apart, so that tokens differ
+    "out_proj": 0.3,  # rows stay apart, so that tokens differ
     "output_dense": 0.3,
+    "linear2": 0.5,
     ".conv3.": 0.3,  # sums over many blocks stay small
     "sv_emb": 0.3,
 }
