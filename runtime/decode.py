@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.arrays import Features, Float32, Logits, PhoneIds, Tokens
+from runtime.arrays import Features, Flags, Float32, Logits, PhoneIds, Tokens
 from runtime.backends import GraphRunner
 from runtime.backends.cpu import Binding, CpuGraph
 from runtime.cache import CacheShape, KVCache, capacity_for
@@ -24,6 +24,7 @@ EXPECTED_TOKENS_PER_PHONE = 12
 LEAST_EXPECTED_TOKENS = 100
 
 Draws = Callable[[int, int], Float32]  # (step, count) -> Exponential(1) numbers
+Chooser = Callable[[Logits, Flags, int], int | None]  # (scores, used, step) -> token; None ends
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class Decoder:
         self._embed = embed
         self._decoder = decoder
         self._tables = tables
-        self._shape = shape
-        self._idle: list[_State] = []  # list.append and list.pop are atomic
+        self.cache_shape = shape
+        self._idle: list[DecodeState] = []  # list.append and list.pop are atomic
 
     @property
     def vocabulary(self) -> int:
@@ -103,14 +104,14 @@ class Decoder:
         return int(self._tables.audio_embedding.shape[0])
 
     def tokens(
-        self, prompt: Prompt, sampling: Sampling, draws: Draws, limits: Limits, ending: Ending
+        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
     ) -> Iterator[int]:
         """Semantic tokens one by one, without prompt and end token.
 
         Args:
             prompt: what to begin from.
-            sampling: how to choose.
-            draws: Exponential(1) numbers for a step, float32 [count].
+            choose: takes the scores (a view that the next step overwrites), the tokens that
+                already occurred and the number of the step; `sampled` makes one.
             limits: when to stop besides the end token.
             ending: gets the reason when the last token is out.
 
@@ -124,7 +125,7 @@ class Decoder:
             used = np.zeros(self.vocabulary, np.bool_)
             used[prompt.tokens] = True
             for step in range(HARD_CAP_TOKENS):
-                token = choose(logits, used, sampling, draws, step)
+                token = choose(logits, used, step)
                 if token is None:
                     ending.reason = "eos"
                     return
@@ -138,27 +139,24 @@ class Decoder:
         finally:
             self._idle.append(state)
 
-    def forced_logits(self, prompt: Prompt, tokens: Tokens, limits: Limits) -> Float32:
-        """Scores before each of given tokens (teacher forcing).
+    def forced_logits(self, prompt: Prompt, tokens: Tokens, max_len: int) -> Float32:
+        """Scores before each of given tokens (teacher forcing), float32 [T, V]."""
+        rows: list[Logits] = []
 
-        Args:
-            prompt: what to begin from.
-            tokens: int64 [T].
-            limits: `max_len` alone counts.
+        def replay(logits: Logits, _used: Flags, step: int) -> int:
+            rows.append(logits.copy())
+            return int(tokens[step])
 
-        Returns:
-            float32 [T, V], row i before `tokens[i]`.
-        """
-        self._check_room(prompt, limits)
-        state = self._state_for(prompt, limits)
-        try:
-            rows = [state.prefill(*self._prefill_inputs(prompt)).copy()]
-            for step, token in enumerate(tokens[:-1]):
-                state = state.with_room(limits.max_len)
-                rows.append(state.step(int(token), prompt.tokens.size + step).copy())
-        finally:
-            self._idle.append(state)
+        limits = Limits(early_stop_tokens=tokens.size - 1, max_len=max_len)
+        for _ in self.tokens(prompt, replay, limits, Ending()):
+            pass
         return np.stack(rows)
+
+    def state_at(self, rows: int) -> "DecodeState":
+        """A state with `rows` live rows of no meaning, to time steps at."""
+        state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, rows + 1))
+        state.cache.live_rows = rows
+        return state
 
     def _prefill_inputs(self, prompt: Prompt) -> tuple[Float32, Float32]:
         rows, bias = self._embed.run(
@@ -177,7 +175,7 @@ class Decoder:
                 f" no room in {limits.max_len} cache rows; cut the text or build a longer max_len"
             )
 
-    def _state_for(self, prompt: Prompt, limits: Limits) -> "_State":
+    def _state_for(self, prompt: Prompt, limits: Limits) -> "DecodeState":
         expected = max(LEAST_EXPECTED_TOKENS, EXPECTED_TOKENS_PER_PHONE * prompt.phones.size)
         capacity = capacity_for(prompt.rows + expected, limits.max_len)
         try:
@@ -185,25 +183,31 @@ class Decoder:
         except IndexError:
             state = None
         if state is None or state.cache.capacity < capacity:
-            state = _State(self._decoder, self._tables, KVCache(self._shape, capacity))
+            state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, capacity))
         return state
 
 
-def choose(
-    logits: Logits, used: NDArray[np.bool_], sampling: Sampling, draws: Draws, step: int
-) -> int | None:
-    """The token of one step, or None where the utterance ends.
+def sampled(sampling: Sampling, draws: Draws) -> Chooser:
+    """Choose as the reference samples.
 
     The end token is held back at first; later it ends the utterance when it is drawn, and also
     when it leads the penalised scores, whatever was drawn.
+
+    Args:
+        sampling: the settings.
+        draws: Exponential(1) numbers for a step, float32 [count].
     """
-    end = logits.size - 1
-    count = end if step < END_HELD_BACK_STEPS else logits.size
-    scores = penalised(logits[:count], used[:count], sampling.repetition_penalty)
-    token = draw(probabilities(scores, sampling), draws(step, logits.size)[:count])
-    if token == end or int(scores.argmax()) == end:
-        return None
-    return token
+
+    def choose(logits: Logits, used: Flags, step: int) -> int | None:
+        end = logits.size - 1
+        count = end if step < END_HELD_BACK_STEPS else logits.size
+        scores = penalised(logits[:count], used[:count], sampling.repetition_penalty)
+        token = draw(probabilities(scores, sampling), draws(step, logits.size)[:count])
+        if token == end or int(scores.argmax()) == end:
+            return None
+        return token
+
+    return choose
 
 
 def _limit_reached(tokens: int, prompt_rows: int, limits: Limits) -> str:
@@ -217,7 +221,7 @@ def _limit_reached(tokens: int, prompt_rows: int, limits: Limits) -> str:
 
 
 @dataclass
-class _State:
+class DecodeState:
     """Buffers of one running utterance, bound once."""
 
     decoder: CpuGraph
@@ -273,9 +277,9 @@ class _State:
         logits: Logits = self.logits[0]
         return logits
 
-    def with_room(self, limit: int) -> "_State":
+    def with_room(self, limit: int) -> "DecodeState":
         """This state, or a grown copy where the cache is full."""
         if self.cache.live_rows < self.cache.capacity:
             return self
         capacity = capacity_for(self.cache.capacity + 1, limit)
-        return _State(self.decoder, self.tables, self.cache.grown(capacity))
+        return DecodeState(self.decoder, self.tables, self.cache.grown(capacity))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.decode import HARD_CAP_TOKENS, choose
+from runtime.decode import HARD_CAP_TOKENS, sampled
 from runtime.sampler import Sampling
 from tests.goldens import Case, t2s_cases
 from tests.t2s_models import t2s_model
@@ -60,12 +60,13 @@ def test_greedy_tokens_equal_the_reference(case: Case) -> None:
         if facts["steps"] > 200:
             continue  # the 1500-step run goes through the runtime, which is faster
         sampling = Sampling(top_k=1, repetition_penalty=facts["repetition_penalty"])
+        choose = sampled(sampling, lambda _, count: np.ones(count, np.float32))
         logits, _, cache = prefilled(case, model)
         used = np.zeros(model.sizes.vocabulary, np.bool_)
         used[case["prompts"][0]] = True
         tokens: list[int] = []
         for step in range(HARD_CAP_TOKENS):
-            token = choose(logits[0].numpy(), used, sampling, lambda _, n: np.ones(n), step)
+            token = choose(logits[0].numpy(), used, step)
             if token is None:
                 break
             tokens.append(token)

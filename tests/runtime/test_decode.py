@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.cache import CAPACITIES
-from runtime.decode import Ending, Limits, Prompt
+from runtime.decode import Chooser, Ending, Limits, Prompt, sampled
 from runtime.errors import SettingError
 from runtime.sampler import Sampling
 from tests.goldens import Case, t2s_cases
@@ -21,8 +21,8 @@ def prompt_of(case: Case, row: str = "") -> Prompt:
     return Prompt(case[f"{row}phoneme_ids"][0], case[f"{row}bert_feature"][0], case["prompts"][0])
 
 
-def greedy(facts: dict[str, float]) -> Sampling:
-    return Sampling(top_k=1, repetition_penalty=facts["repetition_penalty"])
+def greedy(penalty: float) -> Chooser:
+    return sampled(Sampling(top_k=1, repetition_penalty=penalty), ones)
 
 
 @pytest.mark.golden
@@ -32,7 +32,9 @@ def test_greedy_tokens_and_endings_equal_the_reference(case: Case) -> None:
     for name, facts in case.facts["info"]["greedy"].items():
         ending = Ending()
         limits = Limits(early_stop_tokens=facts["early_stop_num"])
-        got = list(decoder.tokens(prompt_of(case), greedy(facts), ones, limits, ending))
+        got = list(
+            decoder.tokens(prompt_of(case), greedy(facts["repetition_penalty"]), limits, ending)
+        )
         assert got == case[f"greedy_{name}_tokens"].tolist(), name
         assert ending.reason == facts["ended_by"].replace("cap1500", "cap")
 
@@ -47,9 +49,8 @@ def test_sampled_tokens_equal_the_reference(case: Case) -> None:
             facts["top_k"], facts["top_p"], facts["temperature"], facts["repetition_penalty"]
         )
         limits = Limits(early_stop_tokens=facts["early_stop_num"])
-        got = decoder.tokens(
-            prompt_of(case), sampling, lambda s, n, noise=noise: noise[s, :n], limits, Ending()
-        )
+        chooser = sampled(sampling, lambda step, count, noise=noise: noise[step, :count])
+        got = decoder.tokens(prompt_of(case), chooser, limits, Ending())
         assert list(got) == case[f"sampled_{name}_tokens"].tolist(), name
 
 
@@ -60,7 +61,7 @@ def test_each_row_of_a_batch_equals_the_reference(case: Case) -> None:
     limits = Limits(early_stop_tokens=facts["early_stop_num"])
     for row in range(len(facts["rows"])):
         prompt = prompt_of(case, f"row{row}_")
-        got = list(decoder.tokens(prompt, greedy(facts), ones, limits, Ending()))
+        got = list(decoder.tokens(prompt, greedy(facts["repetition_penalty"]), limits, Ending()))
         assert got == case[f"row{row}_tokens_alone"].tolist()
 
 
@@ -71,20 +72,20 @@ def case() -> Case:
 
 @pytest.mark.golden
 def test_the_cache_grows_without_changing_the_tokens(case: Case) -> None:
-    sampling, limits = Sampling(top_k=1, repetition_penalty=1.0), Limits(early_stop_tokens=600)
+    chooser, limits = greedy(1.0), Limits(early_stop_tokens=600)
     prompt = prompt_of(case)
     decoder = t2s_decoder(case.model)
-    first = list(decoder.tokens(prompt, sampling, ones, limits, Ending()))
+    first = list(decoder.tokens(prompt, chooser, limits, Ending()))
     assert prompt.rows + len(first) > CAPACITIES[0], "never grew"
     # the grown state is kept for the next utterance, which therefore does not grow
-    assert list(decoder.tokens(prompt, sampling, ones, limits, Ending())) == first
+    assert list(decoder.tokens(prompt, chooser, limits, Ending())) == first
 
 
 @pytest.mark.golden
 def test_max_len_ends_an_utterance_and_says_so(case: Case) -> None:
     decoder, prompt, ending = t2s_decoder(case.model), prompt_of(case), Ending()
     limits = Limits(max_len=prompt.rows + 5)
-    tokens = list(decoder.tokens(prompt, Sampling(top_k=1), ones, limits, ending))
+    tokens = list(decoder.tokens(prompt, greedy(1.35), limits, ending))
     assert len(tokens) == 5
     assert ending.reason == "max_len"
 
@@ -94,4 +95,4 @@ def test_a_prompt_that_fills_max_len_is_refused(case: Case) -> None:
     prompt = prompt_of(case)
     with pytest.raises(SettingError, match="leave no room in"):
         limits = Limits(max_len=prompt.rows)
-        next(t2s_decoder(case.model).tokens(prompt, Sampling(), ones, limits, Ending()))
+        next(t2s_decoder(case.model).tokens(prompt, greedy(1.35), limits, Ending()))

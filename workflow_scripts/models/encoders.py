@@ -55,12 +55,40 @@ class ChannelNorm(nn.Module):
         return normed.transpose(1, 2)
 
 
-class RelativeAttention(nn.Module):
-    """Global self-attention with learned terms for distances up to WINDOW rows.
+@dataclass(frozen=True)
+class Places:
+    """Where the relative terms of N rows are found, the same in every layer.
 
-    The relative terms are a gather and a band mask whose shapes follow N alone, so that a traced
-    graph serves every length, 1 included.
+    Attributes:
+        of_keys: int64 [1, H, N, N], column of each pair of rows in a table of distances that
+            begins and ends with a column of zeros, for pairs farther apart than WINDOW.
+        of_values: int64 [1, H, N, 9], the row at each distance of each row, within 0 .. N-1.
+        exist: float32 [N, 9], 1 where there is such a row.
     """
+
+    of_keys: Tensor
+    of_values: Tensor
+    exist: Tensor
+
+
+def places(like: Tensor, heads: int) -> Places:
+    """The places for as many rows as `like` [1, D, N] has; all shapes follow N, 1 included."""
+    length = like.shape[2]
+    rows = torch.arange(length)
+    ends = WINDOW + 1
+    distance = rows.unsqueeze(0) - rows.unsqueeze(1)
+    others = rows.unsqueeze(1) + torch.arange(-WINDOW, WINDOW + 1)
+    within = others.clamp(min=0).minimum(rows[-1:])
+    each_head = torch.zeros(1, heads, 1, 1, dtype=torch.int64)
+    return Places(
+        of_keys=each_head + (distance.clamp(-ends, ends) + ends),
+        of_values=each_head + within,
+        exist=(within == others).to(like.dtype),
+    )
+
+
+class RelativeAttention(nn.Module):
+    """Global self-attention with learned terms for distances up to WINDOW rows."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -72,37 +100,18 @@ class RelativeAttention(nn.Module):
         self.emb_rel_k = nn.Parameter(torch.zeros(1, 2 * WINDOW + 1, self.head_width))
         self.emb_rel_v = nn.Parameter(torch.zeros(1, 2 * WINDOW + 1, self.head_width))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, where: Places) -> Tensor:
         """Attend over [1, D, N] float32; the shape stays."""
         split = (1, self.heads, self.head_width, -1)
         query = self.conv_q(x).reshape(split).transpose(2, 3) / math.sqrt(self.head_width)
         key = self.conv_k(x).reshape(split)
         value = self.conv_v(x).reshape(split).transpose(2, 3)
-        scores = query @ key + self._key_terms(query)
-        share = torch.softmax(scores, dim=-1)
-        mixed = share @ value + self._value_terms(share)
-        out: Tensor = self.conv_o(
-            mixed.transpose(2, 3).reshape(1, self.heads * self.head_width, -1)
-        )
+        by_distance = F.pad(query @ self.emb_rel_k.transpose(1, 2), (1, 1))
+        share = torch.softmax(query @ key + by_distance.gather(3, where.of_keys), dim=-1)
+        near = share.gather(3, where.of_values) * where.exist
+        mixed = (share @ value + near @ self.emb_rel_v).transpose(2, 3)
+        out: Tensor = self.conv_o(mixed.reshape(1, self.heads * self.head_width, -1))
         return out
-
-    def _key_terms(self, query: Tensor) -> Tensor:
-        """Of [1, H, N, A] queries, what distance adds to the scores [1, H, N, N]."""
-        by_distance = query @ self.emb_rel_k.transpose(1, 2)  # [1, H, N, 9]
-        rows = torch.arange(query.shape[2])
-        distance = rows.unsqueeze(0) - rows.unsqueeze(1)
-        index = self._for_each_head(distance.clamp(-WINDOW, WINDOW) + WINDOW)
-        band = (distance.abs() <= WINDOW).to(query.dtype)
-        return by_distance.gather(3, index) * band
-
-    def _value_terms(self, share: Tensor) -> Tensor:
-        """Of [1, H, N, N] shares, what distance adds to the mixed values [1, H, N, A]."""
-        rows = torch.arange(share.shape[2]).unsqueeze(1)
-        index = self._for_each_head(rows + torch.arange(2 * WINDOW + 1))  # into the padded rows
-        return F.pad(share, (WINDOW, WINDOW)).gather(3, index) @ self.emb_rel_v
-
-    def _for_each_head(self, index: Tensor) -> Tensor:
-        return torch.zeros(1, self.heads, 1, 1, dtype=torch.int64) + index
 
 
 class FeedForward(nn.Module):
@@ -124,6 +133,7 @@ class Encoder(nn.Module):
 
     def __init__(self, sizes: EncoderSizes, layers: int) -> None:
         super().__init__()
+        self.heads = sizes.heads
         width, count = sizes.hidden, range(layers)
         self.attn_layers = nn.ModuleList(RelativeAttention(width, sizes.heads) for _ in count)
         self.norm_layers_1 = nn.ModuleList(ChannelNorm(width) for _ in count)
@@ -137,8 +147,9 @@ class Encoder(nn.Module):
         layers = zip(
             self.attn_layers, self.norm_layers_1, self.ffn_layers, self.norm_layers_2, strict=True
         )
+        where = places(x, self.heads)
         for attend, norm_1, feed, norm_2 in layers:
-            x = norm_1(x + attend(x))
+            x = norm_1(x + attend(x, where))
             x = norm_2(x + feed(x))
         return x
 

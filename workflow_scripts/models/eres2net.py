@@ -69,7 +69,7 @@ class Block(nn.Module):
         super().__init__()
         inner, inputs = shapes[f"{stem}conv1.weight"][:2]
         outputs = shapes[f"{stem}conv3.weight"][0]
-        width = inner // SCALE
+        self.width = width = inner // SCALE
         self.conv1 = nn.Conv2d(inputs, inner, 1, stride, bias=False)
         self.bn1 = BatchNorm(inner)
         self.convs = nn.ModuleList(
@@ -92,7 +92,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float32 [1, inputs, bands, frames] to [1, outputs, bands/stride, frames/stride]."""
-        groups = relu20(self.bn1(self.conv1(x))).chunk(SCALE, dim=1)
+        groups = relu20(self.bn1(self.conv1(x))).split(self.width, dim=1)
         done: list[Tensor] = []
         for i, (group, conv, norm) in enumerate(zip(groups, self.convs, self.bns, strict=True)):
             if not done:

@@ -45,11 +45,12 @@ class GatedConvolution(nn.Module):
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
+        self.width = width
         self.conv1 = Convolution(width, 2 * width, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [1, width, R] float32 to the same shape."""
-        value, gate = self.conv1(x).chunk(2, dim=1)
+        value, gate = self.conv1(x).split(self.width, dim=1)
         y: Tensor = x + value * torch.sigmoid(gate)
         return y
 

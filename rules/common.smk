@@ -1,0 +1,67 @@
+import json
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+sys.path.insert(0, str(ROOT))
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT))}; ")
+
+from runtime.errors import FoundryError
+from workflow_scripts import digests, settings
+from workflow_scripts.bundle import hear
+from workflow_scripts.checkpoint import peek
+from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS, Bundle
+
+try:
+    PLAN = settings.checked(
+        config,
+        settings.schema_of(ROOT / "config/schema.yaml", settings.choices()),
+        [Path(path) for path in workflow.configfiles],
+        peek.facts,
+    )
+    if workflow.is_main_process:
+        settings.refuse_lost_records(Path("artifacts"), Path(".snakemake/metadata"))
+except FoundryError as error:
+    raise WorkflowError("\n".join(f"error: {line}" for line in str(error).splitlines()))
+
+SOURCES = digests.Sources(Path(".snakemake/source_digests.json"))
+TOOLS = ("torch", "transformers", "onnx", "onnxsim", "onnxconverter-common", "onnxruntime", "numpy")
+
+
+def one_of(names):
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    voice=one_of(voice.name for voice in PLAN.voices),
+    base=one_of(PLAN.bases),
+    unit=one_of(PLAN.units),
+    graph=one_of([*PLAN.bases, *SOVITS_GRAPHS, *T2S_GRAPHS]),
+    max_len=one_of(PLAN.lengths),
+    precision=one_of(PLAN.stored_precisions),
+
+
+def voice_of(wildcards):
+    return PLAN.voice(wildcards.voice)
+
+
+def bundle_of(wildcards):
+    return Bundle(wildcards.voice, wildcards.max_len, wildcards.precision)
+
+
+def members_of(wildcards):
+    return PLAN.members(bundle_of(wildcards))
+
+
+def of_members(pattern):
+    return lambda wildcards: [pattern.format(member) for member in members_of(wildcards)]
+
+
+def in_json(value):
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

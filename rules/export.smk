@@ -1,0 +1,80 @@
+rule export_shared:
+    input:
+        ancient(lambda w: PLAN.bases[w.base]),
+    output:
+        graph=temp("artifacts/raw/shared/{base}/{base}.onnx"),
+        answers="artifacts/reference/shared/{base}/{base}.npz",
+    log:
+        "artifacts/logs/export/shared/{base}.log",
+    benchmark:
+        "artifacts/benchmarks/export/shared/{base}.tsv"
+    wildcard_constraints:
+        base=one_of(sorted({"hubert", "speaker"} & set(PLAN.bases))),
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.graphs.export"),
+        tools=digests.of_tools("torch", "transformers", "onnx", "numpy"),
+        source=lambda w: SOURCES.of(PLAN.bases[w.base]),
+        base="{base}",
+        unit="shared/{base}",
+    shell:
+        "python -m workflow_scripts.graphs.export {params.base:q} {input:q}"
+        " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
+        " --tables artifacts/tables/{params.unit:q} > {log:q} 2>&1"
+
+
+use rule export_shared as export_roberta with:
+    output:
+        graph=temp("artifacts/raw/shared/{base}/{base}.onnx"),
+        answers="artifacts/reference/shared/{base}/{base}.npz",
+        table="artifacts/tables/shared/{base}/vocabulary.json",
+    wildcard_constraints:
+        base="roberta",
+
+
+rule export_sovits:
+    input:
+        ancient(lambda w: voice_of(w).sovits),
+    output:
+        temp(expand("artifacts/raw/voices/{{voice}}/{graph}.onnx", graph=SOVITS_GRAPHS)),
+        expand("artifacts/reference/voices/{{voice}}/{graph}.npz", graph=SOVITS_GRAPHS),
+    log:
+        "artifacts/logs/export/voices/{voice}/sovits.log",
+    benchmark:
+        "artifacts/benchmarks/export/voices/{voice}/sovits.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.graphs.export"),
+        tools=digests.of_tools("torch", "onnx", "numpy"),
+        source=lambda w: SOURCES.of(voice_of(w).sovits),
+        unit="voices/{voice}",
+    shell:
+        "python -m workflow_scripts.graphs.export sovits {input:q}"
+        " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
+        " --tables artifacts/tables/{params.unit:q} > {log:q} 2>&1"
+
+
+rule export_t2s:
+    input:
+        ancient(lambda w: voice_of(w).gpt),
+    output:
+        temp(expand("artifacts/raw/voices/{{voice}}/{graph}.onnx", graph=T2S_GRAPHS)),
+        expand("artifacts/reference/voices/{{voice}}/{graph}.npz", graph=T2S_GRAPHS),
+        "artifacts/tables/voices/{voice}/t2s_tables.npz",
+    log:
+        "artifacts/logs/export/voices/{voice}/t2s.log",
+    benchmark:
+        "artifacts/benchmarks/export/voices/{voice}/t2s.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.graphs.export"),
+        tools=digests.of_tools("torch", "onnx", "numpy"),
+        source=lambda w: SOURCES.of(voice_of(w).gpt),
+        unit="voices/{voice}",
+    shell:
+        "python -m workflow_scripts.graphs.export t2s {input:q}"
+        " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
+        " --tables artifacts/tables/{params.unit:q} > {log:q} 2>&1"

@@ -1,0 +1,21 @@
+rule describe_voice:
+    input:
+        gpt=ancient(lambda w: voice_of(w).gpt),
+        sovits=ancient(lambda w: voice_of(w).sovits),
+    output:
+        report(
+            "artifacts/inspect/{voice}.json", category="Checkpoints", labels={"voice": "{voice}"}
+        ),
+    log:
+        "artifacts/logs/inspect/{voice}.log",
+    benchmark:
+        "artifacts/benchmarks/inspect/{voice}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.models.describe"),
+        gpt=lambda w: SOURCES.of(voice_of(w).gpt),
+        sovits=lambda w: SOURCES.of(voice_of(w).sovits),
+    shell:
+        "python -m workflow_scripts.models.describe --gpt {input.gpt:q} --sovits {input.sovits:q}"
+        " --output {output:q} > {log:q} 2>&1"

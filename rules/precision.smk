@@ -1,0 +1,47 @@
+rule simplify_graph:
+    input:
+        graph="artifacts/raw/{unit}/{graph}.onnx",
+        answers="artifacts/reference/{unit}/{graph}.npz",
+    output:
+        graph="artifacts/graphs/fp32/{unit}/{graph}.onnx",
+        record="artifacts/graphs/fp32/{unit}/{graph}.json",
+    log:
+        "artifacts/logs/precision/fp32/{unit}/{graph}.log",
+    benchmark:
+        "artifacts/benchmarks/precision/fp32/{unit}/{graph}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.graphs.simplify"),
+        tools=digests.of_tools("onnx", "onnxsim", "onnxruntime"),
+        graph="{graph}",
+    shell:
+        "python -m workflow_scripts.graphs.simplify {input.graph:q} --graph {params.graph:q}"
+        " --answers {input.answers:q} --output {output.graph:q} --record {output.record:q}"
+        " > {log:q} 2>&1"
+
+
+rule reduce_precision:
+    input:
+        graph="artifacts/graphs/fp32/{unit}/{graph}.onnx",
+        answers="artifacts/reference/{unit}/{graph}.npz",
+    output:
+        graph="artifacts/graphs/{precision}/{unit}/{graph}.onnx",
+        record="artifacts/graphs/{precision}/{unit}/{graph}.json",
+    log:
+        "artifacts/logs/precision/{precision}/{unit}/{graph}.log",
+    benchmark:
+        "artifacts/benchmarks/precision/{precision}/{unit}/{graph}.tsv"
+    wildcard_constraints:
+        precision=one_of(PLAN.reduced),
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.variants.reduce"),
+        tools=digests.of_tools("onnx", "onnxconverter-common", "onnxruntime", "numpy"),
+        graph="{graph}",
+        precision="{precision}",
+    shell:
+        "python -m workflow_scripts.variants.reduce {input.graph:q} --graph {params.graph:q}"
+        " --to {params.precision:q} --answers {input.answers:q} --output {output.graph:q}"
+        " --record {output.record:q} > {log:q} 2>&1"

@@ -1,0 +1,95 @@
+rule record_chain:
+    input:
+        voice=ancient(lambda w: PLAN.sources(w.voice).values()),
+    output:
+        "artifacts/reference/chain/{voice}.npz",
+    log:
+        "artifacts/logs/record/{voice}.log",
+    benchmark:
+        "artifacts/benchmarks/record/{voice}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.proof.record"),
+        tools=digests.of_tools("torch", "transformers", "numpy"),
+        digests=lambda w: SOURCES.of_each(PLAN.sources(w.voice)),
+        sources=lambda w: PLAN.source_options(w.voice),
+        text=lambda w: voice_of(w).reference.text,
+        lang=lambda w: voice_of(w).reference.lang,
+    shell:
+        "python -m workflow_scripts.proof.record {params.sources:q}"
+        " --reference-text={params.text:q} --reference-lang {params.lang:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule measure_parity:
+    input:
+        graph="artifacts/graphs/{precision}/{unit}/{graph}.onnx",
+        answers="artifacts/reference/{unit}/{graph}.npz",
+    output:
+        report(
+            "artifacts/parity/graphs/{precision}/{unit}/{graph}.json",
+            category="Parity of graphs",
+            labels={"precision": "{precision}", "unit": "{unit}", "graph": "{graph}"},
+        ),
+    log:
+        "artifacts/logs/parity/graphs/{precision}/{unit}/{graph}.log",
+    benchmark:
+        "artifacts/benchmarks/parity/graphs/{precision}/{unit}/{graph}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.proof.parity"),
+        tools=digests.of_tools("onnxruntime", "numpy"),
+        graph="{graph}",
+    shell:
+        "python -m workflow_scripts.proof.parity {input.graph:q} --name {params.graph:q}"
+        " --answers {input.answers:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule measure_chain:
+    input:
+        graphs=of_members("artifacts/graphs/{}.onnx"),
+        tables=lambda w: PLAN.tables(bundle_of(w)),
+        answers="artifacts/reference/chain/{voice}.npz",
+    output:
+        report(
+            "artifacts/parity/chain/{voice}/{max_len}/{precision}.json",
+            category="Parity of the whole chain",
+            labels={"voice": "{voice}", "rows": "{max_len}", "precision": "{precision}"},
+        ),
+    log:
+        "artifacts/logs/parity/chain/{voice}/{max_len}/{precision}.log",
+    benchmark:
+        "artifacts/benchmarks/parity/chain/{voice}/{max_len}/{precision}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.proof.chain"),
+        tools=digests.of_tools("onnxruntime", "numpy"),
+        named=lambda w: PLAN.named_files(bundle_of(w)),
+        max_len="{max_len}",
+    shell:
+        "python -m workflow_scripts.proof.chain {params.named:q} --answers {input.answers:q}"
+        " --max-len {params.max_len:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule check_parity:
+    input:
+        of_members("artifacts/parity/graphs/{}.json"),
+        "artifacts/parity/chain/{voice}/{max_len}/{precision}.json",
+    output:
+        "artifacts/parity/verdicts/{voice}/{max_len}/{precision}.json",
+    log:
+        "artifacts/logs/parity/verdicts/{voice}/{max_len}/{precision}.log",
+    benchmark:
+        "artifacts/benchmarks/parity/verdicts/{voice}/{max_len}/{precision}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.proof.verdict"),
+        bars=lambda w: in_json(PLAN.bars[w.precision]),
+        precision="{precision}",
+    shell:
+        "python -m workflow_scripts.proof.verdict {input:q} --precision {params.precision:q}"
+        " --bars {params.bars:q} --output {output:q} > {log:q} 2>&1"

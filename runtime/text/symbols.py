@@ -1,0 +1,56 @@
+"""Phone symbols and their ids, for both symbol tables."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+
+import numpy as np
+
+from runtime.arrays import PhoneIds
+from runtime.errors import SettingError, TextError
+from runtime.text.tables import table as read
+
+TABLES = ("v1", "v2")
+UNKNOWN = "UNK"
+MARKS = "!?…,.-"
+
+
+@cache
+def ids_of(table: str) -> dict[str, int]:
+    """Symbol to id of one symbol table.
+
+    Raises:
+        SettingError: there is no such table.
+    """
+    if table not in TABLES:
+        raise SettingError(f"symbol table: '{table}' is unknown; choose {' or '.join(TABLES)}")
+    return {symbol: i for i, symbol in enumerate(read("symbols")[table])}
+
+
+def known(phones: Iterable[str], table: str) -> list[str]:
+    """The phones, with UNK in place of each that the table lacks."""
+    ids = ids_of(table)
+    return [phone if phone in ids else UNKNOWN for phone in phones]
+
+
+def encode(phones: Iterable[str], table: str) -> tuple[int, ...]:
+    """Ids of phones that are all in the table.
+
+    Raises:
+        TextError: a phone is not in the table; names the nearest one that is.
+    """
+    ids = ids_of(table)
+    return tuple(ids[phone] if phone in ids else _refuse(phone, table) for phone in phones)
+
+
+def as_array(ids: Iterable[int]) -> PhoneIds:
+    """Ids as int64 [X]."""
+    return np.fromiter(ids, np.int64)
+
+
+def _refuse(phone: str, table: str) -> int:
+    ids = ids_of(table)
+    folded = {symbol.lower(): symbol for symbol in ids}
+    near = get_close_matches(phone, ids, 1, 0.0) or [UNKNOWN]
+    nearest = folded.get(phone.lower(), near[0])
+    raise TextError(f"phones: '{phone}' is not in table {table}; the nearest is '{nearest}'")

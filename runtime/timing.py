@@ -1,0 +1,87 @@
+"""Time several ways of doing the same work fairly: in one process, turn by turn, medians of ratios.
+
+Knows nothing of what is timed: any callables.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Work = Callable[[], object]
+BUFFER_BYTES = 512 << 20  # far over any last-level cache
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and quartiles of repeated measurements."""
+
+    median: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> "Spread":
+        """Of at least one value."""
+        lower, median, upper = np.percentile(values, [25, 50, 75])
+        return cls(float(median), float(lower), float(upper))
+
+    def as_json(self) -> dict[str, float]:
+        """By name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Times of each way in seconds, one per round, in the order of the rounds."""
+
+    seconds: Mapping[str, NDArray[np.float64]]
+
+    def spread(self, name: str) -> Spread:
+        """Seconds of one way."""
+        return Spread.of(self.seconds[name])
+
+    def ratio(self, name: str, to: str) -> Spread:
+        """How many times faster `name` is than `to`, from pairs of the same round."""
+        return Spread.of(self.seconds[to] / self.seconds[name])
+
+
+def interleaved(ways: Mapping[str, Work], rounds: int, warmup: int = 2) -> Timed:
+    """Run every way once per round; the first rounds are thrown away.
+
+    The order turns round by round, so that none always follows the same other one.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    names = list(ways)
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for number in range(warmup + rounds):
+            for name in names[number % len(names) :] + names[: number % len(names)]:
+                begin = time.perf_counter()
+                ways[name]()
+                if number >= warmup:
+                    taken[name].append(time.perf_counter() - begin)
+    finally:
+        if was_enabled:
+            gc.enable()
+    return Timed({name: np.array(seconds) for name, seconds in taken.items()})
+
+
+def memory_bandwidth(threads: int, rounds: int = 9) -> float:
+    """Bytes per second that this process can read: buffers far over any cache, summed in threads.
+
+    Reading is what a decode step does with its weights, so this is its ceiling.
+    """
+    buffers = [np.ones(BUFFER_BYTES // 8 // threads, np.float64) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+
+        def read_all() -> None:
+            list(pool.map(np.sum, buffers))  # numpy lets go of the lock while it sums
+
+        seconds = interleaved({"read": read_all}, rounds).seconds["read"]
+    return BUFFER_BYTES / float(seconds.min())

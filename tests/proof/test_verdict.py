@@ -1,0 +1,109 @@
+"""The gate in front of a bundle: what passes, what misses, and what is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import ArtifactError, ConfigError
+from workflow_scripts.proof import verdict
+from workflow_scripts.proof.verdict import Report, judge, read_report, told
+
+
+def report(graph: str = "prior", **metrics: float | None) -> Report:
+    return {"graph": graph, "cases": [{"case": "long", "metrics": metrics}], "metrics": metrics}
+
+
+@pytest.mark.parametrize("value", [0.0, 0.001, 0.002])
+@pytest.mark.parametrize("bar", ["relative_rms", "latent_relative_rms"])
+def test_a_distance_up_to_its_bar_passes(value: float, bar: str) -> None:
+    assert judge([report(latent_relative_rms=value)], {bar: 0.002}) == []
+
+
+@pytest.mark.parametrize("value", [0.0021, 1e9, None])
+@pytest.mark.parametrize("bar", ["relative_rms", "latent_relative_rms"])
+def test_a_distance_over_its_bar_or_no_number_misses(value: float | None, bar: str) -> None:
+    (miss,) = judge([report(latent_relative_rms=value)], {bar: 0.002})
+    assert (miss.graph, miss.output, miss.metric) == ("prior", "latent", "relative_rms")
+
+
+@pytest.mark.parametrize(("value", "missed"), [(40.0, 0), (39.9, 1), (None, 1)])
+def test_a_metric_that_should_be_high_is_judged_from_below(value: float, missed: int) -> None:
+    reports = [report("chain", audio_snr_db=value)]
+    assert len(judge(reports, {"audio_snr_db": 40.0})) == missed
+
+
+def test_a_bar_concerns_every_report_that_has_its_metric() -> None:
+    reports = [report(latent_max_abs=1.0), report("style", style_max_abs=1.0), report("chain")]
+    assert [miss.graph for miss in judge(reports, {"max_abs": 0.1})] == ["prior", "style"]
+
+
+@pytest.mark.parametrize("bar", ["audio_snr_db", "snr_db", "latnt_max_abs"])
+def test_a_bar_that_no_report_answers_is_an_error(bar: str) -> None:
+    with pytest.raises(ConfigError, match=f"no report has '{bar}'; measured were latent_max_abs"):
+        judge([report(latent_max_abs=0.0)], {bar: 40.0})
+
+
+def test_a_bar_for_no_metric_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="'loudness' names no metric; known: "):
+        judge([report(latent_max_abs=0.0)], {"loudness": 1.0})
+
+
+def test_a_miss_names_graph_metric_value_bar_and_a_way_out() -> None:
+    (low,) = judge([report(latent_max_abs=0.5)], {"max_abs": 0.1})
+    (high,) = judge([report("chain", audio_snr_db=None)], {"snr_db": 40.0})
+    assert told(low, "fp16") == (
+        "prior: latent max_abs 0.5, over the bar of 0.1 (farthest at long);"
+        " keep prior at fp32 under mixed_precision.fp16, or move the bar"
+    )
+    assert told(high, "fp32") == (
+        "chain: audio snr_db not finite, under the bar of 40 (farthest at long);"
+        " see artifacts/parity/graphs for where it differs from PyTorch, or move the bar"
+    )
+
+
+def run(tmp_path: Path, snr: float, bar: float) -> Path:
+    output = tmp_path / "verdict.json"
+    reports = (report(latent_max_abs=float("nan")), report("chain", audio_snr_db=snr))
+    for content in reports:
+        (tmp_path / f"{content['graph']}.json").write_text(json.dumps(content))
+    paths = [str(tmp_path / f"{content['graph']}.json") for content in reports]
+    bars = json.dumps({"audio_snr_db": bar})
+    verdict.main([*paths, "--precision", "fp16", "--bars", bars, "--output", str(output)])
+    return output
+
+
+def test_the_verdict_holds_bars_and_measurements(tmp_path: Path) -> None:
+    assert json.loads(run(tmp_path, snr=50.0, bar=40.0).read_text()) == {
+        "bars": {"audio_snr_db": 40.0},
+        "measured": {"prior": {"latent_max_abs": None}, "chain": {"audio_snr_db": 50.0}},
+    }
+
+
+def test_a_miss_exits_with_6_writes_nothing_and_tells_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(tmp_path, snr=30.0, bar=40.0)
+    assert caught.value.code == 6
+    assert not (tmp_path / "verdict.json").exists()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: chain: audio snr_db 30, under the bar of 40 (farthest at long)")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"graph": "prior"}',
+        '{"graph": "prior", "cases": [], "metrics": {"a": "b"}}',
+        '{"graph": "prior", "cases": [{}], "metrics": {}}',
+    ],
+)
+def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "prior.json"
+    path.write_text(content)
+    with pytest.raises(ArtifactError, match=r"prior\.json: not a report of a measurement"):
+        read_report(path)

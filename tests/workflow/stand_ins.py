@@ -1,0 +1,99 @@
+"""A copy of the workflow whose slow stages are a few lines each, to try what is rebuilt when.
+
+Plan, configuration check, digests, verdict, packing and reading of checkpoints are the real ones.
+What a stand-in writes depends on all that it was given, as the real stage's output does.
+"""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("Snakefile", "rules", "config", "profiles", "environment.yml", "runtime")
+
+COMMON = """
+import argparse, hashlib, json
+from pathlib import Path
+def digest(*paths):
+    files = [f for p in map(Path, paths) for f in (sorted(p.rglob("*")) if p.is_dir() else [p])]
+    content = [f.read_bytes() for f in files if f.is_file()]
+    return hashlib.sha256(repr(content).encode()).hexdigest()
+def write(path, *words):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(" ".join(map(str, words)), "utf-8")
+def arguments(*positional, many=()):
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for name in positional:
+        parser.add_argument(name)
+    for name in many:
+        parser.add_argument(name, nargs="+")
+    known, rest = parser.parse_known_args()
+    words = [word for item in rest for word in item.split("=", 1)]
+    return known, dict(zip(words[::2], words[1::2]))
+"""
+
+STAGES = {
+    "graphs/export.py": """
+from workflow_scripts.stand_in import *
+GRAPHS = {"sovits": ["quantizer", "style", "prior", "vocoder"], "t2s": ["t2s_embed", "t2s_decoder"]}
+TABLES = {"t2s": "t2s_tables.npz", "roberta": "vocabulary.json"}
+known, given = arguments("kind", "source")
+if b"spoilt" in (Path(known.source).read_bytes() if Path(known.source).is_file() else b""):
+    raise SystemExit(f"error: {known.source}: spoilt; take another")
+for graph in GRAPHS.get(known.kind, [known.kind]):
+    write(f"{given['--graphs']}/{graph}.onnx", graph, digest(known.source))
+    write(f"{given['--answers']}/{graph}.npz", graph, digest(known.source))
+if known.kind in TABLES:
+    write(f"{given['--tables']}/{TABLES[known.kind]}", digest(known.source))
+""",
+    "graphs/simplify.py": """
+from workflow_scripts.stand_in import *
+known, given = arguments("raw")
+write(given["--output"], "simple", digest(known.raw, given["--answers"]))
+write(given["--record"], "{}")
+""",
+    "variants/reduce.py": """
+from workflow_scripts.stand_in import *
+known, given = arguments("graph")
+write(given["--output"], given["--to"], digest(known.graph, given["--answers"]))
+write(given["--record"], "{}")
+""",
+    "proof/parity.py": """
+from runtime.sampler import penalised
+from workflow_scripts.stand_in import *
+known, given = arguments("graph")
+digest(known.graph, given["--answers"])
+report = {"graph": given["--name"], "cases": [], "metrics": {"output_relative_rms": 0.001}}
+write(given["--output"], json.dumps(report))
+""",
+    "proof/record.py": """
+from workflow_scripts.stand_in import *
+known, given = arguments()
+write(given["--output"], digest(*(given[f"--{word}"] for word in ("gpt", "sovits", "ssl"))))
+""",
+    "proof/chain.py": """
+from workflow_scripts.stand_in import *
+known, given = arguments(many=["named"])
+digest(given["--answers"], *(named.split("=", 1)[1] for named in known.named))
+metrics = {"audio_snr_db": 50.0}
+report = {"graph": "chain", "cases": [{"case": "all", "metrics": metrics}], "metrics": metrics}
+write(given["--output"], json.dumps(report))
+""",
+}
+
+
+def lay_out(folder: Path) -> Path:
+    """Make the copy, with the sources that its configuration names, all small."""
+    for name in COPIED:
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / name)
+    shutil.copytree(
+        ROOT / "workflow_scripts",
+        folder / "workflow_scripts",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    (folder / "workflow_scripts/stand_in.py").write_text(COMMON, "utf-8")
+    for name, text in STAGES.items():
+        (folder / "workflow_scripts" / name).write_text(text, "utf-8")
+    return folder

@@ -1,0 +1,129 @@
+"""What has to exist, from a configuration in a dictionary."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from runtime.contract import GRAPHS
+from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS, Bundle, Plan, planned
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a voice's files say."""
+
+    family: str
+    needs_speaker: bool
+
+
+PRO, PLAIN = Said("v2Pro", True), Said("v2", False)
+
+
+def voice(name: str) -> dict:
+    reference = {"audio": f"{name}.wav", "text": "Hello.", "lang": "en"}
+    return {"name": name, "gpt": f"{name}.ckpt", "sovits": f"{name}.pth", "reference": reference}
+
+
+def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
+    config = {
+        "voices": [voice(name) for name in facts],
+        "shared": {"ssl": "hubert", "bert": "roberta", "sv": "eres.ckpt"},
+        "max_len": [1000],
+        "precisions": ["fp32", "fp16"],
+        "mixed_precision": {},
+        "bars": {"fp32": {"audio_snr_db": 60.0}, "fp16": {"audio_snr_db": 40.0}},
+    }
+    return planned(config | changes, facts)
+
+
+def member_names(plan: Plan, name: str, precision: str) -> list[str]:
+    return [str(member) for member in plan.members(Bundle(name, "1000", precision))]
+
+
+def test_a_bundle_holds_the_bases_that_its_family_uses() -> None:
+    plan = plan_of({"pro": PRO, "plain": PLAIN})
+    assert "fp16/shared/speaker/speaker" in member_names(plan, "pro", "fp16")
+    assert "fp16/shared/speaker/speaker" not in member_names(plan, "plain", "fp16")
+    assert "fp16/shared/roberta/roberta" in member_names(plan, "plain", "fp16")
+
+
+def test_the_speaker_base_is_not_built_for_voices_without_it() -> None:
+    assert "speaker" not in plan_of({"plain": PLAIN}).bases
+
+
+def test_without_text_features_neither_base_nor_vocabulary_is_built() -> None:
+    plan = plan_of({"plain": PLAIN}, shared={"ssl": "hubert", "bert": None, "sv": None})
+    assert plan.units == ["shared/hubert", "voices/plain"]
+    assert plan.table_files == ["artifacts/tables/voices/plain/t2s_tables.npz"]
+
+
+def test_a_graph_keeps_the_precision_that_mixed_precision_gives_it() -> None:
+    plan = plan_of({"plain": PLAIN}, mixed_precision={"fp16": {"prior": "fp32"}})
+    names = member_names(plan, "plain", "fp16")
+    assert "fp32/voices/plain/prior" in names
+    assert "fp16/voices/plain/vocoder" in names
+    assert not any(path.endswith("fp16/voices/plain/prior.onnx") for path in plan.variant_files)
+
+
+def test_a_precision_that_only_mixed_precision_names_is_built_for_its_graph_alone() -> None:
+    mixed = {"fp16": {"roberta": "int8"}}
+    plan = plan_of({"plain": PLAIN}, mixed_precision=mixed)
+    built = [path for path in plan.variant_files if "/int8/" in path]
+    assert built == [
+        f"artifacts/graphs/int8/shared/roberta/roberta.{end}" for end in ("onnx", "json")
+    ]
+    assert plan.stored_precisions == ["fp32", "fp16", "int8"]
+
+
+def test_fp32_graphs_are_named_even_when_no_bundle_takes_them() -> None:
+    plan = plan_of({"plain": PLAIN}, precisions=["fp16"])
+    assert "artifacts/graphs/fp32/voices/plain/prior.onnx" in plan.graph_files
+
+
+def test_length_and_precision_multiply_bundles_but_length_no_graph() -> None:
+    one, two = plan_of({"plain": PLAIN}), plan_of({"plain": PLAIN}, max_len=[500, 1000])
+    assert len(two.bundle_files) == 2 * len(one.bundle_files) == 4
+    assert (two.graph_files, two.variant_files) == (one.graph_files, one.variant_files)
+
+
+def test_shared_graphs_are_built_once_for_all_voices() -> None:
+    plan = plan_of({"one": PLAIN, "two": PLAIN})
+    assert len(set(plan.graph_files)) == len(plan.graph_files)
+    assert sum("shared/hubert/" in path for path in plan.graph_files) == 2  # graph and record
+
+
+def test_every_graph_of_the_contract_has_one_origin() -> None:
+    plan = plan_of({"pro": PRO})
+    assert sorted([*plan.bases, *SOVITS_GRAPHS, *T2S_GRAPHS]) == sorted(GRAPHS)
+
+
+def test_a_voice_named_like_a_base_or_folder_stays_apart() -> None:
+    plan = plan_of({"hubert": PLAIN, "shared": PLAIN, "chain": PLAIN})
+    files = [*plan.graph_files, *plan.answer_files, *plan.table_files, *plan.parity_files]
+    assert len(set(files)) == len(files)
+
+
+def test_options_for_scripts_name_every_source_member_and_table() -> None:
+    plan = plan_of({"pro": PRO})
+    bundle = Bundle("pro", "1000", "fp16")
+    assert plan.source_options("pro") == [
+        *("--gpt", "pro.ckpt"),
+        *("--sovits", "pro.pth"),
+        *("--reference-audio", "pro.wav"),
+        *("--ssl", "hubert"),
+        *("--bert", "roberta"),
+        *("--sv", "eres.ckpt"),
+    ]
+    assert plan.member_options(bundle)[:4] == [
+        *("--member", "hubert", "fp16"),
+        "artifacts/graphs/fp16/shared/hubert/hubert.onnx",
+    ]
+    named = dict(item.split("=", 1) for item in plan.named_files(bundle))
+    assert set(named) == {*GRAPHS, "t2s_tables", "vocabulary"}
+
+
+@pytest.mark.parametrize("changed", ["voices", "lengths", "precisions"])
+def test_nothing_is_asked_for_where_there_is_nothing(changed: str) -> None:
+    plan = replace(plan_of({"plain": PLAIN}), **{changed: ()})
+    assert plan.bundle_files == []
+    assert plan.variant_files == []

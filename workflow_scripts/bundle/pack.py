@@ -1,0 +1,235 @@
+"""Put proved graphs, tables and the voice's example into a folder, and write its manifest last.
+
+Graphs and tables are hard links to what was proved (copies where the file system can't link), so a
+bundle per precision and length costs no disk. What the manifest does not list is removed.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.cli import option, run
+from runtime.errors import ArtifactError
+from runtime.features import OUTPUT_HZ
+from runtime.manifest import (
+    FORMAT,
+    NAME,
+    T2S,
+    Acoustic,
+    Defaults,
+    File,
+    Manifest,
+    Member,
+    Reference,
+    digest,
+    load,
+)
+from workflow_scripts.files import atomic, write_json
+
+
+@dataclass(frozen=True)
+class Part:
+    """One graph that goes into the bundle: its name, its precision, its file."""
+
+    graph: str
+    precision: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Every file of a bundle but the manifest: graphs, tables, the voice's example."""
+
+    parts: tuple[Part, ...]
+    tables: tuple[Path, ...]
+    audio: Path
+
+    @property
+    def audio_name(self) -> str:
+        """The example's name in the bundle."""
+        return f"reference{self.audio.suffix.lower()}"
+
+    @property
+    def linked(self) -> dict[str, Path]:
+        """Name in the bundle → file of the build, which is replaced when it changes."""
+        graphs = {f"{part.graph}.onnx": part.path for part in self.parts}
+        return graphs | {table.name: table for table in self.tables}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the configuration says of a bundle and of its voice's example."""
+
+    voice: str
+    precision: str
+    max_len: int
+    text: str
+    lang: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a bundle comes from.
+
+    Attributes:
+        facts: what was written down of the checkpoints.
+        measured: graph or `chain` → metric → distance from PyTorch.
+        sources: the config's word → sha256.
+        tools: package → version.
+        options: what the configuration said that steered the build.
+    """
+
+    facts: dict[str, Any]
+    measured: dict[str, Any]
+    sources: dict[str, str]
+    tools: dict[str, str]
+    options: dict[str, Any]
+
+
+def pack(folder: Path, contents: Contents, labels: Labels, origin: Origin) -> Manifest:
+    """Fill a bundle's folder.
+
+    Args:
+        folder: made where absent; while it is filled it has no manifest, so it is no bundle.
+        contents: what goes into it.
+        labels: names, numbers and the example's text.
+        origin: what the manifest tells of the build.
+
+    Returns:
+        The manifest as the runtime reads it back.
+
+    Raises:
+        ArtifactError: the facts lack a size.
+        BundleError: the runtime would refuse the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / NAME).unlink(missing_ok=True)
+    for name, source in contents.linked.items():
+        _place(source, folder / name, link=True)
+    _place(contents.audio, folder / contents.audio_name, link=False)  # its owner may edit it
+    names = [*contents.linked, contents.audio_name]
+    for path in folder.iterdir():
+        if path.name not in names:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    files = {name: _measured_file(folder / name) for name in names}
+    with atomic(folder / NAME) as (part,):
+        write_json(part, asdict(_manifest(contents, labels, origin, files)))
+    return load(folder)
+
+
+def _place(source: Path, target: Path, *, link: bool) -> None:
+    """Put a file beside its name and rename it."""
+    with atomic(target) as (part,):
+        if link:
+            part.unlink()
+            with contextlib.suppress(OSError):
+                os.link(source, part)
+                return
+        shutil.copyfile(source, part)
+
+
+def _measured_file(path: Path) -> File:
+    return File(size_bytes=path.stat().st_size, sha256=digest(path))
+
+
+def _manifest(
+    contents: Contents, labels: Labels, origin: Origin, files: dict[str, File]
+) -> Manifest:
+    try:
+        sizes = origin.facts["gpt"]["sizes"]
+        return Manifest(
+            format=FORMAT,
+            voice=labels.voice,
+            family=origin.facts["family"],
+            precision=labels.precision,
+            max_len=labels.max_len,
+            symbols=origin.facts["symbols"],
+            t2s=T2S(
+                layers=sizes["layers"],
+                heads=sizes["heads"],
+                vocabulary=sizes["vocabulary"],
+                eos=sizes["vocabulary"] - 1,
+                max_sec=sizes["max_sec"],
+            ),
+            acoustic=Acoustic(
+                sampling_rate_hz=OUTPUT_HZ,
+                spectrogram_bins=origin.facts["spectrogram_bins"],
+                needs_speaker=origin.facts["needs_speaker"],
+            ),
+            reference=Reference(contents.audio_name, labels.text, labels.lang),
+            defaults=Defaults(),
+            graphs={p.graph: Member(f"{p.graph}.onnx", p.precision) for p in contents.parts},
+            files=files,
+            sources=origin.sources,
+            tools=origin.tools,
+            options=origin.options,
+            parity=origin.measured,
+        )
+    except KeyError as error:
+        raise ArtifactError(
+            f"facts of {labels.voice}: no {error}; describe the voice anew"
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    option(
+        parser,
+        "--member",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("GRAPH", "PRECISION", "FILE"),
+        help="a graph of the bundle; once for each",
+    )
+    option(parser, "--tables", nargs="+", type=Path, default=[], help="files to take as they are")
+    option(parser, "--voice", required=True, help="name of the voice")
+    option(parser, "--precision", required=True, help="of the bundle")
+    option(parser, "--max-len", type=int, required=True, help="capacity of the KV cache, rows")
+    option(parser, "--reference-audio", type=Path, required=True, help="the voice's example")
+    option(parser, "--reference-text", required=True, help="what is said in it")
+    option(parser, "--reference-lang", required=True, help="its language")
+    option(parser, "--facts", type=Path, required=True, help="JSON: what the checkpoints are")
+    option(parser, "--verdict", type=Path, required=True, help="JSON: the judged measurements")
+    option(parser, "--sources", type=json.loads, required=True, help="JSON: word to sha256")
+    option(parser, "--tools", nargs="+", default=[], metavar="NAME=VERSION", help="of the build")
+    option(parser, "--options", type=json.loads, default={}, help="JSON: what steered the build")
+    option(
+        parser, "--output", type=Path, required=True, help="the manifest, in the bundle's folder"
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Pack one bundle."""
+    args = _parser().parse_args(argv)
+    contents = Contents(
+        parts=tuple(Part(graph, at, Path(path)) for graph, at, path in args.member),
+        tables=tuple(args.tables),
+        audio=args.reference_audio,
+    )
+    labels = Labels(
+        args.voice, args.precision, args.max_len, args.reference_text, args.reference_lang
+    )
+    origin = Origin(
+        facts=_read_json(args.facts),
+        measured=_read_json(args.verdict)["measured"],
+        sources=args.sources,
+        tools=dict(tool.split("=", 1) for tool in args.tools),
+        options=args.options,
+    )
+    pack(args.output.parent, contents, labels, origin)
+
+
+if __name__ == "__main__":
+    run(main)

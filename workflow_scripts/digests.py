@@ -1,0 +1,154 @@
+"""Digests of what a rule depends on: source files and folders, the code of a script, its tools.
+
+Content decides, not the clock: these strings are params of the rules, so that a touched file
+rebuilds nothing and a changed one rebuilds what depends on it. Knows nothing of checkpoints.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from workflow_scripts.files import atomic, write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("workflow_scripts", "runtime")
+
+Stamp = list[int]  # size, mtime, ctime and inode: equal means that the file was not written since
+
+
+class Sources:
+    """Digests of files and folders outside the build, each file read once while it is unchanged."""
+
+    def __init__(self, store: Path) -> None:
+        """Remember digests in the JSON file `store`, from one run to the next."""
+        self._store = store
+        self._known = _remembered(store)
+
+    def of(self, source: str | Path) -> str:
+        """Digest of one source.
+
+        Args:
+            source: a file, or a folder that is taken with all files below it.
+
+        Returns:
+            A file's sha256 as `sha256sum` prints it; for a folder the sha256 over the names and
+            digests of its files.
+
+        Raises:
+            OSError: the source is not there, or can't be read.
+        """
+        root = Path(source)
+        if not root.is_dir():
+            return self._of_file(root)
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        named = [(path.relative_to(root).as_posix(), self._of_file(path)) for path in files]
+        return hashlib.sha256(repr(named).encode()).hexdigest()
+
+    def of_each(self, sources: Mapping[str, str]) -> dict[str, str]:
+        """Digests of named sources, by the same names."""
+        return {name: self.of(source) for name, source in sources.items()}
+
+    def _of_file(self, path: Path) -> str:
+        stat = path.stat()
+        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        name = str(path.resolve())
+        known, digest = self._known.get(name, ([], ""))
+        if known == stamp:
+            return digest
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._known = _remembered(self._store) | self._known | {name: (stamp, digest)}
+        with atomic(self._store) as (part,):
+            write_json(part, self._known)
+        return digest
+
+
+def _remembered(store: Path) -> dict[str, tuple[Stamp, str]]:
+    """What an earlier run has stored; nothing where the file is absent or broken."""
+    try:
+        stored = json.loads(store.read_text("utf-8"))
+        return {name: (list(stamp), str(digest)) for name, (stamp, digest) in stored.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def of_code(module: str) -> str:
+    """Digest of a script and of all our modules that it imports; comments don't count.
+
+    Args:
+        module: dotted name; each name that it imports from `OURS` is followed, relative or
+            absolute, at the top or inside a function, and so is the `__init__` of each package.
+
+    Returns:
+        12 hexadecimal digits over the syntax trees, without comments and docstrings.
+
+    Raises:
+        ModuleNotFoundError: there is no such module of ours.
+    """
+    if _file_of(module) is None:
+        raise ModuleNotFoundError(f"{module}: no such module below {ROOT}")
+    found: dict[str, str] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name in found or name.split(".")[0] not in OURS or _file_of(name) is None:
+            continue
+        found[name], imports = _parsed(name)
+        todo += [*imports, name.rpartition(".")[0]]  # a package's __init__ runs too
+    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:12]
+
+
+def of_tools(*packages: str) -> list[str]:
+    """Versions of installed packages as `name=version`, without importing them."""
+    return [f"{package}={_version(package)}" for package in packages]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _file_of(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    return next(
+        (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None
+    )
+
+
+@functools.cache
+def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
+    """The module's syntax tree as text, and the absolute names that it imports."""
+    path = _file_of(module)
+    assert path is not None  # noqa: S101 - the caller has looked
+    tree = ast.parse(path.read_text("utf-8"))
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    imports = tuple(_imported(tree, package.split(".")))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_docstring(node)
+    return ast.dump(tree), imports
+
+
+def _drop_docstring(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+) -> None:
+    if ast.get_docstring(node, clean=False) is not None:
+        node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+
+
+def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
+    """Absolute names of every import; of `from a import b` both `a` and `a.b`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)

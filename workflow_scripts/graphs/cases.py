@@ -1,0 +1,100 @@
+"""The inputs that PyTorch answers at export: short, usual and long, from fixed seeds.
+
+The first case of each graph is the one that is traced; the others prove that nothing of its
+lengths is left in the graph.
+"""
+
+import torch
+from torch import Tensor
+
+from workflow_scripts.models.sovits import SPEAKER_WIDTH, Sovits
+
+Inputs = tuple[Tensor, ...]
+
+HUBERT_SAMPLES = (16_000, 400, 1_680, 169_600)  # 1 s, one frame, five frames, 10 s with its tail
+ROBERTA_CHARACTERS = (12, 1, 2, 510)
+SPEAKER_FRAMES = (200, 1, 9, 998)  # of 10 ms
+QUANTIZER_FRAMES = (50, 2, 9, 529)  # an odd last frame is dropped
+STYLE_FRAMES = (60, 1, 4, 500)
+PRIOR_LENGTHS = (  # tokens, phones, frames; frames != 2 * tokens is a speed other than 1
+    (12, 23, 31),
+    (1, 1, 2),
+    (2, 3, 4),
+    (2, 9, 3),
+    (60, 40, 120),
+    (60, 40, 93),
+    (500, 200, 1000),
+)
+VOCODER_FRAMES = (20, 1, 4, 150)
+
+
+def hubert_inputs(seed: int = 0) -> dict[str, Inputs]:
+    """Audio at 16 kHz, float32 [1, S]."""
+    return {f"S{n}": (0.1 * _normal(seed + n, 1, n),) for n in HUBERT_SAMPLES}
+
+
+def roberta_inputs(vocabulary: int, positions: int, seed: int = 0) -> dict[str, Inputs]:
+    """Token ids, int64 [1, U+2], as long as the network's positions allow."""
+    lengths = dict.fromkeys(min(n, positions - 2) for n in ROBERTA_CHARACTERS)
+    return {f"U{n}": (_integers(seed + n, vocabulary, n + 2),) for n in lengths}
+
+
+def speaker_inputs(seed: int = 0) -> dict[str, Inputs]:
+    """Filter banks, float32 [1, M, 80], about the size of real logarithms."""
+    return {f"M{n}": (3 * _normal(seed + n, 1, n, 80) - 6,) for n in SPEAKER_FRAMES}
+
+
+def quantizer_inputs(sovits: Sovits, seed: int = 0) -> dict[str, Inputs]:
+    """Ssl features, float32 [1, W, F]."""
+    width = sovits.ssl_proj.in_channels
+    return {f"F{n}": (_normal(seed + n, 1, width, n),) for n in QUANTIZER_FRAMES}
+
+
+def style_inputs(sovits: Sovits, seed: int = 0) -> dict[str, Inputs]:
+    """Magnitudes, float32 [1, Y, R], and for the Pro families speaker embeddings [1, E]."""
+    cases: dict[str, Inputs] = {}
+    for n in STYLE_FRAMES:
+        spectrogram = _normal(seed + n, 1, sovits.bins, n).abs()
+        speaker = (_normal(seed + n, 1, SPEAKER_WIDTH),) if sovits.takes_speaker else ()
+        cases[f"R{n}"] = (spectrogram, *speaker)
+    return cases
+
+
+def prior_inputs(sovits: Sovits, seed: int = 0) -> dict[str, Inputs]:
+    """Tokens, phones, style, noise, noise scale, frame index and fraction, as the contract says."""
+    style = _style(sovits, seed)
+    cases: dict[str, Inputs] = {}
+    for tokens, phones, frames in PRIOR_LENGTHS:
+        source = (torch.arange(frames, dtype=torch.float64) + 0.5) * (2 * tokens / frames) - 0.5
+        source = source.clamp(min=0)
+        cases[f"T{tokens}.X{phones}.N{frames}"] = (
+            _integers(seed + tokens, sovits.codebook.num_embeddings, tokens),
+            _integers(seed + phones, sovits.symbols, phones),
+            style,
+            _normal(seed + frames, 1, sovits.latent_width, frames),
+            torch.tensor([0.5]),
+            source.floor().long(),
+            (source - source.floor()).float(),
+        )
+    return cases
+
+
+def vocoder_inputs(sovits: Sovits, seed: int = 0) -> dict[str, Inputs]:
+    """Latent, float32 [1, I, N], and style [1, G, 1]."""
+    style = _style(sovits, seed)
+    return {f"N{n}": (_normal(seed + n, 1, sovits.latent_width, n), style) for n in VOCODER_FRAMES}
+
+
+def _style(sovits: Sovits, seed: int) -> Tensor:
+    """A style of this voice, of made-up reference audio."""
+    inputs = next(iter(style_inputs(sovits, seed).values()))
+    with torch.inference_mode():
+        return sovits.style(*inputs).clone()
+
+
+def _normal(seed: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _integers(seed: int, below: int, count: int) -> Tensor:
+    return torch.randint(below, (1, count), generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,281 @@
+"""Turn the checked configuration into everything that has to exist: members, bundles, files.
+
+Knows names and paths only: reads no file, runs nothing, and does not know Snakemake. A unit is the
+folder of what one source gives: `shared/<base>` or `voices/<voice>`. A member is one graph of a
+unit at one precision; a bundle is a list of members.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Protocol, TypeVar
+
+BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
+SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
+T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
+FULL = "fp32"  # the precision that every other is made from
+
+Item = TypeVar("Item")
+
+
+class Facts(Protocol):
+    """What the voice's files say of themselves."""
+
+    @property
+    def family(self) -> str:
+        """One of the supported families."""
+
+    @property
+    def needs_speaker(self) -> bool:
+        """Whether its style takes a speaker embedding."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The voice's example: path of its audio, what is said, and in which language."""
+
+    audio: str
+    text: str
+    lang: str
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One pair of checkpoints with its example."""
+
+    name: str
+    gpt: str
+    sovits: str
+    reference: Reference
+    family: str
+    needs_speaker: bool
+
+    @property
+    def unit(self) -> str:
+        """The folder of its graphs."""
+        return f"voices/{self.name}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One graph of a unit at one precision."""
+
+    precision: str
+    unit: str
+    graph: str
+
+    def __str__(self) -> str:
+        return f"{self.precision}/{self.unit}/{self.graph}"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One voice with one capacity of the KV cache at one precision."""
+
+    voice: str
+    max_len: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.voice}/{self.max_len}/{self.precision}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the configuration asks for.
+
+    Attributes:
+        voices: in the order of the configuration.
+        bases: name of a shared graph → its source; only those that some voice uses.
+        lengths: capacities of the KV cache, as they stand in paths.
+        precisions: one bundle each.
+        mixed_precision: precision → graph → the other precision that it has in such a bundle.
+        bars: precision → metric → bar.
+    """
+
+    voices: tuple[Voice, ...]
+    bases: Mapping[str, str]
+    lengths: tuple[str, ...]
+    precisions: tuple[str, ...]
+    mixed_precision: Mapping[str, Mapping[str, str]]
+    bars: Mapping[str, Mapping[str, float]]
+
+    def voice(self, name: str) -> Voice:
+        """The voice of that name."""
+        return next(voice for voice in self.voices if voice.name == name)
+
+    def sources(self, name: str) -> dict[str, str]:
+        """Paths of everything that this voice is made of, by the words of our options."""
+        voice = self.voice(name)
+        own = {"gpt": voice.gpt, "sovits": voice.sovits, "reference-audio": voice.reference.audio}
+        used = ((word, graph) for word, graph in BASES.items() if self._uses(voice, graph))
+        shared = {word: self.bases[graph] for word, graph in used}
+        return own | shared
+
+    def members(self, bundle: Bundle) -> tuple[Member, ...]:
+        """What a bundle is made of, each graph at the precision that it has there."""
+        voice = self.voice(bundle.voice)
+        kept = self.mixed_precision.get(bundle.precision, {})
+        return tuple(
+            Member(kept.get(graph, bundle.precision), unit, graph)
+            for unit, graph in self._graphs(voice)
+        )
+
+    def tables(self, bundle: Bundle) -> list[str]:
+        """Files that go into a bundle beside its graphs, as the exports wrote them."""
+        return [*self._shared_tables, _step_tables(self.voice(bundle.voice))]
+
+    def named_files(self, bundle: Bundle) -> list[str]:
+        """Each graph and table of a bundle as `name=path`."""
+        graphs = [f"{m.graph}=artifacts/graphs/{m}.onnx" for m in self.members(bundle)]
+        tables = [f"{PurePath(path).stem}={path}" for path in self.tables(bundle)]
+        return graphs + tables
+
+    def member_options(self, bundle: Bundle) -> list[str]:
+        """The words that tell `pack` each graph, its precision and its file."""
+        return [
+            word
+            for m in self.members(bundle)
+            for word in ("--member", m.graph, m.precision, f"artifacts/graphs/{m}.onnx")
+        ]
+
+    def source_options(self, name: str) -> list[str]:
+        """The words that tell `record` each source of a voice."""
+        return [
+            word for option, path in self.sources(name).items() for word in (f"--{option}", path)
+        ]
+
+    def options(self, precision: str) -> dict[str, Any]:
+        """What the configuration says that steered the bundles of a precision."""
+        mixed = dict(self.mixed_precision.get(precision, {}))
+        return {"mixed_precision": mixed, "bars": dict(self.bars[precision])}
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """Every bundle, in the order of the configuration."""
+        return [
+            Bundle(voice.name, length, precision)
+            for voice in self.voices
+            for length in self.lengths
+            for precision in self.precisions
+        ]
+
+    @property
+    def units(self) -> list[str]:
+        """Every folder of graphs."""
+        return [f"shared/{graph}" for graph in self.bases] + [voice.unit for voice in self.voices]
+
+    @property
+    def reduced(self) -> list[str]:
+        """Precisions that are made from fp32, by a bundle or by a graph that is kept at one."""
+        return _once(m.precision for m in self._all_members if m.precision != FULL)
+
+    @property
+    def stored_precisions(self) -> list[str]:
+        """Every precision that stands in a path."""
+        return _once([FULL, *self.reduced, *self.precisions])
+
+    @property
+    def inspect_files(self) -> list[str]:
+        """What the checkpoints are, for people."""
+        return [f"artifacts/inspect/{voice.name}.json" for voice in self.voices]
+
+    @property
+    def answer_files(self) -> list[str]:
+        """PyTorch's recorded answers, of every graph and of every voice's whole chain."""
+        graphs = (f"artifacts/reference/{m.unit}/{m.graph}.npz" for m in self._all_members)
+        chains = (f"artifacts/reference/chain/{voice.name}.npz" for voice in self.voices)
+        return _once([*graphs, *chains])
+
+    @property
+    def table_files(self) -> list[str]:
+        """What exports write beside graphs: RoBERTa's vocabulary, the tables of a T2S step."""
+        return [*self._shared_tables, *map(_step_tables, self.voices)]
+
+    @property
+    def graph_files(self) -> list[str]:
+        """The fp32 graphs and their records."""
+        return _with_records(Member(FULL, m.unit, m.graph) for m in self._all_members)
+
+    @property
+    def variant_files(self) -> list[str]:
+        """The graphs at other precisions and their records."""
+        return _with_records(m for m in self._all_members if m.precision != FULL)
+
+    @property
+    def parity_files(self) -> list[str]:
+        """Measured distances from PyTorch, of graphs and of chains, and the verdicts."""
+        graphs = [f"artifacts/parity/graphs/{member}.json" for member in self._all_members]
+        chains = [f"artifacts/parity/chain/{bundle}.json" for bundle in self.bundles]
+        verdicts = [f"artifacts/parity/verdicts/{bundle}.json" for bundle in self.bundles]
+        return _once(graphs) + chains + verdicts
+
+    @property
+    def bundle_files(self) -> list[str]:
+        """The manifests; a folder without one is no bundle."""
+        return [f"artifacts/bundles/{bundle}/manifest.json" for bundle in self.bundles]
+
+    @property
+    def _shared_tables(self) -> list[str]:
+        return (
+            ["artifacts/tables/shared/roberta/vocabulary.json"] if "roberta" in self.bases else []
+        )
+
+    @property
+    def _all_members(self) -> list[Member]:
+        return _once(member for bundle in self.bundles for member in self.members(bundle))
+
+    def _graphs(self, voice: Voice) -> list[tuple[str, str]]:
+        """Unit and name of every graph of a voice."""
+        shared = [(f"shared/{graph}", graph) for graph in self.bases if self._uses(voice, graph)]
+        return shared + [(voice.unit, graph) for graph in (*SOVITS_GRAPHS, *T2S_GRAPHS)]
+
+    def _uses(self, voice: Voice, base: str) -> bool:
+        return base in self.bases and (base != "speaker" or voice.needs_speaker)
+
+
+def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
+    """The plan of a configuration.
+
+    Args:
+        config: complete and checked: with its defaults, and under `mixed_precision` each graph
+            that a precision is not meant for.
+        facts: name of each voice → what its files say.
+    """
+    voices = tuple(_voice(entry, facts[entry["name"]]) for entry in config["voices"])
+    speaker = any(voice.needs_speaker for voice in voices)
+    return Plan(
+        voices=voices,
+        bases={
+            graph: config["shared"][word]
+            for word, graph in BASES.items()
+            if config["shared"][word] and (graph != "speaker" or speaker)
+        },
+        lengths=tuple(map(str, config["max_len"])),
+        precisions=tuple(config["precisions"]),
+        mixed_precision=config["mixed_precision"],
+        bars=config["bars"],
+    )
+
+
+def _voice(entry: Mapping[str, Any], facts: Facts) -> Voice:
+    return Voice(
+        name=entry["name"],
+        gpt=entry["gpt"],
+        sovits=entry["sovits"],
+        reference=Reference(**entry["reference"]),
+        family=facts.family,
+        needs_speaker=facts.needs_speaker,
+    )
+
+
+def _step_tables(voice: Voice) -> str:
+    return f"artifacts/tables/{voice.unit}/t2s_tables.npz"
+
+
+def _with_records(members: Iterable[Member]) -> list[str]:
+    return [f"artifacts/graphs/{m}{end}" for m in _once(members) for end in (".onnx", ".json")]
+
+
+def _once(items: Iterable[Item]) -> list[Item]:
+    return list(dict.fromkeys(items))

@@ -1,0 +1,251 @@
+"""Check the configuration before anything runs, and turn it into the plan.
+
+All faults are told at once, one line each: where, what, what to do. Knows the words of the
+configuration and asks the tables of the code which choices there are.
+"""
+
+import copy
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from runtime.contract import GRAPHS
+from runtime.errors import ArtifactError, CheckpointError, ConfigError
+from runtime.text.languages import MODES
+from workflow_scripts.plan import Facts, Plan, planned
+from workflow_scripts.proof import bars
+from workflow_scripts.variants.precisions import PRECISIONS
+
+MAX_NAME_BYTES = 100  # of UTF-8; schedulers join all wildcards of a job into one file name
+REPEATED = re.compile(r"(.{1,3})\1{18}")  # Snakemake takes a wildcard like that for a loop
+NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
+
+Config = dict[str, Any]
+Reader = Callable[[Path, Path], Facts]
+
+
+def choices() -> dict[str, list[str]]:
+    """What the schema leaves to the tables of the code."""
+    return {
+        "graph": list(GRAPHS),
+        "precision": list(PRECISIONS),
+        "language": list(MODES),
+    }
+
+
+def schema_of(path: Path, listed: Mapping[str, Sequence[str]]) -> Config:
+    """The schema with its choices filled in."""
+    schema: Config = yaml.safe_load(path.read_text("utf-8"))
+    for name, values in listed.items():
+        schema["$defs"][name]["enum"] = list(values)
+    return schema
+
+
+def checked(config: Config, schema: Config, files: Sequence[Path], facts_of: Reader) -> Plan:
+    """The plan of a configuration in which no fault was found.
+
+    Args:
+        config: as Snakemake has merged it; not changed.
+        schema: see `schema_of`.
+        files: the files that it was merged from, for faults that a merge hides.
+        facts_of: reads what a T2S and a SoVITS file say of themselves.
+
+    Raises:
+        ConfigError: a line per fault. Repeated keys hide the rest, faults of form hide missing
+            files, and missing files hide what the files say.
+    """
+    told = " + ".join(map(str, files)) or "config"
+    _refuse("", [line for path in files for line in _repeated_keys(path)])
+    config = _with_defaults(_with_numbers(copy.deepcopy(config)), schema)
+    _refuse(told, list(_faults_of_form(config, schema)))
+    _refuse(told, [*_faults_across(config), *_missing_files(config)])
+    facts: dict[str, Facts] = {}
+    _refuse(told, list(_faults_of_voices(config, facts_of, facts)))
+    config["mixed_precision"] = _mixed(config)
+    return planned(config, facts)
+
+
+def refuse_lost_records(artifacts: Path, records: Path) -> None:
+    """Stop where Snakemake would take any change for none.
+
+    Args:
+        artifacts: where graphs are.
+        records: where Snakemake keeps what each file was made from.
+
+    Raises:
+        ArtifactError: there are graphs, and no record.
+    """
+    built = next(artifacts.glob("graphs/**/*.onnx"), None)
+    if built is not None and next(records.glob("*"), None) is None:
+        raise ArtifactError(
+            f"{artifacts}: has no build records ({records}), so its age can't be judged;"
+            " bring .snakemake/ along or remove artifacts/"
+        )
+
+
+def _refuse(where: str, faults: list[str]) -> None:
+    if faults:
+        raise ConfigError("\n".join(f"{where}: {fault}" if where else fault for fault in faults))
+
+
+def _repeated_keys(path: Path) -> Iterator[str]:
+    """Keys that stand twice in a mapping; YAML's reader would keep the last in silence."""
+    todo = [yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, yaml.SequenceNode):
+            todo += node.value
+        elif isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    yield f"{path}: line {line}: key {key.value!r} appears twice; keep one"
+                seen.add(key.value)
+                todo.append(value)
+
+
+def _with_numbers(config: Config) -> Config:
+    """`--config max_len=[64,128]` arrives as text."""
+    if isinstance(config.get("max_len"), list):
+        config["max_len"] = [
+            int(rows) if isinstance(rows, str) and rows.isdecimal() else rows
+            for rows in config["max_len"]
+        ]
+    return config
+
+
+def _with_defaults(value: Any, schema: Config) -> Any:
+    """Add each key that is absent and has a default, in this mapping and in those below it."""
+    if isinstance(value, dict):
+        for key, below in schema.get("properties", {}).items():
+            if "default" in below:
+                value.setdefault(key, copy.deepcopy(below["default"]))
+            _with_defaults(value.get(key), below)
+    return value
+
+
+def _faults_of_form(config: Config, schema: Config) -> Iterator[str]:
+    """What the schema says against it."""
+    errors = Draft202012Validator(schema).iter_errors(config)
+    for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
+        for message in _messages(error, error.instance, error.schema):
+            yield f"{_place(error)}: {message}"
+
+
+def _place(error: ValidationError) -> str:
+    text = ""
+    for part in error.absolute_path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if re.fullmatch(r"\w+", str(part)) else f"[{part!r}]"
+    return text.lstrip(".") or "top level"
+
+
+def _messages(error: ValidationError, instance: Any, schema: Any) -> Iterator[str]:
+    if error.validator == "additionalProperties":
+        known = list(schema["properties"])
+        for key in sorted(str(key) for key in instance if key not in known):
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            yield f"unknown key {key!r}; {hint}"
+    elif error.validator == "pattern" and "title" in schema:
+        yield f"{instance!r} is not {schema['title']}"
+    elif error.validator == "type" and _number_as_text(instance):
+        yield f"{error.message}; YAML takes it for text, write {float(instance)!r}"
+    else:
+        yield error.message
+
+
+def _number_as_text(value: Any) -> bool:
+    return isinstance(value, str) and NUMBER.fullmatch(value) is not None
+
+
+def _faults_across(config: Config) -> Iterator[str]:
+    """What no single key is to blame for."""
+    yield from _faults_of_names([voice["name"] for voice in config["voices"]])
+    for precision in config["precisions"]:
+        if precision not in config["bars"]:
+            yield f"bars: none for {precision!r}, which is built; name a metric and its bar"
+    for key in dict.fromkeys(key for named in config["bars"].values() for key in named):
+        try:
+            bars.split(key)
+        except ConfigError as error:
+            yield str(error)
+    for precision in config["mixed_precision"]:
+        if precision not in config["precisions"]:
+            yield f"mixed_precision: {precision!r} is not built; add it to precisions"
+    for precision, graphs in config["mixed_precision"].items():
+        for graph, kept in graphs.items():
+            if not PRECISIONS[kept].fits(graph):
+                yield (
+                    f"mixed_precision.{precision}.{graph}: {kept!r} is not meant for it;"
+                    f" use {PRECISIONS[kept].instead!r}"
+                )
+
+
+def _mixed(config: Config) -> dict[str, dict[str, str]]:
+    """Per precision, the graphs that have another: by the table, and by the configuration."""
+    return {
+        name: {
+            graph: PRECISIONS[name].instead for graph in GRAPHS if not PRECISIONS[name].fits(graph)
+        }
+        | config["mixed_precision"].get(name, {})
+        for name in config["precisions"]
+    }
+
+
+def _faults_of_names(names: list[str]) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        where = f"voices[{index}].name: {name!r}"
+        normal = unicodedata.normalize("NFC", name)
+        first = seen.setdefault(normal.casefold(), index)
+        if first != index:
+            yield f"{where} is taken by voices[{first}] (case and Unicode form don't count)"
+        if name != normal:
+            yield f"{where} is not in Unicode's composed form (NFC); type it anew"
+        if len(name.encode()) > MAX_NAME_BYTES:
+            yield f"{where} is over {MAX_NAME_BYTES} bytes of UTF-8; take a shorter one"
+        if REPEATED.search(name):
+            yield f"{where} repeats itself too often for Snakemake; take another"
+
+
+def _missing_files(config: Config) -> Iterator[str]:
+    for where, path in _files(config):
+        if not Path(path).exists():
+            yield f"{where}: no such file {path!r} (looked in {str(Path.cwd())!r})"
+
+
+def _files(config: Config) -> Iterator[tuple[str, str]]:
+    """Where each path stands in the configuration, and the path."""
+    for index, voice in enumerate(config["voices"]):
+        yield f"voices[{index}].gpt", voice["gpt"]
+        yield f"voices[{index}].sovits", voice["sovits"]
+        yield f"voices[{index}].reference.audio", voice["reference"]["audio"]
+    for word, path in config["shared"].items():
+        if path is not None:
+            yield f"shared.{word}", path
+
+
+def _faults_of_voices(config: Config, facts_of: Reader, facts: dict[str, Facts]) -> Iterator[str]:
+    """What the voices' files say against building them; fills `facts` on the way."""
+    for index, voice in enumerate(config["voices"]):
+        try:
+            found = facts_of(Path(voice["gpt"]), Path(voice["sovits"]))
+        except CheckpointError as error:
+            yield f"voices[{index}]: {error}"
+            continue
+        facts[voice["name"]] = found
+        if found.needs_speaker and config["shared"]["sv"] is None:
+            yield (
+                f"shared.sv: null, but voices[{index}] is a {found.family} voice;"
+                " give the ERes2NetV2 checkpoint"
+            )
