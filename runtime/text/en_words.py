@@ -24,7 +24,7 @@ def dictionary() -> dict[str, str]:
                 words[word] = phones.partition("#")[0].strip()
     for word in tables["dictionary_removals"]:
         words.pop(word, None)
-    return words | tables["dictionary_additions"]
+    return words | tables["dictionary_additions"] | tables["dictionary_corrections"]
 
 
 @cache

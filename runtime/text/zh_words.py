@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from runtime.text.imports import quietly
+
 
 @dataclass(frozen=True)
 class Word:
@@ -28,9 +30,7 @@ Words = list[Word]
 @cache
 def _tokenizer() -> Any:
     """A jieba tokenizer of our own, which neither logs nor writes a cache file."""
-    import jieba
-
-    tokenizer = jieba.Tokenizer()
+    tokenizer = quietly("jieba").Tokenizer()
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     return tokenizer
@@ -38,9 +38,7 @@ def _tokenizer() -> Any:
 
 @cache
 def _tagger() -> Any:
-    import jieba.posseg
-
-    return jieba.posseg.POSTokenizer(_tokenizer())
+    return quietly("jieba.posseg").POSTokenizer(_tokenizer())
 
 
 def _pinyin(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from runtime.errors import GraphError
 from tests.variants import tiny
@@ -25,6 +25,26 @@ def test_a_harmless_graph_is_fp16_throughout() -> None:
     assert (record.method, record.kept) == (METHOD, {})
     assert set(tiny.Made(model).types.values()) == {TensorProto.FLOAT16}
     assert 1e-5 < far(model, job.cases) < job.aim
+
+
+def test_casts_to_float_are_converted_or_kept_like_any_node() -> None:
+    for keep in ((), ("count",), ("by rows",)):
+        job = tiny.job(tiny.counting, keep_fp32=keep)
+        model, record = to_half(tiny.counting(), job)
+        assert (record.method, set(record.kept)) == (METHOD, set(keep))
+        assert [trial.failure for trial in record.trials] == [""]
+        assert far(model, job.cases) < job.aim
+
+
+def test_whole_numbers_are_never_left_to_fp16() -> None:
+    def best() -> onnx.ModelProto:
+        model = tiny.graph([helper.make_node("ArgMax", ["x"], ["y"], axis=1)], [], 1)
+        model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+        return model
+
+    _, record = to_half(best(), tiny.job(best, name="quantizer"))
+    assert record.method == STORED
+    assert record.why == "y are whole numbers: a small error picks another"
 
 
 def test_inputs_and_outputs_stay_fp32() -> None:

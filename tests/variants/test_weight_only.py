@@ -80,6 +80,22 @@ def test_named_layers_keep_eight_bits_or_fp32_and_are_recorded() -> None:
     assert distance(Running(model.SerializeToString(), "tiny"), job.cases) < 0.02
 
 
+def test_the_layer_that_gives_logits_keeps_eight_bits_unasked() -> None:
+    def predicting() -> onnx.ModelProto:
+        nodes = [
+            helper.make_node("MatMul", ["x", "inner"], ["a"], name="inner"),
+            helper.make_node("MatMul", ["a", "ar_predict_layer.weight"], ["y"], name="logits"),
+        ]
+        drawn = {"inner": tiny.drawn(48, 48), "ar_predict_layer.weight": tiny.drawn(48, 48)}
+        return tiny.graph(nodes, tiny.weights(**drawn))
+
+    job = tiny.job(predicting, name="t2s_decoder", block=16)
+    model, record = four(predicting(), job)
+    assert record.kept == {"ar_predict_layer.weight": "8 bits: gives logits"}
+    assert {"inner.int4", "ar_predict_layer.weight.int8"} <= set(tiny.Made(model).types)
+    assert eight(predicting(), job)[1].kept == {}
+
+
 @pytest.mark.parametrize("fields", [{}, {"transB": 1}, {"alpha": 0.5}, {"beta": 2.0}])
 @pytest.mark.parametrize("biased", [True, False])
 def test_a_gemm_computes_the_same_as_a_matmul(fields: dict, biased: bool) -> None:

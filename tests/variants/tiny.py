@@ -87,6 +87,16 @@ def fine() -> onnx.ModelProto:
     return graph(nodes, weights(offset=np.array(500.0), matrix=drawn(SIZE, SIZE)))
 
 
+def counting() -> onnx.ModelProto:
+    """A whole number of the shape becomes a float on the way."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["rows"], start=0, end=1),
+        helper.make_node("Cast", ["rows"], ["float rows"], name="count", to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["x", "float rows"], ["y"], name="by rows"),
+    ]
+    return graph(nodes, [])
+
+
 def hopeless() -> onnx.ModelProto:
     """Twelve differences of nearly equal numbers: everything would have to stay fp32."""
     nodes = []

@@ -28,7 +28,7 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"Rar!", "a RAR archive; unpack it first"),
     (b"RIFF", "a sound file"),
     (b"GGUF", "a GGUF file"),
-    (b"<", "a web page, probably an error page of a download"),
+    (b"<", "a web page, not what was meant to be downloaded; download it again"),
 )
 
 
@@ -119,6 +119,26 @@ def opened(path: Path) -> Iterator[Archive]:
         yield Archive(header, md5, file, content, stored)
 
 
+def check_sums(path: Path) -> None:
+    """Read every entry of a checkpoint and compare its check sum.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        CheckpointError: an entry is not what was written.
+    """
+    with opened(path) as archive, zipfile.ZipFile(archive.file) as zipped:
+        try:
+            damaged = zipped.testzip()
+        except (zipfile.BadZipFile, EOFError) as fault:
+            damaged = str(fault)
+    if damaged is not None:
+        raise CheckpointError(
+            f"{path}: damaged at entry '{damaged}' (check sum); copy or download it again"
+        )
+
+
 def _binary(path: Path) -> BinaryIO:
     if path.is_dir():
         raise CheckpointError(f"{path}: a folder; give the checkpoint file in it")
@@ -134,7 +154,9 @@ def _header(path: Path, head: bytes) -> str:
     if not head:
         raise CheckpointError(f"{path}: an empty file; copy or download it again")
     if head[2:4] != b"\x03\x04":
-        raise CheckpointError(f"{path}: {_foreign(path, head)}; give a .ckpt or .pth of a training")
+        what = _foreign(path, head)
+        advice = "" if ";" in what else "; give a .ckpt or .pth of a training"
+        raise CheckpointError(f"{path}: {what}{advice}")
     header = head[:2].decode("latin-1")
     if header != PLAIN and header not in HEADERS:
         raise CheckpointError(

@@ -20,8 +20,14 @@ _CONSTANT = {
 _GAIN = {
     "ar_predict_layer": 2.0,  # logits that a sampler can tell apart
     "enc_p.proj": 0.5,  # log-scales whose exponent stays small
-    "dec.conv_post": 0.15,  # far from where tanh is flat
+    "dec.conv_post": 0.3,  # far from where tanh is flat
     ".post.": 0.3,
+    "conv_layers": 1.5,  # what GELU takes away
+    "out_proj": 0.3,  # rows stay apart, so that tokens differ
+    "output_dense": 0.3,
+    "linear2": 0.5,
+    ".conv3.": 0.3,  # sums over many blocks stay small
+    "sv_emb": 0.3,
 }
 
 
@@ -56,7 +62,8 @@ def drawn(
             norm = torch.linalg.vector_norm(direction.float(), dim=others, keepdim=True)
             tensors[name] = norm.to(dtype)
         elif name.endswith("embed_avg"):
-            tensors[name] = tensors[name.removesuffix("_avg")]
+            embed = tensors[name.removesuffix("_avg")]
+            tensors[name] = embed if shared else embed.clone()
     return tensors
 
 

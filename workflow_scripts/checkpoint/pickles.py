@@ -25,6 +25,8 @@ _STORAGES: dict[str, tuple[str, int]] = {
     "BoolStorage": ("bool", 1),
 }
 
+PROTOCOL = 2  # of torch.save; torch's own safe loader knows no later one
+
 _RESUME_MARKS = ({"state_dict", "optimizer_states"}, {"model", "optimizer", "iteration"})
 
 
@@ -86,11 +88,17 @@ def load(data: bytes, where: str) -> tuple[Any, type]:
     _scan(data, where)
     table = _stand_ins()
     try:
-        return _Restricted(data, table, where).load(), table["utils", "HParams"]
+        loaded = _Restricted(data, table, where).load()
     except CheckpointError:
         raise
     except Exception as fault:  # whatever a hostile pickle can make an unpickler raise
         raise _unsound(where, fault) from fault
+    if data[:1] == pickle.PROTO and data[1] > PROTOCOL:
+        raise CheckpointError(
+            f"{where}: pickled by protocol {data[1]}, at most {PROTOCOL} is read;"
+            " save it anew with torch.save and its default protocol"
+        )
+    return loaded, table["utils", "HParams"]
 
 
 def _unsound(where: str, fault: Exception) -> CheckpointError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.archive import opened
+from workflow_scripts.checkpoint.archive import check_sums, opened
 from workflow_scripts.checkpoint.contents import NAMES, Contents, Kind, usual_name
 from workflow_scripts.checkpoint.peek import Peeked, peek
 from workflow_scripts.checkpoint.sizes import SovitsSizes, T2SSizes
@@ -72,6 +72,7 @@ def read(path: Path, kind: Kind | None = None) -> Checkpoint:
     """
     peeked = peek(path, kind)
     found = peeked.contents
+    check_sums(path)  # torch does not compare them
     stored = _tensors(found)
     weights = {
         usual_name(name): tensor
@@ -112,7 +113,7 @@ def _tensors(found: Contents) -> dict[str, torch.Tensor]:
                 f"{found.path}: its tensors can't be read ({reason}); copy the file again"
             ) from fault
     whole = loaded if isinstance(loaded, dict) else vars(loaded)
-    return dict(whole["weight"])
+    return {name: tensor.detach() for name, tensor in whole["weight"].items()}
 
 
 def _check(weights: dict[str, torch.Tensor], peeked: Peeked) -> None:

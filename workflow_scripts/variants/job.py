@@ -36,12 +36,15 @@ class Trial:
     Attributes:
         keeps: what stayed fp32, in words.
         nodes: how many nodes that were.
-        relative_rms: the largest over outputs and cases; None if something was not finite.
+        relative_rms: the largest over outputs and cases, when rounded as fp16 hardware rounds;
+            None if something was not finite.
+        failure: why it was not taken though that held.
     """
 
     keeps: str
     nodes: int
     relative_rms: float | None
+    failure: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from workflow_scripts.variants.job import Job, Record, matches
 from workflow_scripts.variants.stored import stored_half
 
 INTEGER_ARITHMETIC = 4  # accuracy_level: the activations become int8 too
+SENSITIVE = ("*ar_predict_layer*",)  # never fewer than 8 bits
 SHRINKS = np.linspace(0.6, 1, 9)  # of the largest value; 4 bits gain from cutting it off
 
 
@@ -61,9 +62,10 @@ def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.Model
         if matches(names, job.keep_fp32):
             kept[node.input[1]] = "kept in fp32 on request"
             continue
-        wide = matches(names, job.keep_int8) and bits < 8
+        wide = bits < 8 and matches(names, (*job.keep_int8, *SENSITIVE))
         if wide:
-            kept[node.input[1]] = "kept in 8 bits on request"
+            asked = matches(names, job.keep_int8)
+            kept[node.input[1]] = "kept in 8 bits on request" if asked else "8 bits: gives logits"
         _to_integers(node, weights[node.input[1]], 8 if wide else bits, job.block, made)
     if not made:
         raise GraphError(f"{job.graph}: has no MatMul weights; give it another precision")

@@ -1,0 +1,107 @@
+"""One piece of text in a language mode to phones and ids."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from runtime.errors import TextError
+from runtime.text.languages import mode_of, reader
+from runtime.text.lexicon import Lexicon
+from runtime.text.phonemes import Phonemes, Segment
+from runtime.text.segment import segments
+from runtime.text.symbols import encode, ids_of
+
+FEWEST_IDS = 6
+INLINE = re.compile(r"\[phones=([^\[\]]*)\]")
+GIVEN = "phones"
+
+
+def phonemize(
+    text: str,
+    lang: str,
+    table: str = "v2",
+    *,
+    lexicons: Mapping[str, Lexicon] | None = None,
+) -> Phonemes:
+    """Read one piece of text.
+
+    Args:
+        text: one piece, with `[phones=…]` where phones are given. Runs of blanks count as one.
+        lang: a mode, in any case.
+        table: symbol table of the checkpoint, v1 or v2.
+        lexicons: the user's readings, by language.
+
+    Returns:
+        Its segments. If they hold fewer than six ids the text was read with a dot before it.
+
+    Raises:
+        SettingError: unknown mode or table, or the table lacks the language's phones.
+        TextError: nothing in the text can be spoken, or an inline phone is unknown.
+        BackendMissing: the packages of a language are not installed.
+    """
+    mode = mode_of(lang)
+    ids_of(table)
+    text = re.sub(" {2,}", " ", text)
+    if mode != "en" and not text.strip():
+        raise TextError("text: it is empty; give something to speak")
+    found = _read(text, mode, table, lexicons or {})
+    if sum(len(segment.ids) for segment in found) < FEWEST_IDS:
+        found = _read("." + text, mode, table, lexicons or {})
+    if not any(segment.ids for segment in found):
+        raise TextError(f"text: nothing in '{_short(text)}' can be spoken as {mode}")
+    return Phonemes(tuple(found))
+
+
+def parse_phones(text: str, table: str) -> Phonemes:
+    """Take phone symbols, split by blanks, as they are.
+
+    Raises:
+        SettingError: there is no such table.
+        TextError: there is none, or one is not in the table; names the nearest.
+    """
+    segment = _given(text, text, table)
+    if not segment.ids:
+        raise TextError("phones: none are given; give symbols split by blanks")
+    return Phonemes((segment,))
+
+
+def _read(text: str, mode: str, table: str, lexicons: Mapping[str, Lexicon]) -> list[Segment]:
+    found: list[Segment] = []
+    for part, phones in _parts(text):
+        if phones is not None:
+            found.append(_given(part, phones, table))
+            continue
+        for code, run in segments(part, mode):
+            reading = reader(code, table)(run, table, lexicons.get(code))
+            counts = reading.word2ph
+            found.append(
+                Segment(
+                    lang=code,
+                    text=run,
+                    norm_text=reading.norm_text,
+                    phones=tuple(reading.phones),
+                    ids=encode(reading.phones, table),
+                    word2ph=None if counts is None else tuple(counts),
+                )
+            )
+    return found
+
+
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    """Stretches of text, and inline phones with what stands between their brackets."""
+    end = 0
+    for match in INLINE.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()], None
+        yield match[0], match[1]
+        end = match.end()
+    if end < len(text) or not end:
+        yield text[end:], None
+
+
+def _given(text: str, phones: str, table: str) -> Segment:
+    symbols = tuple(phones.split())
+    return Segment(GIVEN, text, "", symbols, encode(symbols, table), None)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 20 else f"{text[:20]}…"

@@ -1,0 +1,93 @@
+"""Japanese: text to phones with accent marks, by Open JTalk's full-context labels."""
+
+import re
+from typing import Any
+
+from runtime.text.lexicon import Lexicon
+from runtime.text.phonemes import Reading
+from runtime.text.symbols import known
+from runtime.text.tables import table as read_table
+
+WORDS = re.compile(
+    "[A-Za-z\\d\u3005\u3040-\u30ff\u4e00-\u9fff\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]+"
+)
+RUNS_OF_MARKS = re.compile(r"([!?…,.\-])[!?…,.\-]+")
+PHONE = re.compile(r"-([A-Za-z]+)\+")
+ACCENT = re.compile(r"/A:(-?\d+|xx)\+(-?\d+|xx)\+(-?\d+|xx)")
+MORAE = re.compile(r"/F:(\d+|xx)_")
+MISSING = -50
+BORDER_PHONES = "aeiouAEIOUNcl"
+
+
+def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
+    """Read one Japanese segment.
+
+    Args:
+        text: the segment.
+        table: symbol table; under v1 the accent marks are UNK.
+        lexicon: the user's readings in kana, put in place of the words.
+
+    Returns:
+        Phones with `[`, `]` and UNK (accent phrase border) among them; no `word2ph`.
+    """
+    tables = read_table("ja")
+    norm_text = RUNS_OF_MARKS.sub(r"\1", text)
+    spoken = norm_text
+    for word, other in tables["text_replacements"].items():
+        spoken = spoken.replace(word, other)
+    if lexicon:
+        spoken = lexicon.pattern.sub(lambda match: "".join(lexicon.words[match[0]]), spoken)
+    spoken = spoken.lower()
+    phones: list[str] = []
+    end = 0
+    for match in WORDS.finditer(spoken):
+        phones += _marks(spoken[end : match.start()])
+        phones += _phones(match[0])
+        end = match.end()
+    phones += _marks(spoken[end:])
+    return Reading(norm_text, known(phones, table))
+
+
+def _marks(text: str) -> list[str]:
+    marks = read_table("ja")["punctuation_map"]
+    return [marks.get(char, char) for char in text if char != " "]
+
+
+def _phones(words: str) -> list[str]:
+    import pyopenjtalk
+
+    labels: list[str] = pyopenjtalk.extract_fullcontext(words)
+    return [phone for i in range(1, len(labels) - 1) for phone in _with_accent(labels, i)]
+
+
+def _with_accent(labels: list[str], i: int) -> list[str]:
+    """The phone of label `i`, and the accent mark after it if there is one."""
+    phone = _group(PHONE, labels[i])
+    if phone == "pau":
+        return ["_"]
+    symbol = phone.lower() if phone in "AEIOU" else phone
+    nucleus, forward, backward = _accent(labels[i])
+    following = _accent(labels[i + 1])[1]
+    if backward == 1 and following == 1 and phone in BORDER_PHONES:
+        return [symbol, "#"]
+    if nucleus == 0 and following == forward + 1 and forward != _number(MORAE, labels[i]):
+        return [symbol, "]"]
+    return [symbol, "["] if forward == 1 and following == 2 else [symbol]
+
+
+def _accent(label: str) -> tuple[int, int, int]:
+    match = ACCENT.search(label)
+    if not match:
+        return MISSING, MISSING, MISSING
+    first, second, third = (MISSING if group == "xx" else int(group) for group in match.groups())
+    return first, second, third
+
+
+def _group(pattern: re.Pattern[str], label: str) -> str:
+    match: Any = pattern.search(label)
+    return str(match[1]) if match else ""
+
+
+def _number(pattern: re.Pattern[str], label: str) -> int:
+    value = _group(pattern, label)
+    return int(value) if value.isdigit() else MISSING

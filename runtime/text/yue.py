@@ -1,0 +1,56 @@
+"""Cantonese: text to normalised text, phones and phones per character."""
+
+from runtime.text.lexicon import Lexicon
+from runtime.text.phonemes import Reading
+from runtime.text.symbols import MARKS, UNKNOWN, ids_of
+from runtime.text.tables import table as read_table
+from runtime.text.zh_normalise import marks, sentences
+
+
+def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
+    """Read one Cantonese segment.
+
+    Args:
+        text: the segment, traditional or simplified; letters in it are dropped.
+        table: symbol table, v2.
+        lexicon: the user's readings in jyutping.
+
+    Returns:
+        Simplified `norm_text`, two phones per character, one per mark.
+    """
+    norm_text = marks(sentences(text), read_table("yue")["punctuation_map"])
+    read_as = [symbols_of(char, said, table) for char, said in _jyutping(norm_text)]
+    for start, _, reading in lexicon.found(norm_text) if lexicon else ():
+        read_as[start : start + len(reading)] = [symbols_of("", one, table) for one in reading]
+    return Reading(norm_text, [p for phones in read_as for p in phones], [*map(len, read_as)])
+
+
+def _jyutping(text: str) -> list[tuple[str, str | None]]:
+    import ToJyutping
+
+    return [
+        (char, (said or "").split(" ")[0] or None)
+        for char, said in ToJyutping.get_jyutping_list(text)
+    ]
+
+
+def symbols_of(char: str, said: str | None, table: str) -> list[str]:
+    """Two symbols of a syllable, or the mark itself.
+
+    Args:
+        char: the character or mark.
+        said: jyutping with its tone digit; None if there is none.
+        table: symbol table.
+    """
+    if said is None:
+        return [char if char in MARKS else UNKNOWN]
+    body, tone = said[:-1], said[-1]
+    initial = next(one for one in _initials() if body.startswith(one))
+    rest = body[len(initial) :] or initial[-1]
+    ids = ids_of(table)
+    return [p if p in ids else UNKNOWN for p in (f"Y{initial}", f"Y{rest}{tone}")]
+
+
+def _initials() -> list[str]:
+    order: list[str] = read_table("yue")["initials_in_match_order"]
+    return order
