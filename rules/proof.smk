@@ -12,7 +12,7 @@ rule record_chain:
     params:
         code=digests.of_code("workflow_scripts.proof.record"),
         tools=digests.of_tools("torch", "transformers", "numpy"),
-        digests=lambda w: SOURCES.of_each(PLAN.sources(w.voice)),
+        content=lambda w: SOURCES.of_each(PLAN.sources(w.voice)),
         sources=lambda w: PLAN.source_options(w.voice),
         text=lambda w: voice_of(w).reference.text,
         lang=lambda w: voice_of(w).reference.lang,

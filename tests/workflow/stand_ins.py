@@ -6,9 +6,20 @@ What a stand-in writes depends on all that it was given, as the real stage's out
 
 import shutil
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "rules", "config", "profiles", "environment.yml", "runtime")
+COPIED = (
+    "Snakefile",
+    "rules",
+    "config",
+    "profiles",
+    "environment.yml",
+    "runtime",
+    "workflow_scripts",
+)
 
 COMMON = """
 import argparse, hashlib, json
@@ -75,7 +86,7 @@ write(given["--output"], digest(*(given[f"--{word}"] for word in ("gpt", "sovits
 from workflow_scripts.stand_in import *
 known, given = arguments(many=["named"])
 digest(given["--answers"], *(named.split("=", 1)[1] for named in known.named))
-metrics = {"audio_snr_db": 50.0}
+metrics = {"audio_snr_db": 100.0}
 report = {"graph": "chain", "cases": [{"case": "all", "metrics": metrics}], "metrics": metrics}
 write(given["--output"], json.dumps(report))
 """,
@@ -83,17 +94,28 @@ write(given["--output"], json.dumps(report))
 
 
 def lay_out(folder: Path) -> Path:
-    """Make the copy, with the sources that its configuration names, all small."""
+    """Make the copy, with the sources that the embedded configuration names."""
     for name in COPIED:
-        source = ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, folder / name)
-    shutil.copytree(
-        ROOT / "workflow_scripts",
-        folder / "workflow_scripts",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    (folder / "workflow_scripts/stand_in.py").write_text(COMMON, "utf-8")
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, folder / name)
+    scripts = folder / "workflow_scripts"
+    (scripts / "stand_in.py").write_text(COMMON, "utf-8")
     for name, text in STAGES.items():
-        (folder / "workflow_scripts" / name).write_text(text, "utf-8")
+        (scripts / name).write_text(text, "utf-8")
+    bring_sources(folder)
     return folder
+
+
+def bring_sources(folder: Path) -> None:
+    """Copy what the embedded configuration names, with the same paths, into `folder`."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+    for source in dict.fromkeys(sources(config)):
+        (folder / source).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy2
+        copy(ROOT / source, folder / source)
+
+
+def sources(config: dict[str, Any]) -> list[str]:
+    """Every path of a configuration."""
+    own = [[v["gpt"], v["sovits"], v["reference"]["audio"]] for v in config["voices"]]
+    return [*(path for paths in own for path in paths), *filter(None, config["shared"].values())]

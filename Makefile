@@ -1,0 +1,39 @@
+# make build   everything from the checkpoints of config/config.yaml to bundles, and how to hear one
+# make test    all tests            make lint    all that is checked without running
+# CORES=4                           jobs at a time (all cores)
+# TORCH_INDEX=URL                   index to take torch from, for one without CUDA
+# VENV=folder                       where Python and its packages are installed (.venv)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+CORES ?= all
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: build test lint
+
+build: $(READY)
+	@$(BIN)/snakemake --cores $(CORES) --no-hooks
+	@$(BIN)/python -m workflow_scripts.bundle.hear artifacts/bundles
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/snakemake --lint
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --no-deps --index-url $(TORCH_INDEX) $$(grep '^torch==' requirements.lock))
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

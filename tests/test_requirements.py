@@ -1,0 +1,36 @@
+"""One set of versions: in the lock, in the conda environment, within the project's ranges."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+LINES = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+LOCKED = [line for line in LINES if not line.startswith("#")]
+VERSIONS = {
+    re.sub(r"[-_.]+", "-", name).lower(): version
+    for name, version in (line.split("==") for line in LOCKED)
+}
+
+
+def test_every_line_of_the_lock_is_an_exact_version_that_any_index_may_have() -> None:
+    assert [line for line in LOCKED if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    assert len(VERSIONS) == len(LOCKED)
+
+
+def test_the_conda_environment_has_the_numbers_of_the_lock() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    assert environment["dependencies"][-1] == {"pip": LOCKED}
+
+
+def test_the_lock_is_within_the_ranges_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["build"], *extras["test"], *extras["lint"]]
+    for requirement in map(Requirement, wanted):
+        version = VERSIONS.get(re.sub(r"[-_.]+", "-", requirement.name).lower())
+        assert version is not None, f"{requirement.name} is not in the lock"
+        assert requirement.specifier.contains(version), f"{requirement.name}=={version}"

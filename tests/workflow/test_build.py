@@ -1,0 +1,109 @@
+"""The embedded configuration, built for real from tiny checkpoints: nothing stands in here."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from runtime import manifest
+from tests.workflow.build import PLAIN, build, contents, pending
+from tests.workflow.stand_ins import ROOT, bring_sources
+
+HERE = ("--snakefile", str(ROOT / "Snakefile"))
+CHINESE = "演示 v2"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it is built: configuration and sources, and a space in the path."""
+    folder = tmp_path_factory.mktemp("real build")
+    shutil.copytree(ROOT / "config", folder / "config")
+    bring_sources(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(folder: Path) -> str:
+    """What the build printed."""
+    return build(folder, *HERE)
+
+
+@pytest.fixture
+def changed(folder: Path, told: str, tmp_path: Path) -> Path:
+    """A copy of the build that a test may change."""
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def test_every_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
+    bundles = folder / "artifacts/bundles"
+    for voice, family in (("demo", "v2ProPlus"), (CHINESE, "v2")):
+        for precision in ("fp32", "fp16"):
+            bundle = bundles / voice / "1000" / precision
+            found = manifest.load(bundle)
+            manifest.verify(bundle, found)
+            assert (found.voice, found.family, found.precision) == (voice, family, precision)
+            assert found.parity["chain"]
+            assert set(found.parity) == {*found.graphs, "chain"}
+
+
+def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:
+    (line,) = re.findall(r"^hear it: (.*)$", told, re.M)
+    words = shlex.split(line)
+    assert words[0] == "python"
+    run = subprocess.run(
+        [sys.executable, *words[1:]],
+        cwd=folder,
+        env=PLAIN | {"PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert soundfile.info(folder / "hello.wav").samplerate == 32000
+
+
+def test_a_second_run_does_nothing(folder: Path, told: str) -> None:
+    assert pending(folder, *HERE) == {}
+
+
+def test_touched_sources_rebuild_nothing(changed: Path) -> None:
+    for path in (changed / "tests").rglob("*"):
+        path.touch()
+    assert pending(changed, *HERE) == {}
+
+
+def test_new_content_rebuilds_exactly_what_depends_on_it(changed: Path) -> None:
+    source = changed / "tests/golden/sovits/v2.pth"
+    content = bytearray(source.read_bytes())
+    content[len(content) // 2] ^= 1
+    source.write_bytes(content)
+    os.utime(source, (1, 1))
+    assert pending(changed, *HERE) == {
+        "describe_voice": 1,
+        "export_sovits": 1,
+        "record_chain": 1,
+        "simplify_graph": 4,
+        "reduce_precision": 4,
+        "measure_parity": 8,
+        "measure_chain": 2,
+        "check_parity": 2,
+        "pack_bundle": 2,
+    }
+
+
+def test_a_deleted_graph_comes_back_as_it_was(changed: Path) -> None:
+    before = contents(changed)
+    graph = changed / f"artifacts/graphs/fp32/voices/{CHINESE}/vocoder.onnx"
+    graph.unlink()
+    build(changed, *HERE)
+    assert pending(changed, *HERE) == {}
+    after = contents(changed)
+    assert after.keys() == before.keys()
+    graphs = [name for name in before if name.endswith(".onnx")]
+    assert [name for name in graphs if after[name] != before[name]] == []
