@@ -16,7 +16,7 @@ from runtime.backends import BACKENDS, choose
 from runtime.cli import option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
-from runtime.text import MODES, as_json
+from runtime.text import MODES, Lexicon, as_json, load_lexicon
 from runtime.text.cut import CUTS
 from runtime.voice import AudioChunk, Voice
 
@@ -44,7 +44,9 @@ def main(argv: list[str] | None = None) -> None:
     voice = Voice.load(args.voice, provider=name, threads=args.threads, verify=args.verify)
     logging.info("provider: %s (%s)", name, reason)
     if args.dump_phones:
-        sys.stdout.write(json.dumps(as_json(*voice.read(text, settings)), ensure_ascii=False) + "\n")
+        sys.stdout.write(
+            json.dumps(as_json(*voice.read(text, settings)), ensure_ascii=False) + "\n"
+        )
         return
     logging.info("seed: %d", settings.seed)
     _write(args, _told(voice.stream(text, settings)), voice.rate)
@@ -91,6 +93,14 @@ def parser() -> argparse.ArgumentParser:
         "--output-raw",
         action="store_true",
         help="16-bit mono PCM on standard output, as it is made",
+    )
+    option(
+        made,
+        "--lexicon",
+        action="append",
+        default=[],
+        metavar="LANG=FILE",
+        help="own readings of words in a language; may be given several times",
     )
     option(
         made,
@@ -208,9 +218,17 @@ def _settings(args: argparse.Namespace) -> Settings:
         seed=secrets.randbits(31) if args.seed is None else args.seed,
         reference=reference,
         pause_ms=args.pause_ms,
+        lexicons=dict(map(_lexicon, args.lexicon)),
         top_k=args.top_k,
         **{name: getattr(args, name) for name in NUMBERS},
     )
+
+
+def _lexicon(given: str) -> tuple[str, Lexicon]:
+    lang, equals, path = given.partition("=")
+    if not equals:
+        raise SettingError(f"--lexicon {given}: not LANG=FILE; for instance en=words.txt")
+    return lang, load_lexicon(path, lang)
 
 
 def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:

@@ -17,8 +17,8 @@ from runtime.contract import GRAPHS
 from runtime.manifest import STEP_TABLES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.sizes import T2SSizes
-from workflow_scripts.graphs.attention import FORMS, CachedAttention, fits_group_query
 from workflow_scripts.graphs import answers
+from workflow_scripts.graphs.attention import FORMS, CachedAttention, fits_group_query
 from workflow_scripts.graphs.builder import GraphBuilder
 from workflow_scripts.graphs.outputs import Outputs
 from workflow_scripts.graphs.t2s_answers import t2s_answers

@@ -127,7 +127,9 @@ def _name_weights(graph: onnx.GraphProto, module: nn.Module) -> None:
     children = list(dict(module.named_children()))
     prefix = f"{children[0]}." if len(children) == 1 else ""
     owners = {
-        name.removeprefix(prefix) for name, part in module.named_modules() if hasattr(part, "weight")
+        name.removeprefix(prefix)
+        for name, part in module.named_modules()
+        if hasattr(part, "weight")
     }
     taken = {weight.name for weight in graph.initializer}
     names = {name: name.removeprefix(prefix) for name in taken if "::" not in name}

@@ -23,6 +23,8 @@ from runtime.decode import sampled
 from runtime.sampler import Sampling
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.files import atomic
+from workflow_scripts.models.bases import read_tensor_file
+from workflow_scripts.models.eres2net import load_eres2net
 from workflow_scripts.models.hubert import load_hubert
 from workflow_scripts.models.sovits import Sovits, load_sovits
 from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
@@ -57,7 +59,8 @@ def load_networks(gpt: Path, sovits: Path, ssl: Path, speaker: Path | None) -> N
 
 
 def _speaker(path: Path) -> torch.nn.Module:
-    return load_eres2net(read_tensor_file(path), f"{path}")
+    network: torch.nn.Module = load_eres2net(read_tensor_file(path), f"{path}")
+    return network
 
 
 @torch.inference_mode()
