@@ -19,21 +19,25 @@ from runtime.arrays import Float32
 from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.cli import run
+from runtime.contract import GRAPHS
 from runtime.decode import Ending, Limits, Prompt, sampled
 from runtime.errors import UsageError
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import STEP_TABLES
 from runtime.sampler import Sampling
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.proof.chain_record import ChainRecord
 from workflow_scripts.proof.metrics import METRICS
 
-ROWS = 4096
+ROWS = 2048  # of cache, above any record
 ABSENT = -1  # no token has this number
 
 
 def measure_chain(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
     """All metrics of the chain by name."""
-    return _listening(graphs, record) | _decoding(graphs, record) | _rendering(graphs, record)
+    return (
+        _listening(graphs, record) | _decoding(graphs, record) | _rendering(graphs, record)
+    )
 
 
 def _listening(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
@@ -93,13 +97,17 @@ def _distance(metric: str, found: NDArray[Any], wanted: NDArray[Any]) -> float:
 def main(argv: list[str] | None = None) -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("graphs", nargs="+", metavar="NAME=PATH", help="members of a bundle")
-    parser.add_argument("--tables", type=Path, required=True, help="t2s_tables.npz of the voice")
+    parser.add_argument("files", nargs="+", metavar="NAME=PATH", help="graphs and tables")
     parser.add_argument("--answers", type=Path, required=True, help="record of PyTorch's chain")
     parser.add_argument("--threads", type=int, default=1, help="of each session")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    graphs = VoiceGraphs(_named(args.graphs), args.tables, threads=Threads(args.threads))
+    files = _named(args.files)
+    graphs = VoiceGraphs(
+        {name: path for name, path in files.items() if name in GRAPHS},
+        files[Path(STEP_TABLES).stem],
+        threads=Threads(args.threads),
+    )
     measured = measure_chain(graphs, ChainRecord.load(args.answers))
     with atomic(args.output) as (part,):
         known = {name: value if np.isfinite(value) else None for name, value in measured.items()}
