@@ -27,6 +27,7 @@ CURRENCIES = {"¥": "元", "￥": "元", "$": "美元", "€": "欧元", "£": "
 def sentences(text: str) -> str:
     """Write a whole segment in words, clause by clause; marks are still as they were written."""
     tables = table("zh")
+    text = unicodedata.normalize("NFC", text)
     text = re.sub(r"(?<=[0-9])：(?=[0-5][0-9])", ":", text)
     text = re.sub(r"(?<![0-9,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])", _without_commas, text)
     text = re.sub(rf"([¥￥$€£])({NUM})", _currency, text)
