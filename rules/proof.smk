@@ -1,6 +1,6 @@
 rule record_chain:
     input:
-        voice=ancient(lambda w: PLAN.sources(w.voice).values()),
+        voice=ancient(lambda w: PLAN.chain_sources(w.voice).values()),
     output:
         "artifacts/reference/chain/{voice}.npz",
     log:
@@ -12,13 +12,10 @@ rule record_chain:
     params:
         code=digests.of_code("workflow_scripts.proof.record"),
         tools=digests.of_tools("torch", "transformers", "numpy"),
-        content=lambda w: SOURCES.of_each(PLAN.sources(w.voice)),
-        sources=lambda w: PLAN.source_options(w.voice),
-        text=lambda w: voice_of(w).reference.text,
-        lang=lambda w: voice_of(w).reference.lang,
+        content=lambda w: SOURCES.of_each(PLAN.chain_sources(w.voice)),
+        sources=lambda w: PLAN.chain_options(w.voice),
     shell:
         "python -m workflow_scripts.proof.record {params.sources:q}"
-        " --reference-text={params.text:q} --reference-lang {params.lang:q}"
         " --output {output:q} > {log:q} 2>&1"
 
 
@@ -68,10 +65,9 @@ rule measure_chain:
         code=digests.of_code("workflow_scripts.proof.chain"),
         tools=digests.of_tools("onnxruntime", "numpy"),
         named=lambda w: PLAN.named_files(bundle_of(w)),
-        max_len="{max_len}",
     shell:
         "python -m workflow_scripts.proof.chain {params.named:q} --answers {input.answers:q}"
-        " --max-len {params.max_len:q} --output {output:q} > {log:q} 2>&1"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule check_parity:

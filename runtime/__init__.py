@@ -1,1 +1,32 @@
-"""Speak from the artifacts that the pipeline built: numpy and ONNX Runtime, no torch."""
+"""Speak from the artifacts that the pipeline built: numpy and ONNX Runtime, no torch.
+
+voice = Voice.load(folder); audio = voice.synthesize("Hello.", lang="en", seed=7);
+for chunk in voice.stream("Hello. Goodbye."): ...
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.audio import Audio
+    from runtime.errors import FoundryError
+    from runtime.settings import Reference, Settings
+    from runtime.voice import AudioChunk, Voice
+
+__all__ = ["Audio", "AudioChunk", "FoundryError", "Reference", "Settings", "Voice"]
+
+_HOMES = {
+    "Audio": "runtime.audio",
+    "AudioChunk": "runtime.voice",
+    "FoundryError": "runtime.errors",
+    "Reference": "runtime.settings",
+    "Settings": "runtime.settings",
+    "Voice": "runtime.voice",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for: `runtime.text` alone needs no ONNX Runtime."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

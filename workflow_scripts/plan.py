@@ -139,11 +139,14 @@ class Plan:
             for word in ("--member", m.graph, m.precision, f"artifacts/graphs/{m}.onnx")
         ]
 
-    def source_options(self, name: str) -> list[str]:
-        """The words that tell `record` each source of a voice."""
-        return [
-            word for option, path in self.sources(name).items() for word in (f"--{option}", path)
-        ]
+    def chain_sources(self, name: str) -> dict[str, str]:
+        """Sources of a voice that its chain from audio and phones to samples takes: no text."""
+        return {word: path for word, path in self.sources(name).items() if word != "bert"}
+
+    def chain_options(self, name: str) -> list[str]:
+        """The words that tell `record` each source of a voice's chain."""
+        options = self.chain_sources(name).items()
+        return [word for option, path in options for word in (f"--{option}", path)]
 
     def options(self, precision: str) -> dict[str, Any]:
         """What the configuration says that steered the bundles of a precision."""

@@ -3,19 +3,24 @@
 Importing this costs nothing; a language is loaded when it is first read.
 """
 
+from runtime.text.cut import CUTS
 from runtime.text.frontend import parse_phones, phonemize
 from runtime.text.languages import MODES, require
-from runtime.text.lexicon import Lexicon
+from runtime.text.lexicon import Lexicon, load_lexicon
 from runtime.text.phonemes import Phonemes, Piece, Segment, as_json
+from runtime.text.pieces import pieces
 
 __all__ = [
+    "CUTS",
     "MODES",
     "Lexicon",
     "Phonemes",
     "Piece",
     "Segment",
     "as_json",
+    "load_lexicon",
     "parse_phones",
     "phonemize",
+    "pieces",
     "require",
 ]

@@ -1,16 +1,20 @@
 """English: text to normalised text and phones."""
 
 import re
+from collections.abc import Iterator, Mapping
 
 from runtime.text.en_normalise import normalise
 from runtime.text.en_tags import tag_of
 from runtime.text.en_words import dictionary, homographs, look_up
-from runtime.text.lexicon import Lexicon
+from runtime.text.lexicon import PHONES, Lexicon
 from runtime.text.phonemes import Reading
 from runtime.text.symbols import known
 from runtime.text.tables import table as read_table
 
+Own = Mapping[str, tuple[str, ...]]
+
 TOKEN = re.compile(r"[A-Za-z][A-Za-z'\-]+[A-Za-z]|[A-Za-z]+|\S")
+WORD = re.compile(r"[^\W_][\w'+#-]*")
 FEWEST_PHONES = 4
 
 
@@ -25,14 +29,16 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     Returns:
         Phones with a comma before them if they are fewer than four; no `word2ph`.
     """
-    norm_text = normalise(text)
-    tokens = TOKEN.findall(norm_text)
-    own = lexicon.words if lexicon else {}
-    tables = read_table("en")
+    lexicon = lexicon or Lexicon("en")
+    own = {word.lower(): tuple(p for p in said if p != PHONES) for word, said in
+           lexicon.words.items()} if not lexicon.whole else lexicon.words  # fmt: skip
+    norm_text = ""
     phones: list[str] = []
-    for i, token in enumerate(tokens):
-        given = own.get(token) or own.get(token.lower())
-        phones += given or _phones(tokens, i)
+    for part, is_own in _parts(text, lexicon):
+        norm = part if is_own else normalise(part)
+        phones += own[part.lower()] if is_own else _phones(norm, own, lexicon.whole)
+        norm_text += norm
+    tables = read_table("en")
     phones = [
         tables["phone_rewrites"].get(phone, phone)
         for phone in phones
@@ -43,14 +49,35 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     return Reading(norm_text, known(phones, table))
 
 
-def _phones(tokens: list[str], i: int) -> list[str]:
+def _parts(text: str, lexicon: Lexicon) -> Iterator[tuple[str, bool]]:
+    """Stretches of text, and words of the lexicon that normalisation would take apart."""
+    end = 0
+    for match in WORD.finditer(text) if lexicon.words and not lexicon.whole else ():
+        word = match[0]
+        if word in lexicon.words and not re.fullmatch("[A-Za-z]?[a-z'-]*", word):
+            if match.start() > end:
+                yield text[end : match.start()], False
+            yield word, True
+            end = match.end()
+    if end < len(text) or not end:
+        yield text[end:], False
+
+
+def _phones(norm_text: str, own: Own, whole: bool) -> list[str]:
+    tokens = TOKEN.findall(norm_text)
+    return [phone for i in range(len(tokens)) for phone in _said(tokens, i, own, whole)]
+
+
+def _said(tokens: list[str], i: int, own: Own, whole: bool) -> list[str]:
     word = tokens[i].lower()
+    if word in own and not (whole and (word in homographs() or len(word) == 1)):
+        return list(own[word])
     if not re.search("[a-z]", word):
         return [word]
     if len(word) == 1:
         return ["EY1"] if tokens[i] == "A" else dictionary()[word].split()
     if word not in homographs():
-        return look_up(word)
+        return look_up(word, own)
     one, two, prefix = homographs()[word]
     tag = tag_of(tokens, i)
     first = tag.startswith(prefix) or (len(tag) < len(prefix) and prefix.startswith(tag))

@@ -18,8 +18,11 @@ Arrays = dict[str, Float32]
 MOST_PHONES = 20
 START, STOP = 2, 3
 LETTERS = ("<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz")
-VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
-CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
+VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+CONSONANTS = (
+    *("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N"),
+    *("NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y", "Z", "ZH"),
+)
 PHONES = (
     "<pad>",
     "<unk>",
@@ -51,7 +54,7 @@ def guess(word: str) -> list[str]:
     """Phones of a lower-case word, at most 20; letters outside a-z count as unknown."""
     weights = _weights()
     letters = [LETTERS.index(c) if c in LETTERS else 1 for c in word]
-    state = np.zeros(weights["enc_w_hh"].shape[1], np.float32)
+    state: Float32 = np.zeros(weights["enc_w_hh"].shape[1], np.float32)
     for letter in [*letters, LETTERS.index("</s>")]:
         state = _step(weights, "enc", letter, state)
     found: list[str] = []
@@ -70,12 +73,7 @@ def _step(weights: Arrays, side: str, token: int, state: Float32) -> Float32:
     seen = weights[f"{side}_w_ih"] @ weights[f"{side}_emb"][token] + weights[f"{side}_b_ih"]
     kept = weights[f"{side}_w_hh"] @ state + weights[f"{side}_b_hh"]
     size = len(state)
-    reset, update = np.split(_sigmoid(seen[: 2 * size] + kept[: 2 * size]), 2)
+    gates = 1 / (1 + np.exp(-(seen + kept)[: 2 * size]))
+    reset, update = gates[:size], gates[size:]
     new = np.tanh(seen[2 * size :] + reset * kept[2 * size :])
-    mixed: Float32 = (1 - update) * new + update * state
-    return mixed
-
-
-def _sigmoid(x: Float32) -> Float32:
-    result: Float32 = 1 / (1 + np.exp(-x))
-    return result
+    return np.asarray((1 - update) * new + update * state, np.float32)

@@ -1,6 +1,6 @@
 """Numbers in English words."""
 
-from num2words import num2words
+from runtime.text.imports import quietly
 
 LARGEST = 10**30
 
@@ -9,14 +9,14 @@ def cardinal(number: str) -> str:
     """The amount without "and"; a number too long to name is told digit by digit."""
     if int(number[:60]) >= LARGEST:
         return " ".join(cardinal(digit) for digit in number)
-    return str(num2words(int(number))).replace(" and ", " ")
+    return _words(number, "cardinal").replace(" and ", " ")
 
 
 def ordinal(number: str) -> str:
     """`103` is one hundred and third."""
     if int(number[:60]) >= LARGEST:
         return cardinal(number)
-    return str(num2words(int(number), to="ordinal"))
+    return _words(number, "ordinal")
 
 
 def year(number: str) -> str:
@@ -42,3 +42,7 @@ def fraction(above: str, below: str) -> str:
     if int(below[:60]) == 2:
         return f"{cardinal(above)} {'halves' if many else 'half'}"
     return f"{cardinal(above)} {ordinal(below)}{'s' if many else ''}"
+
+
+def _words(number: str, to: str) -> str:
+    return str(quietly("num2words").num2words(int(number), to=to))

@@ -1,9 +1,11 @@
 """English words to phones: dictionary, words spelled like another, and ways out for the rest."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from runtime.text.en_guess import file_of, guess
+from runtime.text.imports import quietly
 from runtime.text.tables import table
 
 Phones = list[str]
@@ -24,7 +26,9 @@ def dictionary() -> dict[str, str]:
                 words[word] = phones.partition("#")[0].strip()
     for word in tables["dictionary_removals"]:
         words.pop(word, None)
-    return words | tables["dictionary_additions"] | tables["dictionary_corrections"]
+    words.update(tables["dictionary_additions"])
+    words.update(tables["dictionary_corrections"])
+    return words
 
 
 @cache
@@ -46,21 +50,28 @@ def letter(name: str) -> Phones:
     return ["EY1"] if name == "a" else dictionary().get(name, "").split()
 
 
-def look_up(word: str) -> Phones:
-    """Phones of a word of two letters or more, in any case, by the first way that answers."""
+def look_up(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones:
+    """Phones of a word of two letters or more by the first way that answers.
+
+    Args:
+        word: in any case.
+        own: the user's words in lower case; they come before the dictionary.
+    """
     word = word.lower()
+    if word in own:
+        return list(own[word])
     if len(word) > 1 and word in dictionary():
         return dictionary()[word].split()
     if len(word) <= 3:
         return [phone for char in word for phone in letter(char)]
     if word.endswith("'s"):
-        base = look_up(word[:-2])
+        base = look_up(word[:-2], own)
         return [*base, *_plural(base[-1] if base else "")]
     if "-" in word:
-        return [phone for part in word.split("-") for phone in look_up(part)]
+        return [phone for part in word.split("-") for phone in look_up(part, own)]
     parts: list[str] = _segmenter().segment(word)
     if len(parts) > 1:
-        return [phone for part in parts for phone in look_up(part)]
+        return [phone for part in parts for phone in look_up(part, own)]
     return guess(word)
 
 
@@ -72,8 +83,6 @@ def _plural(last: str) -> Phones:
 
 @cache
 def _segmenter() -> Any:
-    from wordsegment import Segmenter
-
-    segmenter = Segmenter()
+    segmenter = quietly("wordsegment").Segmenter()
     segmenter.load()
     return segmenter

@@ -71,19 +71,21 @@ def _read(text: str, mode: str, table: str, lexicons: Mapping[str, Lexicon]) -> 
             found.append(_given(part, phones, table))
             continue
         for code, run in segments(part, mode):
-            reading = reader(code, table)(run, table, lexicons.get(code))
-            counts = reading.word2ph
-            found.append(
-                Segment(
-                    lang=code,
-                    text=run,
-                    norm_text=reading.norm_text,
-                    phones=tuple(reading.phones),
-                    ids=encode(reading.phones, table),
-                    word2ph=None if counts is None else tuple(counts),
-                )
-            )
+            found.append(_segment(code, run, table, lexicons.get(code)))
     return found
+
+
+def _segment(code: str, run: str, table: str, lexicon: Lexicon | None) -> Segment:
+    reading = reader(code, table)(run, table, lexicon)
+    counts = reading.word2ph
+    return Segment(
+        lang=code,
+        text=run,
+        norm_text=reading.norm_text,
+        phones=tuple(reading.phones),
+        ids=encode(reading.phones, table),
+        word2ph=None if counts is None else tuple(counts),
+    )
 
 
 def _parts(text: str) -> Iterator[tuple[str, str | None]]:

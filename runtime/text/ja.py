@@ -1,8 +1,13 @@
 """Japanese: text to phones with accent marks, by Open JTalk's full-context labels."""
 
 import re
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from runtime.errors import BackendMissing
+from runtime.text.imports import quietly
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
 from runtime.text.symbols import known
@@ -35,17 +40,21 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     spoken = norm_text
     for word, other in tables["text_replacements"].items():
         spoken = spoken.replace(word, other)
-    if lexicon:
-        spoken = lexicon.pattern.sub(lambda match: "".join(lexicon.words[match[0]]), spoken)
-    spoken = spoken.lower()
+    phones: list[str] = []
+    for stretch, given in (lexicon or Lexicon("ja")).stretches(spoken):
+        phones += given or _runs(stretch.lower())
+    return Reading(norm_text, known(phones, table))
+
+
+def _runs(spoken: str) -> list[str]:
+    """Phones of words and of the marks between them."""
     phones: list[str] = []
     end = 0
     for match in WORDS.finditer(spoken):
         phones += _marks(spoken[end : match.start()])
         phones += _phones(match[0])
         end = match.end()
-    phones += _marks(spoken[end:])
-    return Reading(norm_text, known(phones, table))
+    return phones + _marks(spoken[end:])
 
 
 def _marks(text: str) -> list[str]:
@@ -54,10 +63,22 @@ def _marks(text: str) -> list[str]:
 
 
 def _phones(words: str) -> list[str]:
-    import pyopenjtalk
-
-    labels: list[str] = pyopenjtalk.extract_fullcontext(words)
+    labels: list[str] = _backend().extract_fullcontext(words)
     return [phone for i in range(1, len(labels) - 1) for phone in _with_accent(labels, i)]
+
+
+@cache
+def _backend() -> ModuleType:
+    """Open JTalk with a dictionary that is already there; one to be downloaded is refused."""
+    backend = quietly("pyopenjtalk")
+    folder = getattr(backend, "OPEN_JTALK_DICT_DIR", b"")
+    path = Path(folder.decode() if isinstance(folder, bytes) else str(folder))
+    if not path.is_dir():
+        raise BackendMissing(
+            f"Japanese: pyopenjtalk has no dictionary at '{path}'; set OPEN_JTALK_DICT_DIR to"
+            " one, or pip install 'sovits-foundry[ja]'"
+        )
+    return backend
 
 
 def _with_accent(labels: list[str], i: int) -> list[str]:

@@ -23,12 +23,16 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     Returns:
         Jamo, a symbol for each blank and for each character without a reading; no `word2ph`.
     """
+    phones: list[str] = []
+    for stretch, given in (lexicon or Lexicon("ko")).stretches(text):
+        phones += given or (_phones(stretch, table) if stretch else [])
+    return Reading(text, phones)
+
+
+def _phones(text: str, table: str) -> list[str]:
     tables = read_table("ko")
-    spoken = text
-    if lexicon:
-        spoken = lexicon.pattern.sub(lambda match: "".join(lexicon.words[match[0]]), spoken)
     names = tables["latin_letter_names"]
-    spoken = "".join(names.get(char.lower(), char) for char in _half_width(spoken))
+    spoken = "".join(names.get(char.lower(), char) for char in _half_width(text))
     jamo = pronounced(spoken)
     for vowel, parts in tables["vowel_splits"].items():
         jamo = jamo.replace(vowel, parts)
@@ -37,7 +41,7 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
         jamo += "."
     marks, ids = tables["punctuation_map"], ids_of(table)
     phones = [marks.get(char, char) for char in jamo]
-    return Reading(text, [phone if phone in ids else tables["unknown"] for phone in phones])
+    return [phone if phone in ids else tables["unknown"] for phone in phones]
 
 
 def _half_width(text: str) -> str:

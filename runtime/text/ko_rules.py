@@ -23,9 +23,9 @@ LONGEST_NUMBER = 16
 COUNTED = re.compile(r"([0-9][0-9,]*)([ㄱ-힣]+)/B")
 DIGITS = str.maketrans(dict(zip("0123456789", "영일이삼사오육칠팔구", strict=True)))
 SPECIAL = (
-    "jyeo ye consonant_ui josa_ui vowel_ui jamo rieulgiyeok rieulbieub verb_nieun balb"
-    " palatalize modifying_rieul"
-).split()
+    *("jyeo", "ye", "consonant_ui", "josa_ui", "vowel_ui", "jamo"),
+    *("rieulgiyeok", "rieulbieub", "verb_nieun", "balb", "palatalize", "modifying_rieul"),
+)
 LINKS = ("link1", "link2", "link3", "link4")
 
 
@@ -39,6 +39,7 @@ class Rules:
         special: rules that need the marks of `annotate`.
         links: rules that carry a final consonant over.
         numerals, utils: modules of the library.
+        jamo: the package that takes syllables apart.
         tagger: mecab.
     """
 
@@ -48,14 +49,14 @@ class Rules:
     links: list[Callable[..., str]]
     numerals: Any
     utils: Any
+    jamo: Any
     tagger: Any
 
 
 def pronounced(text: str) -> str:
     """Compatibility jamo of the text as it is said; other characters stay."""
-    from jamo import h2j, j2hcj
-
     rules = _rules()
+    h2j, j2hcj = rules.jamo.h2j, rules.jamo.j2hcj
     for pattern, other in rules.idioms:
         text = pattern.sub(other, text)
     letters: str = h2j(_numbers(rules.utils.annotate(text, rules.tagger)))
@@ -94,6 +95,7 @@ def _rules() -> Rules:
         links=[getattr(regular, name) for name in LINKS],
         numerals=numerals,
         utils=utils,
+        jamo=quietly("jamo"),
         tagger=quietly("mecab").MeCab(),
     )
 

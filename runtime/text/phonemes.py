@@ -1,10 +1,14 @@
 """What the front end hands on: segments of text with their phones and ids."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from __future__ import annotations
 
-from runtime.arrays import PhoneIds
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
 from runtime.text.symbols import as_array
+
+if TYPE_CHECKING:
+    from runtime.arrays import PhoneIds
 
 
 @dataclass(frozen=True)

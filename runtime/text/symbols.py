@@ -1,14 +1,16 @@
 """Phone symbols and their ids, for both symbol tables."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from runtime.arrays import PhoneIds
 from runtime.errors import SettingError, TextError
 from runtime.text.tables import table as read
+
+if TYPE_CHECKING:
+    from runtime.arrays import PhoneIds  # numpy would be most of the time to import us
 
 TABLES = ("v1", "v2")
 UNKNOWN = "UNK"
@@ -45,10 +47,14 @@ def encode(phones: Iterable[str], table: str) -> tuple[int, ...]:
 
 def as_array(ids: Iterable[int]) -> PhoneIds:
     """Ids as int64 [X]."""
+    import numpy as np
+
     return np.fromiter(ids, np.int64)
 
 
 def _refuse(phone: str, table: str) -> int:
+    from difflib import get_close_matches  # slow to import, and only needed here
+
     ids = ids_of(table)
     folded = {symbol.lower(): symbol for symbol in ids}
     near = get_close_matches(phone, ids, 1, 0.0) or [UNKNOWN]

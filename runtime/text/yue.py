@@ -1,9 +1,11 @@
 """Cantonese: text to normalised text, phones and phones per character."""
 
+from runtime.text.imports import quietly
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
-from runtime.text.symbols import MARKS, UNKNOWN, ids_of
+from runtime.text.symbols import MARKS, UNKNOWN, known
 from runtime.text.tables import table as read_table
+from runtime.text.zh import pairs_of
 from runtime.text.zh_normalise import marks, sentences
 
 
@@ -20,17 +22,16 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     """
     norm_text = marks(sentences(text), read_table("yue")["punctuation_map"])
     read_as = [symbols_of(char, said, table) for char, said in _jyutping(norm_text)]
-    for start, _, reading in lexicon.found(norm_text) if lexicon else ():
-        read_as[start : start + len(reading)] = [symbols_of("", one, table) for one in reading]
+    for start, end, reading in lexicon.found(norm_text) if lexicon else ():
+        pairs = pairs_of(reading, table) or [symbols_of("", one, table) for one in reading]
+        read_as[start:end] = pairs
     return Reading(norm_text, [p for phones in read_as for p in phones], [*map(len, read_as)])
 
 
 def _jyutping(text: str) -> list[tuple[str, str | None]]:
-    import ToJyutping
-
     return [
         (char, (said or "").split(" ")[0] or None)
-        for char, said in ToJyutping.get_jyutping_list(text)
+        for char, said in quietly("ToJyutping").get_jyutping_list(text)
     ]
 
 
@@ -47,8 +48,7 @@ def symbols_of(char: str, said: str | None, table: str) -> list[str]:
     body, tone = said[:-1], said[-1]
     initial = next(one for one in _initials() if body.startswith(one))
     rest = body[len(initial) :] or initial[-1]
-    ids = ids_of(table)
-    return [p if p in ids else UNKNOWN for p in (f"Y{initial}", f"Y{rest}{tone}")]
+    return known((f"Y{initial}", f"Y{rest}{tone}"), table)
 
 
 def _initials() -> list[str]:

@@ -2,9 +2,9 @@
 
 import re
 
-from runtime.text.lexicon import Lexicon
+from runtime.text.lexicon import PHONES, Lexicon
 from runtime.text.phonemes import Reading
-from runtime.text.symbols import MARKS, UNKNOWN, ids_of
+from runtime.text.symbols import MARKS, UNKNOWN, known
 from runtime.text.tables import table as read_table
 from runtime.text.zh_normalise import normalise
 from runtime.text.zh_tones import syllables
@@ -29,8 +29,9 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
         text = re.sub(r"￥(?![0-9])", ",", text) if sign == "￥" else text.replace(sign, ",")
     norm_text = normalise(text)
     read_as = phones_of(norm_text, table)
-    for start, _, reading in lexicon.found(norm_text) if lexicon else ():
-        read_as[start : start + len(reading)] = [given(syllable, table) for syllable in reading]
+    for start, end, reading in lexicon.found(norm_text) if lexicon else ():
+        pairs = pairs_of(reading, table) or [given(syllable, table) for syllable in reading]
+        read_as[start:end] = pairs
     if pauses:
         read_as = [[pauses[0][1]] if phones == [","] else phones for phones in read_as]
     return Reading(norm_text, [p for phones in read_as for p in phones], [*map(len, read_as)])
@@ -71,10 +72,16 @@ def given(syllable: str, table: str) -> list[str]:
     return _with_tone(syllable[:-1].replace("ü", "v"), syllable[-1:], table)
 
 
+def pairs_of(reading: tuple[str, ...], table: str) -> list[list[str]]:
+    """Phones of each character if the reading is phone symbols, else nothing."""
+    if reading[0] != PHONES:
+        return []
+    return [known(reading[i : i + 2], table) for i in range(1, len(reading), 2)]
+
+
 def _with_tone(key: str, tone: str, table: str) -> list[str]:
     first, second = read_table("zh")["pinyin_symbols"].get(key, ("", ""))
-    ids = ids_of(table)
-    return [p if p in ids else UNKNOWN for p in (first, second + tone)]
+    return known((first, second + tone), table)
 
 
 def _bare_sign(text: str) -> bool:

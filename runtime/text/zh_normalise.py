@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from runtime.text.imports import quietly
 from runtime.text.tables import table
 from runtime.text.zh_numbers import amount, cardinal, digits, told
 
@@ -51,9 +52,7 @@ def normalise(text: str) -> str:
 
 @cache
 def _converter() -> Any:
-    import opencc
-
-    return opencc.OpenCC("t2s")
+    return quietly("opencc").OpenCC("t2s")
 
 
 def simplified(text: str) -> str:
@@ -133,7 +132,7 @@ def _units() -> list[Spelling]:
     ]
     words = [("ms", "毫秒"), ("mm", "毫米"), ("mg", "毫克"), *tables["unit_words_in_order"]]
     for unit, word in words:
-        spellings.append((rf"(?<![A-Za-z]){re.escape(unit)}(?![A-Za-z])", lambda _, w=word: w))
+        spellings.append((rf"(?<![A-Za-z]){re.escape(unit)}(?![A-Za-z])", _always(word)))
     spellings.append((rf"({NUM})g(?![A-Za-z])", lambda m: f"{m[1]}克"))
     return spellings
 
@@ -204,6 +203,10 @@ def _signs() -> list[Spelling]:
 def _either(words: Any) -> str:
     longest_first = sorted(words, key=len, reverse=True)
     return f"(?:{'|'.join(map(re.escape, longest_first))})"
+
+
+def _always(word: str) -> Callable[[re.Match[str]], str]:
+    return lambda _: word
 
 
 def _without_commas(match: re.Match[str]) -> str:

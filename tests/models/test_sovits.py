@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from runtime.errors import CheckpointError
 from tests.goldens import Case, sovits_decodes, sovits_models
-from tests.models.files import prior_inputs, read, sovits, style_inputs
+from tests.models.files import prior_inputs, sovits, style_inputs
+from workflow_scripts.checkpoint.read import read
 from workflow_scripts.models.encoders import resampled
 from workflow_scripts.models.sovits import Sovits, load_sovits
 
@@ -64,7 +65,8 @@ def test_prompt_tokens_equal_the_reference(case: Case) -> None:
 @pytest.mark.golden
 @pytest.mark.parametrize("case", sovits_models()[-1:], ids=str)
 def test_new_spelling_of_weight_norm_gives_the_same_model(case: Case) -> None:
-    weights, config = read(case.model)
+    stored = read(case.model)
+    weights, config = stored.weights, stored.config
     respelt = {
         key.replace(".weight_g", ".parametrizations.weight.original0").replace(
             ".weight_v", ".parametrizations.weight.original1"
@@ -94,8 +96,9 @@ def test_new_spelling_of_weight_norm_gives_the_same_model(case: Case) -> None:
     ],
 )
 def test_a_wrong_checkpoint_is_refused_and_the_fault_named(case, harm, message) -> None:
-    weights, config = read(case.model)
-    weights, config = dict(weights), config | {"model": dict(config["model"])}
+    stored = read(case.model)
+    weights, config = dict(stored.weights), stored.config
+    config = config | {"model": dict(config["model"])}
     harm(weights, config)
     with pytest.raises(CheckpointError, match=message):
         load_sovits(weights, config, where="mia.pth")

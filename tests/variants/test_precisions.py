@@ -1,6 +1,8 @@
 """Every precision of the table works, and so does the script that writes one."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -90,3 +92,11 @@ def test_answers_to_other_shapes_are_refused(source: Path) -> None:
     answers.save(source.with_suffix(".npz"), wrong)
     with pytest.raises(GraphError, match=r"output 'y' is \[1, 48\], PyTorch answered \[1, 47\]"):
         reduced(source, "fp32")
+
+
+def test_reading_the_tables_loads_no_heavy_library() -> None:
+    tables = "import workflow_scripts.variants.precisions, workflow_scripts.proof.metrics, sys"
+    heavy = "{'onnx', 'onnxruntime', 'onnxconverter_common', 'torch', 'soundfile'}"
+    command = [sys.executable, "-c", f"{tables}; print(sorted({heavy} & set(sys.modules)))"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

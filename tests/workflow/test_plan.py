@@ -106,12 +106,11 @@ def test_a_voice_named_like_a_base_or_folder_stays_apart() -> None:
 def test_options_for_scripts_name_every_source_member_and_table() -> None:
     plan = plan_of({"pro": PRO})
     bundle = Bundle("pro", "1000", "fp16")
-    assert plan.source_options("pro") == [
+    assert plan.chain_options("pro") == [
         *("--gpt", "pro.ckpt"),
         *("--sovits", "pro.pth"),
         *("--reference-audio", "pro.wav"),
         *("--ssl", "hubert"),
-        *("--bert", "roberta"),
         *("--sv", "eres.ckpt"),
     ]
     assert plan.member_options(bundle)[:4] == [

@@ -7,24 +7,26 @@ lengths is left in the graph.
 import torch
 from torch import Tensor
 
+from runtime.acoustic import FRAMES_PER_TOKEN, frame_grid
 from workflow_scripts.models.sovits import SPEAKER_WIDTH, Sovits
 
 Inputs = tuple[Tensor, ...]
 
 HUBERT_SAMPLES = (16_000, 400, 1_680, 169_600)  # 1 s, one frame, five frames, 10 s with its tail
 ROBERTA_CHARACTERS = (12, 1, 2, 510)
-SPEAKER_FRAMES = (200, 1, 9, 998)  # of 10 ms
+SPEAKER_FRAMES = (100, 1, 9, 500)  # of 10 ms
 QUANTIZER_FRAMES = (50, 2, 9, 529)  # an odd last frame is dropped
 STYLE_FRAMES = (60, 1, 4, 500)
-PRIOR_LENGTHS = (  # tokens, phones, frames; frames != 2 * tokens is a speed other than 1
-    (12, 23, 31),
-    (1, 1, 2),
-    (2, 3, 4),
-    (2, 9, 3),
-    (60, 40, 120),
-    (60, 40, 93),
-    (500, 200, 1000),
+PRIOR_LENGTHS = (  # tokens, phones, speed
+    (12, 23, 0.8),
+    (1, 1, 1.0),
+    (2, 3, 1.0),
+    (2, 9, 1.5),
+    (60, 40, 1.0),
+    (60, 40, 1.3),
+    (500, 200, 1.0),
 )
+NOISE_SCALE = 0.5
 VOCODER_FRAMES = (20, 1, 4, 150)
 
 
@@ -40,8 +42,12 @@ def roberta_inputs(vocabulary: int, positions: int, seed: int = 0) -> dict[str, 
 
 
 def speaker_inputs(seed: int = 0) -> dict[str, Inputs]:
-    """Filter banks, float32 [1, M, 80], about the size of real logarithms."""
-    return {f"M{n}": (3 * _normal(seed + n, 1, n, 80) - 6,) for n in SPEAKER_FRAMES}
+    """Filter banks, float32 [1, M, 80].
+
+    Flatter than of real audio: a network of random weights multiplies float32's rounding by
+    thousands where the bands spread as much as those of speech.
+    """
+    return {f"M{n}": (_normal(seed + n, 1, n, 80) - 6,) for n in SPEAKER_FRAMES}
 
 
 def quantizer_inputs(sovits: Sovits, seed: int = 0) -> dict[str, Inputs]:
@@ -64,17 +70,17 @@ def prior_inputs(sovits: Sovits, seed: int = 0) -> dict[str, Inputs]:
     """Tokens, phones, style, noise, noise scale, frame index and fraction, as the contract says."""
     style = _style(sovits, seed)
     cases: dict[str, Inputs] = {}
-    for tokens, phones, frames in PRIOR_LENGTHS:
-        source = (torch.arange(frames, dtype=torch.float64) + 0.5) * (2 * tokens / frames) - 0.5
-        source = source.clamp(min=0)
+    for tokens, phones, speed in PRIOR_LENGTHS:
+        index, fraction = frame_grid(FRAMES_PER_TOKEN * tokens, speed)
+        frames = index.size
         cases[f"T{tokens}.X{phones}.N{frames}"] = (
             _integers(seed + tokens, sovits.codebook.num_embeddings, tokens),
             _integers(seed + phones, sovits.symbols, phones),
             style,
             _normal(seed + frames, 1, sovits.latent_width, frames),
-            torch.tensor([0.5]),
-            source.floor().long(),
-            (source - source.floor()).float(),
+            torch.tensor([NOISE_SCALE]),
+            torch.from_numpy(index),
+            torch.from_numpy(fraction),
         )
     return cases
 

@@ -6,15 +6,22 @@ table rows added by the host; `step_tables` gives it the tables.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 
 from runtime.contract import GRAPHS
+from runtime.manifest import STEP_TABLES
+from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.sizes import T2SSizes
+from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.attention import FORMS, CachedAttention, fits_group_query
 from workflow_scripts.graphs.builder import GraphBuilder
+from workflow_scripts.graphs.outputs import Outputs
+from workflow_scripts.graphs.t2s_answers import t2s_answers
 from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S
 
 EMBED_OPSET = 18
@@ -184,3 +191,20 @@ def step_tables(model: T2S) -> dict[str, NDArray[np.floating]]:
         "frequencies": model.frequencies.numpy(),
         "alpha": model.weights["ar_audio_position.alpha"].numpy(),
     }
+
+
+def export_t2s(source: Path, to: Outputs) -> None:
+    """Write the two graphs of a T2S checkpoint, PyTorch's answers, and the tables of a step."""
+    stored = read(source, "t2s")
+    model = T2S(stored.weights, stored.config, f"{source}")
+    with torch.inference_mode():
+        recorded = t2s_answers(model)
+    built = {
+        "t2s_embed": build_embed(model),
+        "t2s_decoder": build_decoder(model, default_form(model.sizes)),
+    }
+    for name, graph in built.items():
+        onnx.save(graph, to.graphs[name])
+        answers.save(to.answers[name], recorded[name])
+    with to.tables[STEP_TABLES].open("wb") as file:
+        np.savez(file, allow_pickle=False, **step_tables(model))

@@ -11,10 +11,11 @@ from pathlib import Path
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.jit import TracerWarning  # type: ignore[attr-defined] # public, though not declared
 
 from runtime.contract import GRAPHS, Graph
 from workflow_scripts.graphs import answers
-from workflow_scripts.graphs.answers import Answer
+from workflow_scripts.graphs.answers import Case
 from workflow_scripts.graphs.cases import Inputs
 
 OPSET = 18
@@ -44,7 +45,7 @@ def trace(name: str, module: nn.Module, cases: Mapping[str, Inputs], to: tuple[P
     onnx.save(model, graph_path)
 
 
-def record(name: str, module: nn.Module, cases: Mapping[str, Inputs]) -> dict[str, Answer]:
+def record(name: str, module: nn.Module, cases: Mapping[str, Inputs]) -> dict[str, Case]:
     """What a module answers.
 
     Args:
@@ -57,12 +58,12 @@ def record(name: str, module: nn.Module, cases: Mapping[str, Inputs]) -> dict[st
     """
     contract = contract_for(name, len(next(iter(cases.values()))))
     output = contract.outputs[0].name
-    found: dict[str, Answer] = {}
+    found: dict[str, Case] = {}
     for case, inputs in cases.items():
         with torch.inference_mode():
             answer: Tensor = module(*inputs)
         named = zip(contract.inputs, inputs, strict=True)
-        found[case] = Answer(
+        found[case] = Case(
             {tensor.name: values.numpy() for tensor, values in named}, {output: answer.numpy()}
         )
     return found
@@ -87,11 +88,9 @@ def _export(module: nn.Module, example: Inputs, contract: Graph, path: Path) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
         warnings.filterwarnings("ignore", message="Constant folding - Only steps=1")
-        warnings.simplefilter("error", torch.jit.TracerWarning)
+        warnings.simplefilter("error", TracerWarning)
         # torch's own check of a batch of one value, which no trace keeps
-        warnings.filterwarnings(
-            "ignore", category=torch.jit.TracerWarning, module=r"torch\.nn\.functional"
-        )
+        warnings.filterwarnings("ignore", category=TracerWarning, module=r"torch\.nn\.functional")
         torch.onnx.export(
             module,
             example,
@@ -104,7 +103,7 @@ def _export(module: nn.Module, example: Inputs, contract: Graph, path: Path) -> 
         )
 
 
-def _declare(graph: onnx.GraphProto, contract: Graph, answer: Answer) -> None:
+def _declare(graph: onnx.GraphProto, contract: Graph, answer: Case) -> None:
     """Write the dims of every input and output: the contract's words where a dim moves."""
     values = {value.name: value for value in (*graph.input, *graph.output)}
     arrays = {**answer.inputs, **answer.outputs}
@@ -127,7 +126,9 @@ def _name_weights(graph: onnx.GraphProto, module: nn.Module) -> None:
     children = list(dict(module.named_children()))
     prefix = f"{children[0]}." if len(children) == 1 else ""
     owners = {
-        name.removeprefix(prefix) for name, part in module.named_modules() if hasattr(part, "weight")
+        name.removeprefix(prefix)
+        for name, part in module.named_modules()
+        if hasattr(part, "weight")
     }
     taken = {weight.name for weight in graph.initializer}
     names = {name: name.removeprefix(prefix) for name in taken if "::" not in name}

@@ -1,6 +1,6 @@
 """Read the folder of a published base (HuBERT, RoBERTa) into configuration and tensors.
 
-Reads these two files alone: no network, no code from the folder.
+Reads these files alone: no network, no code from the folder.
 """
 
 import json
@@ -50,10 +50,22 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{folder}: neither {safe.name} nor {pickled.name}; fetch the weights"
         )
+    return read_tensor_file(path)
+
+
+def read_tensor_file(path: Path) -> dict[str, Tensor]:
+    """The tensors of one file: safetensors, or a pickle that holds tensors by key and runs nothing.
+
+    Raises:
+        CheckpointError: it can't be read, or holds something else.
+    """
     try:
-        if path == safe:
+        if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        stored = torch.load(path, map_location="cpu", weights_only=True)
     except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as fault:
         reason = f"{fault}".split("\n")[0]
         raise CheckpointError(f"{path}: can't be read ({reason}); fetch it again") from None
+    if not isinstance(stored, dict) or not all(isinstance(w, Tensor) for w in stored.values()):
+        raise CheckpointError(f"{path}: holds more than tensors by key; fetch the published file")
+    return dict(stored)

@@ -217,6 +217,7 @@ class PriorEncoder(nn.Module):
 
     def __init__(self, sizes: EncoderSizes) -> None:
         super().__init__()
+        self.latent = sizes.latent
         self.ssl_proj = nn.Conv1d(SSL_WIDTH, sizes.hidden, 1)
         self.encoder_ssl = Encoder(sizes, sizes.layers // 2)
         self.encoder_text = Encoder(sizes, sizes.layers)
@@ -243,5 +244,5 @@ class PriorEncoder(nn.Module):
 
     def moments(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-scale, float32 [1, I, N] each, of encoded frames [1, D, N]."""
-        mean, log_scale = self.proj(encoded).chunk(2, dim=1)
+        mean, log_scale = self.proj(encoded).split(self.latent, dim=1)
         return mean, log_scale

@@ -92,7 +92,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float32 [1, inputs, bands, frames] to [1, outputs, bands/stride, frames/stride]."""
-        groups = relu20(self.bn1(self.conv1(x))).split(self.width, dim=1)
+        groups = torch.split(relu20(self.bn1(self.conv1(x))), self.width, dim=1)
         done: list[Tensor] = []
         for i, (group, conv, norm) in enumerate(zip(groups, self.convs, self.bns, strict=True)):
             if not done:

@@ -28,7 +28,7 @@ class GatedStack(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Sum of the skips, float32 [1, D, N], for x [1, D, N] and style [1, G, 1]."""
-        conditions = self.cond_layer(style).chunk(LAYERS, dim=1)
+        conditions = self.cond_layer(style).split(2 * self.hidden, dim=1)
         skips: list[Tensor] = []
         for conv, res_skip, condition in zip(
             self.in_layers, self.res_skip_layers, conditions, strict=True

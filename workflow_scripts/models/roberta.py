@@ -7,6 +7,7 @@ language-model head are not even built.
 import re
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
@@ -28,7 +29,11 @@ class Roberta(nn.Module):
 
     def hidden(self, input_ids: Tensor) -> Tensor:
         """Hidden rows, float32 [1, U+2, W], of ids [1, U+2] with [CLS] first and [SEP] last."""
-        rows: Tensor = self.network(input_ids).last_hidden_state
+        kinds = torch.zeros_like(input_ids)  # one sentence; left out, both are made by expansion
+        positions = torch.arange(input_ids.shape[1]).unsqueeze(0)
+        rows: Tensor = self.network(
+            input_ids, token_type_ids=kinds, position_ids=positions
+        ).last_hidden_state
         return rows
 
     def forward(self, input_ids: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 HALF = int(TensorProto.FLOAT16)
 HEADROOM = 8  # speech may reach larger values than the recorded cases do
 NEVER = {
+    "t2s_embed": "its sines of late positions need more than 11 bits",
     "t2s_decoder": "the decoder's fp16 arithmetic is slower than fp32 on a CPU",
     "hubert": "overflows on some recordings, and small errors move the prompt tokens",
 }
@@ -233,7 +234,6 @@ def convert(graph: onnx.ModelProto, kept: frozenset[str]) -> onnx.ModelProto:
     copy = _copy(graph)
     blocked = _blocked(graph, kept)
     _own_weights(copy, blocked)
-    _narrow_casts(copy, blocked)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values at the ends of the range: we measure instead
@@ -243,11 +243,12 @@ def convert(graph: onnx.ModelProto, kept: frozenset[str]) -> onnx.ModelProto:
                 max_finite_val=LARGEST,
                 keep_io_types=True,
                 node_block_list=sorted(kept),
-                check_fp16_ready=False,  # we narrowed Casts
             )
     except (ValueError, AttributeError, AssertionError, RuntimeError) as error:
         raise GraphError(f"{graph.graph.name}: the converter failed: {error}") from error
-    _bypass_narrowing(converted, frozenset(node.name for node in graph.graph.node))
+    original = frozenset(node.name for node in graph.graph.node)
+    _narrow_casts(converted, original - blocked)
+    _bypass_narrowing(converted, original)
     return converted
 
 
@@ -271,10 +272,10 @@ def _own_weights(graph: onnx.ModelProto, kept: frozenset[str]) -> None:
         graph.graph.initializer[-1].name = f"{name}.fp32"
 
 
-def _narrow_casts(graph: onnx.ModelProto, kept: frozenset[str]) -> None:
-    """Let Casts to fp32 make fp16 unless they are kept: the converter does not touch them."""
+def _narrow_casts(graph: onnx.ModelProto, names: frozenset[str]) -> None:
+    """Let the graph's own Casts to fp32 make fp16: the converter does not touch them."""
     for node in graph.graph.node:
-        if node.op_type == "Cast" and node.name not in kept and _target(node) == TensorProto.FLOAT:
+        if node.op_type == "Cast" and node.name in names and _target(node) == TensorProto.FLOAT:
             next(field for field in node.attribute if field.name == "to").i = HALF
 
 

@@ -1,0 +1,202 @@
+"""Text of any length to pieces that are spoken one after the other, and pauses between them.
+
+The reference's cutting decides where it can; it is overruled where it would cut a decimal
+number, an abbreviation, an address or an ellipsis in two, and where a piece has too many phones.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from runtime.errors import SettingError, TextError
+from runtime.text.cut import LONGEST, lines
+from runtime.text.frontend import INLINE, phonemize
+from runtime.text.languages import mode_of
+from runtime.text.lexicon import Lexicon
+from runtime.text.phonemes import Piece
+from runtime.text.symbols import ids_of
+
+Count = Callable[[str], int]
+
+LONGEST_PAUSE_MS = 60_000
+PAUSE = re.compile(r"\[pause=([^\[\]]*)\]")
+MASKED = "!?….,-:：~—，。？！;；、"
+SHIELD = 0xE000  # private use: what is masked is no mark for any method, and no letter
+TITLES = "Dr|Mr|Mrs|Ms|Prof|St|Mt|Jr|Sr|vs|No|Fig|Eq|Vol|e\\.g|i\\.e|approx"
+WHOLE = re.compile(
+    rf"{INLINE.pattern}"
+    r"|https?://[^\s\u3000-\uffef]*[A-Za-z0-9/]"
+    r"|[\w.+-]*\w@\w[\w-]*(?:\.\w+)+"
+    r"|(?:[A-Za-z0-9-]+\.)+(?:com|org|net|io|cn|jp|kr|hk|edu|gov|ai|dev)\b(?:/[\w./?=&%-]*\w)?"
+    r"|\d+(?:[.,:]\d+)+%?"
+    rf"|\b(?:{TITLES})\.\s*\w+"
+    r"|\b(?:[A-Za-z]\.){2,}"
+    r"|\.{2,}|…{2,}|。{2,}|—{2,}"
+)
+LEVELS = (
+    re.compile(r"(?<=[。！？!?.…\n])"),
+    re.compile(r"(?<=[，、；：,;:—~])"),
+    re.compile(r"(?<=\s)|(?<=[\u3040-\u30ff\u3400-\u9fff])|(?=[\u3040-\u30ff\u3400-\u9fff])"),
+    re.compile(r"(?<=.)(?=.)", re.DOTALL),
+)
+
+
+def pieces(
+    text: str,
+    lang: str,
+    cut: str,
+    max_phones: int,
+    *,
+    table: str = "v2",
+    lexicons: Mapping[str, Lexicon] | None = None,
+) -> list[Piece]:
+    """Cut text into what is spoken in one go.
+
+    Args:
+        text: of any length, with `[pause=500ms]` where silence is wanted.
+        lang: a mode, in any case.
+        cut: cut0 to cut5.
+        max_phones: most phones of a piece; a longer one is cut at sentences, then at clauses,
+            then at words.
+        table: symbol table, to count phones.
+        lexicons: the user's readings, to count phones.
+
+    Returns:
+        Pieces and pauses in order, at least one.
+
+    Raises:
+        SettingError: unknown mode, cut or table, or `max_phones` holds not even one word.
+        TextError: nothing can be spoken, or a pause is malformed.
+        BackendMissing: the packages of a language are not installed.
+    """
+    mode = mode_of(lang)
+    ids_of(table)
+
+    def count(part: str) -> int:
+        try:
+            read = phonemize(part, mode, table, lexicons=lexicons)
+        except TextError:
+            if INLINE.search(part):
+                raise
+            return 0
+        longest = max(len(segment.norm_text) for segment in read.segments)
+        return len(read.ids) if longest <= LONGEST else max(len(read.ids), max_phones + 1)
+
+    found: list[Piece] = []
+    for part, pause in _pauses(text):
+        if pause:
+            found.append(Piece(pause_ms=pause))
+            continue
+        for line in _lines(part, mode, cut):
+            parts = _limited(line, count, max_phones) if line else ()
+            found += [Piece(short) for short in parts if re.search(r"\w", short)]
+    if not found:
+        raise TextError("text: there is nothing in it to speak; give words or numbers")
+    return found
+
+
+def _pauses(text: str) -> Iterator[tuple[str, int]]:
+    """Stretches of text with 0, and pauses as milliseconds."""
+    end = 0
+    for match in PAUSE.finditer(text):
+        yield text[end : match.start()], 0
+        if not re.fullmatch(r"[0-9]{1,6}ms", match[1]) or int(match[1][:-2]) > LONGEST_PAUSE_MS:
+            raise TextError(
+                f"text: '{match[0]}' is no pause; write [pause=500ms], at most {LONGEST_PAUSE_MS}ms"
+            )
+        if int(match[1][:-2]):
+            yield "", int(match[1][:-2])
+        end = match.end()
+    yield text[end:], 0
+
+
+def _lines(text: str, mode: str, cut: str) -> list[str]:
+    """The reference's lines, with what must stay whole put back together."""
+    try:
+        if INLINE.search(text):
+            return _shielded_lines(text, mode, cut)
+        found = lines(text, mode, cut)
+        return _shielded_lines(text, mode, cut) if _cuts_in_two(text, found) else found
+    except TextError:
+        return []
+
+
+def _cuts_in_two(text: str, found: list[str]) -> bool:
+    """Whether an end of a line lies inside something whole; both counted in letters and digits."""
+    ends = set()
+    total = 0
+    for line in found[:-1]:
+        total += _letters(line)
+        ends.add(total)
+    return any(
+        _letters(text[: match.start()]) < end < _letters(text[: match.end()])
+        for match in WHOLE.finditer(text)
+        for end in ends
+    )
+
+
+def _letters(text: str) -> int:
+    return len(re.findall(r"\w", text))
+
+
+def _shielded_lines(text: str, mode: str, cut: str) -> list[str]:
+    return [_bared(line) for line in lines(_shielded(text), mode, cut)]
+
+
+def _shielded(text: str) -> str:
+    """Marks inside what must stay whole become private-use characters, one each."""
+    code = {mark: chr(SHIELD + i) for i, mark in enumerate(MASKED)}
+
+    def shield(match: re.Match[str]) -> str:
+        whole = match[0]
+        open_end = 1 if whole.strip(whole[0]) == "" else 0  # one may cut after an ellipsis
+        closed = whole[: len(whole) - open_end]
+        return "".join(code.get(char, char) for char in closed) + whole[len(closed) :]
+
+    return WHOLE.sub(shield, text)
+
+
+def _bared(text: str) -> str:
+    last = SHIELD + len(MASKED)
+    return "".join(MASKED[ord(c) - SHIELD] if SHIELD <= ord(c) < last else c for c in text)
+
+
+def _limited(line: str, count: Count, most: int, level: int = 0) -> Iterator[str]:
+    """The line, or parts of at most `most` phones, cut at the first level that is fine enough."""
+    if count(line) <= most:
+        yield line
+        return
+    if level == len(LEVELS):
+        raise SettingError(
+            f"max_phones: {most} is too few for '{line[:20]}'; give at least {count(line)}"
+        )
+    atoms = _atoms(line, level)
+    start = 0
+    while start < len(atoms):
+        size = _fitting(atoms[start:], count, most)
+        part = "".join(atoms[start : start + max(size, 1)])
+        start += max(size, 1)
+        if size:
+            yield part
+        else:
+            yield from _limited(part, count, most, level + 1)
+
+
+def _atoms(line: str, level: int) -> list[str]:
+    """The line cut at every place of a level; only the last level cuts what should stay whole."""
+    if level == len(LEVELS) - 1 and not INLINE.search(line):
+        return list(line)
+    return [_bared(atom) for atom in LEVELS[level].split(_shielded(line)) if atom]
+
+
+def _fitting(atoms: list[str], count: Count, most: int) -> int:
+    """How many of the first atoms fit together; 0 if not even one does."""
+    size = 0
+    step = 1
+    while step:
+        more = min(size + step, len(atoms))
+        if more > size and count("".join(atoms[:more])) <= most:
+            size = more
+            step *= 2
+        else:
+            step = step // 2 if more > size else 0
+    return size

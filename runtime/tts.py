@@ -1,0 +1,261 @@
+"""Speak text with a built voice."""
+
+import argparse
+import json
+import logging
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from runtime import audio as sound
+from runtime.audio import Audio
+from runtime.backends import BACKENDS, choose
+from runtime.cli import option, run
+from runtime.errors import SettingError, TextError
+from runtime.settings import Reference, Settings
+from runtime.text import MODES, Lexicon, as_json, load_lexicon
+from runtime.text.cut import CUTS
+from runtime.voice import AudioChunk, Voice
+
+EXAMPLE = (
+    "example: python -m runtime.tts -m artifacts/bundles/demo/1000/fp32 --lang en -f hello.wav"
+    ' "Hello."\nexit status: 0 ok, 1 fault of ours, 2 usage, 3 artifact, 4 text or audio,'
+    " 5 machine, 130 interrupted"
+)
+NUMBERS = ("speed", "noise_scale", "top_p", "temperature", "repetition_penalty")
+CUT_SHORT = {"early_stop", "cap", "max_len"}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse, load, speak, write."""
+    args = parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.ERROR if args.quiet else logging.INFO,
+        format="%(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    text = _text(args)
+    settings = _settings(args)
+    name, reason = choose(args.provider)
+    voice = Voice.load(args.voice, provider=name, threads=args.threads, verify=args.verify)
+    logging.info("provider: %s (%s)", name, reason)
+    if args.dump_phones:
+        sys.stdout.write(
+            json.dumps(as_json(*voice.read(text, settings)), ensure_ascii=False) + "\n"
+        )
+        return
+    logging.info("seed: %d", settings.seed)
+    _write(args, _told(voice.stream(text, settings)), voice.rate)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m runtime.tts",
+        description=__doc__,
+        epilog=EXAMPLE,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("words", nargs="?", metavar="TEXT", help="what to say")
+    option(made, "--text", help="the same, as an option")
+    option(
+        made,
+        "--text-file",
+        type=Path,
+        metavar="FILE",
+        help="read it from a UTF-8 file, - for standard input",
+    )
+    option(made, "-m", "--voice", type=Path, required=True, metavar="DIR", help="bundle folder")
+    option(
+        made,
+        "--lang",
+        choices=MODES,
+        type=str.lower,
+        help="language of the text (default: the reference's)",
+    )
+    option(made, "--phones", action="store_true", help="TEXT is phone symbols with spaces between")
+    option(made, "--cut", choices=CUTS, default="cut5", help="how long text is cut (default: cut5)")
+    option(
+        made,
+        "-f",
+        "--output",
+        default="output.wav",
+        metavar="FILE",
+        help="WAV file, - for standard output (default: output.wav)",
+    )
+    option(
+        made,
+        "--output-raw",
+        action="store_true",
+        help="16-bit mono PCM on standard output, as it is made",
+    )
+    option(
+        made,
+        "--lexicon",
+        action="append",
+        default=[],
+        metavar="LANG=FILE",
+        help="own readings of words in a language; may be given several times",
+    )
+    option(
+        made,
+        "--dump-phones",
+        action="store_true",
+        help="print segments, phones and ids as JSON instead of speaking",
+    )
+    _add_reference(made.add_argument_group("reference"))
+    _add_settings(made.add_argument_group("settings (default: the voice's)"))
+    _add_machine(made.add_argument_group("machine"))
+    return made
+
+
+def _add_reference(group: argparse._ArgumentGroup) -> None:
+    option(
+        group,
+        "--ref-audio",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="3 to 10 s to sound like (default: the voice's example); more files join in the style",
+    )
+    option(
+        group,
+        "--ref-text",
+        default="",
+        help="what is said in the first; without it: prompt-free mode",
+    )
+    option(
+        group,
+        "--ref-lang",
+        choices=MODES,
+        type=str.lower,
+        default="auto",
+        help="language of --ref-text",
+    )
+
+
+def _add_settings(group: argparse._ArgumentGroup) -> None:
+    option(
+        group,
+        "--seed",
+        type=int,
+        metavar="N",
+        help="same seed, same samples (default: random, told on stderr)",
+    )
+    option(group, "--top-k", type=int, metavar="N", help="keep the N likeliest tokens")
+    for name in NUMBERS:
+        option(group, "--" + name.replace("_", "-"), type=float, metavar="X", help=HELP[name])
+    option(
+        group,
+        "--pause-ms",
+        type=int,
+        default=300,
+        metavar="N",
+        help="silence after each sentence (default: 300)",
+    )
+
+
+HELP = {
+    "speed": "above 1 is faster, 0.25 to 4",
+    "noise_scale": "0 to 2; less is steadier",
+    "top_p": "share of probability that is kept",
+    "temperature": "lower is bolder",
+    "repetition_penalty": "above 1 avoids tokens that occurred; 1 is off",
+}
+
+
+def _add_machine(group: argparse._ArgumentGroup) -> None:
+    providers = ["auto", *BACKENDS]
+    option(group, "--provider", choices=providers, default="auto", help="what runs the graphs")
+    option(
+        group,
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of each graph; 0 takes all cores",
+    )
+    option(
+        group,
+        "--verify",
+        choices=["full", "size"],
+        default="full",
+        help="how closely the bundle is checked before use",
+    )
+    option(group, "--quiet", action="store_true", help="say nothing but errors")
+
+
+def _text(args: argparse.Namespace) -> str:
+    given = [source for source in (args.words, args.text, args.text_file) if source is not None]
+    if len(given) > 1:
+        raise SettingError("text: given twice; choose one of TEXT, --text and --text-file")
+    if args.text_file is not None and str(args.text_file) != "-":
+        try:
+            return str(args.text_file.read_text("utf-8"))
+        except UnicodeDecodeError:
+            raise TextError(f"{args.text_file}: not UTF-8 text; save it as UTF-8") from None
+    return str(given[0]) if given and args.text_file is None else sys.stdin.read()
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    reference = None
+    if args.ref_audio:
+        first, *more = args.ref_audio
+        reference = Reference(first, args.ref_text, args.ref_lang, tuple(more))
+    elif args.ref_text:
+        raise SettingError(
+            "--ref-text: goes with --ref-audio; give the sound that it is the text of"
+        )
+    return Settings(
+        lang=args.lang,
+        as_phones=args.phones,
+        cut=args.cut,
+        seed=secrets.randbits(31) if args.seed is None else args.seed,
+        reference=reference,
+        pause_ms=args.pause_ms,
+        lexicons=dict(map(_lexicon, args.lexicon)),
+        top_k=args.top_k,
+        **{name: getattr(args, name) for name in NUMBERS},
+    )
+
+
+def _lexicon(given: str) -> tuple[str, Lexicon]:
+    lang, equals, path = given.partition("=")
+    if not equals:
+        raise SettingError(f"--lexicon {given}: not LANG=FILE; for instance en=words.txt")
+    return lang, load_lexicon(path, lang)
+
+
+def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
+    """The same chunks; says what came out, and what was cut short."""
+    for number, chunk in enumerate(chunks, 1):
+        seconds = chunk.samples.size / chunk.rate
+        logging.info("sentence %d: %d tokens, %.2f s", number, chunk.tokens.size, seconds)
+        if chunk.ending in CUT_SHORT:
+            logging.warning(
+                "sentence %d was cut short (%s); cut the text finer", number, chunk.ending
+            )
+        yield chunk
+
+
+def _write(args: argparse.Namespace, chunks: Iterator[AudioChunk], rate: int) -> None:
+    if args.output_raw:
+        for chunk in chunks:
+            sys.stdout.buffer.write(sound.to_pcm(chunk.samples))
+            sys.stdout.buffer.flush()
+        return
+    whole = Audio(np.concatenate([chunk.samples for chunk in chunks]), rate)
+    if args.output == "-":
+        sys.stdout.buffer.write(whole.wav)
+        return
+    whole.save(args.output)
+    logging.info("%s: %.2f s", args.output, whole.seconds)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,250 @@
+"""A voice: load a bundle once, then speak from it.
+
+    voice = Voice.load("artifacts/bundles/demo/1000/fp32")
+    audio = voice.synthesize("Hello.", lang="en", seed=7)
+
+Reads top to bottom like the models' figure: text to phones, reference to prompt and style, both to
+semantic tokens, tokens to latent frames, latent frames to samples.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime import audio as sound
+from runtime import manifest as manifests
+from runtime import noise
+from runtime.arrays import Samples, Style, Tokens
+from runtime.audio import Audio
+from runtime.backends import Threads, choose
+from runtime.decode import Ending, Limits, Prompt, sampled
+from runtime.errors import TextError
+from runtime.graphs import VoiceGraphs
+from runtime.manifest import Manifest
+from runtime.script import Line, TextFeatures
+from runtime.settings import Reference, Settings
+from runtime.text import Phonemes, Piece, parse_phones, phonemize
+from runtime.text.pieces import pieces
+
+TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
+ROWS_PER_PHONE = 8  # of max_len: a phone's own row and those of the tokens that it needs
+
+
+@dataclass(frozen=True, eq=False)
+class AudioChunk:
+    """A piece of sound of a stream.
+
+    Attributes:
+        samples: float32 [S], in -1..1.
+        rate: samples per second (Hz).
+        tokens: the semantic tokens that it holds, int64 [T]; empty for a pause.
+        ending: why its tokens ended (`eos`, or a limit that cut them short); empty for a pause.
+        last: whether the stream ends with it.
+    """
+
+    samples: Samples
+    rate: int
+    tokens: Tokens
+    ending: str
+    last: bool
+
+    @property
+    def int16(self) -> NDArray[np.int16]:
+        """The samples as 16-bit numbers."""
+        return sound.to_int16(self.samples)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A reference as the models take it: prompt tokens, the line that is said, and the style."""
+
+    tokens: Tokens
+    line: Line | None
+    style: Style
+
+
+class Voice:
+    """One bundle, loaded. Weights are shared; calls from several threads don't disturb each other.
+
+    Attributes:
+        manifest: what the bundle says of itself.
+        provider: the back end in use and why it was chosen.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, graphs: VoiceGraphs) -> None:
+        self.manifest = manifest
+        self.provider = graphs.backend
+        self.rate = manifest.acoustic.sampling_rate_hz
+        self._folder = folder
+        self._decoder = graphs.decoder()
+        self._acoustic = graphs.acoustic()
+        self._references = graphs.references()
+        self._features = TextFeatures(
+            graphs.opener("roberta") if "roberta" in graphs else None,
+            folder / manifests.VOCABULARY,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str,
+        *,
+        provider: str = "auto",
+        threads: int = 0,
+        verify: Literal["full", "size"] = "full",
+    ) -> "Voice":
+        """Load a bundle.
+
+        Args:
+            folder: the bundle.
+            provider: `auto` or a name of BACKENDS.
+            threads: of each session; 0 takes all cores.
+            verify: `full` compares every byte with the manifest, `size` only sizes.
+
+        Raises:
+            BundleError: incomplete, altered, or newer than this runtime.
+            SettingError, BackendMissing: the provider.
+        """
+        folder = Path(folder)
+        manifest = manifests.load(folder)
+        manifests.verify(folder, manifest, verify)
+        backend, _ = choose(provider)
+        files = {name: folder / member.file for name, member in manifest.graphs.items()}
+        tables = folder / manifests.STEP_TABLES
+        return cls(folder, manifest, VoiceGraphs(files, tables, backend, Threads(threads)))
+
+    def synthesize(self, text: str, settings: Settings | None = None, **changes: Any) -> Audio:
+        """Speak a text of any length.
+
+        Args:
+            text: what to say.
+            settings: how; None for the voice's defaults.
+            changes: single settings by name, over `settings`.
+
+        Raises:
+            TextError: there is nothing to say in it, or a language is missing.
+            AudioError: the reference can't be used.
+            SettingError: a setting is unknown or out of range.
+        """
+        chunks = list(self.stream(text, settings, **changes))
+        return Audio(np.concatenate([chunk.samples for chunk in chunks]), self.rate)
+
+    def stream(
+        self, text: str, settings: Settings | None = None, **changes: Any
+    ) -> Iterator[AudioChunk]:
+        """The same samples as `synthesize`, sentence by sentence, as they are made.
+
+        Text, settings and reference are checked by the call itself, before the first chunk.
+        """
+        request = (settings or Settings()).changed(**changes)
+        wanted = self._pieces(text, request)
+        reference = self.prepare(request.reference) if request.reference else self._own
+        seed = secrets.randbits(63) if request.seed is None else request.seed
+        return self._speak_all(wanted, reference, request, seed)
+
+    def _pieces(self, text: str, request: Settings) -> list[Line | Piece]:
+        """Lines to speak, phones and features included, and pauses between them."""
+        return [
+            self._features.line(part) if isinstance(part, Phonemes) else part
+            for part in self.read(text, request)
+        ]
+
+    def read(self, text: str, request: Settings) -> list[Phonemes | Piece]:
+        """What the front end makes of a text: phones of each piece, and pauses between them."""
+        table = self.manifest.symbols
+        if request.as_phones:
+            return [parse_phones(text, table)]
+        lang = request.lang or self.manifest.reference.lang
+        room = self.manifest.max_len // ROWS_PER_PHONE
+        lexicons = request.lexicons
+        wanted = pieces(text, lang, request.cut, room, table=table, lexicons=lexicons)
+        return [
+            phonemize(piece.text, lang, table, lexicons=lexicons) if piece.text else piece
+            for piece in wanted
+        ]
+
+    @cached_property
+    def _own(self) -> Prepared:
+        """The voice's own example, prepared when it is first needed."""
+        example = self.manifest.reference
+        return self.prepare(Reference(self._folder / example.audio, example.text, example.lang))
+
+    def prepare(self, reference: Reference) -> Prepared:
+        """Listen to a reference: prompt tokens, what is said, and the style.
+
+        Raises:
+            AudioError: unreadable, or not 3 to 10 s long.
+        """
+        audios = [_audio(item) for item in (reference.audio, *reference.more)]
+        style = self._references.style(audios)
+        if not reference.text.strip():
+            return Prepared(np.zeros(0, np.int64), None, style)
+        phonemes = phonemize(reference.text, reference.lang, self.manifest.symbols)
+        tokens = self._references.prompt_tokens(audios[0])
+        return Prepared(tokens, self._features.line(phonemes), style)
+
+    def _speak_all(
+        self, wanted: Sequence[Line | Piece], reference: Prepared, request: Settings, seed: int
+    ) -> Iterator[AudioChunk]:
+        for number, item in enumerate(wanted):
+            last = number == len(wanted) - 1
+            if isinstance(item, Line):
+                ending = Ending()
+                tokens = self._tokens(item, reference, request, (seed, number), ending)
+                spoken = self.speak_tokens(tokens, item, reference, request, (seed, number))
+                pause = Piece(pause_ms=request.pause_ms).samples(self.rate)
+                samples = np.pad(spoken, (0, pause))
+                yield AudioChunk(samples, self.rate, tokens, ending.reason, last)
+            else:
+                nothing = np.zeros(0, np.int64)
+                silence = np.zeros(item.samples(self.rate), np.float32)
+                yield AudioChunk(silence, self.rate, nothing, "", last)
+
+    def _tokens(
+        self,
+        line: Line,
+        reference: Prepared,
+        request: Settings,
+        place: tuple[int, int],
+        ending: Ending,
+    ) -> Tokens:
+        """Semantic tokens of one line; `place` is the seed and the number of the line."""
+        spoken = line.after(reference.line) if reference.line else line
+        prompt = Prompt(spoken.phones, spoken.features, reference.tokens)
+        limits = Limits(
+            early_stop_tokens=int(TOKENS_PER_SECOND_OF_LIMIT * self.manifest.t2s.max_sec),
+            max_len=self.manifest.max_len,
+        )
+        sampling = request.sampling(self.manifest.defaults)
+        chooser = sampled(sampling, partial(noise.exponentials, *place))
+        made = self._decoder.tokens(prompt, chooser, limits, ending)
+        return np.fromiter(made, np.int64)
+
+    def speak_tokens(
+        self,
+        tokens: Tokens,
+        line: Line,
+        reference: Prepared,
+        request: Settings,
+        place: tuple[int, int],
+    ) -> Samples:
+        """Samples of given tokens, without a pause behind them."""
+        if not tokens.size:
+            raise TextError("no token came out before the limit; give a shorter text")
+        delivery = request.delivery(self.manifest.defaults)
+
+        def frames(first: int, count: int) -> NDArray[np.float32]:
+            return noise.normals(*place, first, count, self._acoustic.latent_width)
+
+        latent = self._acoustic.latent(tokens, line.phones, reference.style, frames, delivery)
+        return self._acoustic.samples(latent, reference.style)
+
+
+def _audio(item: Audio | Path | str) -> Audio:
+    return item if isinstance(item, Audio) else sound.read(item)

@@ -1,0 +1,112 @@
+"""Export the graphs of one source, each with the answers that PyTorch gave."""
+
+import argparse
+from pathlib import Path
+
+from runtime.cli import run
+from workflow_scripts.checkpoint.read import read
+from workflow_scripts.files import atomic, write_json
+from workflow_scripts.graphs import cases, wrappers
+from workflow_scripts.graphs.outputs import Exporter, Outputs
+from workflow_scripts.graphs.trace import trace
+from workflow_scripts.graphs.vocabulary import read_vocabulary
+from workflow_scripts.models.bases import read_tensor_file
+from workflow_scripts.models.eres2net import load_eres2net
+from workflow_scripts.models.hubert import load_hubert
+from workflow_scripts.models.roberta import load_roberta
+from workflow_scripts.models.sovits import load_sovits
+
+
+def export_hubert(source: Path, to: Outputs) -> None:
+    """Write the graph of a HuBERT folder."""
+    trace("hubert", load_hubert(source), cases.hubert_inputs(), to.of("hubert"))
+
+
+def export_roberta(source: Path, to: Outputs) -> None:
+    """Write the graph of a RoBERTa folder, and the characters it knows."""
+    write_json(to.tables["vocabulary.json"], read_vocabulary(source))
+    roberta = load_roberta(source)
+    sizes = roberta.network.config
+    inputs = cases.roberta_inputs(sizes.vocab_size, sizes.max_position_embeddings)
+    trace("roberta", roberta, inputs, to.of("roberta"))
+
+
+def export_speaker(source: Path, to: Outputs) -> None:
+    """Write the graph of an ERes2NetV2 file."""
+    network = load_eres2net(read_tensor_file(source), f"{source}")
+    trace("speaker", network, cases.speaker_inputs(), to.of("speaker"))
+
+
+def export_sovits(source: Path, to: Outputs) -> None:
+    """Write the four graphs of a SoVITS checkpoint."""
+    stored = read(source, "sovits")
+    sovits = load_sovits(stored.weights, stored.config, f"{source}")
+    for name, module, inputs in (
+        ("quantizer", wrappers.Quantizer(sovits), cases.quantizer_inputs(sovits)),
+        ("style", wrappers.Style(sovits), cases.style_inputs(sovits)),
+        ("prior", wrappers.Prior(sovits), cases.prior_inputs(sovits)),
+        ("vocoder", wrappers.Vocoder(sovits), cases.vocoder_inputs(sovits)),
+    ):
+        trace(name, module, inputs, to.of(name))
+
+
+EXPORTERS: dict[str, Exporter] = {
+    "hubert": Exporter(export_hubert, ("hubert",), "folder of a HuBERT"),
+    "roberta": Exporter(
+        export_roberta, ("roberta",), "folder of a Chinese RoBERTa", ("vocabulary.json",)
+    ),
+    "speaker": Exporter(export_speaker, ("speaker",), "ERes2NetV2 file"),
+    "sovits": Exporter(
+        export_sovits, ("quantizer", "style", "prior", "vocoder"), "SoVITS checkpoint"
+    ),
+}
+
+
+def export(kind: str, source: Path, graphs: Path, answers: Path, tables: Path) -> None:
+    """Export one source; all files appear, or none.
+
+    Args:
+        kind: a key of EXPORTERS.
+        source: file or folder of that kind.
+        graphs: folder for `{graph}.onnx`.
+        answers: folder for `{graph}.npz`.
+        tables: folder for what the kind writes besides.
+
+    Raises:
+        CheckpointError: the source can't be used.
+    """
+    row = EXPORTERS[kind]
+    count = len(row.graphs)
+    wanted = (
+        *(graphs / f"{name}.onnx" for name in row.graphs),
+        *(answers / f"{name}.npz" for name in row.graphs),
+        *(tables / name for name in row.tables),
+    )
+    with atomic(*wanted) as parts:
+        row.write(
+            source,
+            Outputs(
+                dict(zip(row.graphs, parts[:count], strict=True)),
+                dict(zip(row.graphs, parts[count : 2 * count], strict=True)),
+                dict(zip(row.tables, parts[2 * count :], strict=True)),
+            ),
+        )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Export what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    sources = "; ".join(f"{kind}: {row.source}" for kind, row in EXPORTERS.items())
+    parser.add_argument("kind", choices=EXPORTERS, help="what the source is")
+    parser.add_argument("source", type=Path, help=sources)
+    parser.add_argument("--graphs", type=Path, required=True, metavar="DIR", help="for ONNX files")
+    parser.add_argument("--answers", type=Path, required=True, metavar="DIR", help="for npz files")
+    parser.add_argument(
+        "--tables", type=Path, metavar="DIR", help="for further files (default: as --graphs)"
+    )
+    args = parser.parse_args(argv)
+    export(args.kind, args.source, args.graphs, args.answers, args.tables or args.graphs)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,69 @@
+"""The record of a whole chain: PyTorch's answers from reference audio and phones to samples."""
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.arrays import Features, Float32, Latent, PhoneIds, Samples, Style, Tokens
+from runtime.errors import ArtifactError
+
+
+@dataclass(frozen=True, eq=False)
+class ChainRecord:
+    """What went in and what PyTorch made of it.
+
+    Attributes:
+        audio_samples, audio_rate: the reference as it was read.
+        reference_phones, phones: int64, of the reference's text and of the text to speak.
+        text_features: float32 [1024, X], for both.
+        prompt_tokens: int64 [P].
+        style: float32 [1, G, 1].
+        seed: of sampling and latent noise.
+        tokens: int64 [T], sampled with the reference's default settings.
+        scores: float32 [T, V], before each token.
+        noise_scale, speed: of the rendering.
+        latent: float32 [1, I, N'].
+        samples: float32 [S].
+    """
+
+    audio_samples: Samples
+    audio_rate: int
+    reference_phones: PhoneIds
+    phones: PhoneIds
+    text_features: Features
+    prompt_tokens: Tokens
+    style: Style
+    seed: int
+    tokens: Tokens
+    scores: Float32
+    noise_scale: float
+    speed: float
+    latent: Latent
+    samples: Samples
+
+    def save(self, path: Path) -> None:
+        """Write to exactly this path."""
+        arrays: dict[str, NDArray[np.generic]] = {
+            field.name: np.asarray(getattr(self, field.name)) for field in fields(self)
+        }
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "ChainRecord":
+        """Read a record.
+
+        Raises:
+            ArtifactError: not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {field.name: stored[field.name] for field in fields(cls)}
+        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ArtifactError(
+                f"{path}: no record of a chain ({error}); record it again"
+            ) from error
+        return cls(**{name: a.item() if a.ndim == 0 else a for name, a in arrays.items()})

@@ -1,0 +1,171 @@
+"""Record what PyTorch answers along the whole chain, from reference audio and phones to samples.
+
+The chain's phones are drawn from the voice's own table, so that the record needs no text front end
+and no language. Everything that a later stage compares is kept: prompt tokens, style, the tokens of
+a sampled run, the scores before each of them, latent frames and samples.
+"""
+
+import argparse
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from runtime import audio as sound
+from runtime import features, noise
+from runtime.acoustic import FRAMES_PER_TOKEN, frame_grid
+from runtime.audio import Audio
+from runtime.cli import run
+from runtime.decode import sampled
+from runtime.sampler import Sampling
+from workflow_scripts.checkpoint.read import read
+from workflow_scripts.files import atomic
+from workflow_scripts.models.bases import read_tensor_file
+from workflow_scripts.models.eres2net import load_eres2net
+from workflow_scripts.models.hubert import load_hubert
+from workflow_scripts.models.sovits import Sovits, load_sovits
+from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
+from workflow_scripts.proof.chain_record import ChainRecord
+
+SEED = 20261124
+REFERENCE_PHONES, PHONES, FEATURE_PHONES = 24, 40, 10
+TOKENS = 64
+NOISE_SCALE, SPEED = 0.5, 1.1
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The PyTorch models of one voice; `speaker` only in the Pro families."""
+
+    t2s: T2S
+    sovits: Sovits
+    hubert: torch.nn.Module
+    speaker: torch.nn.Module | None
+
+
+def load_networks(gpt: Path, sovits: Path, ssl: Path, speaker: Path | None) -> Networks:
+    """Read the checkpoints and build the models."""
+    t2s, acoustic = read(gpt, "t2s"), read(sovits, "sovits")
+    built = load_sovits(acoustic.weights, acoustic.config, str(sovits))
+    return Networks(
+        t2s=T2S(t2s.weights, t2s.config, str(gpt)),
+        sovits=built,
+        hubert=load_hubert(ssl),
+        speaker=_speaker(speaker) if built.takes_speaker and speaker else None,
+    )
+
+
+def _speaker(path: Path) -> torch.nn.Module:
+    network: torch.nn.Module = load_eres2net(read_tensor_file(path), f"{path}")
+    return network
+
+
+@torch.inference_mode()
+def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
+    """Run the whole chain once in PyTorch."""
+    generator = np.random.default_rng(SEED)
+    symbols = min(networks.sovits.symbols, networks.t2s.sizes.phone_rows)
+    reference_phones = generator.integers(symbols, size=REFERENCE_PHONES)
+    phones = generator.integers(symbols, size=PHONES)
+    text_features = np.zeros((FEATURE_WIDTH, REFERENCE_PHONES + PHONES), np.float32)
+    text_features[:, -FEATURE_PHONES:] = generator.standard_normal((FEATURE_WIDTH, FEATURE_PHONES))
+    prompt_tokens, style = listen(networks, audio)
+    tokens, scores = speak_tokens(
+        networks.t2s, (np.concatenate([reference_phones, phones]), text_features, prompt_tokens)
+    )
+    latent, samples = render(networks.sovits, tokens, phones, style)
+    return ChainRecord(
+        audio_samples=audio.samples,
+        audio_rate=audio.rate,
+        reference_phones=reference_phones,
+        phones=phones,
+        text_features=text_features,
+        prompt_tokens=prompt_tokens,
+        style=style.numpy(),
+        seed=SEED,
+        tokens=tokens,
+        scores=scores,
+        noise_scale=NOISE_SCALE,
+        speed=SPEED,
+        latent=latent,
+        samples=samples,
+    )
+
+
+def listen(networks: Networks, audio: Audio) -> tuple[NDArray[np.int64], torch.Tensor]:
+    """Prompt tokens int64 [P] and style float32 [1, G, 1] of a reference."""
+    ssl = networks.hubert(torch.from_numpy(features.ssl_audio(audio)))
+    tokens = networks.sovits.quantize(ssl)[0].numpy()
+    samples = features.normalised_32k(audio)
+    spectrogram = torch.from_numpy(features.spectrogram(samples, networks.sovits.bins))
+    embedding = None
+    if networks.speaker is not None:
+        bank = features.filter_bank(features.speaker_audio(samples))
+        embedding = networks.speaker(torch.from_numpy(bank[None]))
+    return tokens, networks.sovits.style(spectrogram, embedding)
+
+
+def speak_tokens(
+    model: T2S, prompt: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Sampled tokens int64 [T] with the scores float32 [T, V] before each.
+
+    Args:
+        model: the T2S model.
+        prompt: phones [X], text features [1024, X], prompt tokens [P].
+    """
+    phones, text_features, prompts = (torch.from_numpy(part)[None] for part in prompt)
+    cache = KVCache()
+    choose = sampled(Sampling(), partial(noise.exponentials, SEED, 0))
+    used = np.zeros(model.sizes.vocabulary, np.bool_)
+    used[prompt[2]] = True
+    logits, _ = model.decode(*model.embed(phones, text_features, prompts), cache)
+    tokens: list[int] = []
+    scores: list[NDArray[np.float32]] = []
+    while len(tokens) < TOKENS:
+        row = logits[0].numpy()
+        token = choose(row, used, len(tokens))
+        if token is None:
+            break
+        scores.append(row)
+        tokens.append(token)
+        used[token] = True
+        logits = model.step(token, prompts.shape[1] + len(tokens) - 1, cache)
+    return np.array(tokens, np.int64), np.stack(scores)
+
+
+def render(
+    sovits: Sovits, tokens: NDArray[np.int64], phones: NDArray[np.int64], style: torch.Tensor
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Latent frames [1, I, N] and samples [S] of tokens, at the record's speed and noise."""
+    index, fraction = frame_grid(FRAMES_PER_TOKEN * tokens.size, SPEED)
+    encoded = sovits.encode(torch.from_numpy(tokens)[None], torch.from_numpy(phones)[None], style)
+    here = encoded[..., torch.from_numpy(index)]
+    after = encoded[..., torch.from_numpy(np.minimum(index + 1, encoded.shape[-1] - 1))]
+    encoded = here + torch.from_numpy(fraction) * (after - here)
+    drawn = noise.normals(SEED, 0, 0, index.size, sovits.latent_width)
+    prior = sovits.sample(encoded, torch.from_numpy(drawn), torch.tensor([NOISE_SCALE]))
+    latent = sovits.flow(prior, style)
+    return latent.numpy(), sovits.vocode(latent, style)[0].numpy()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse, run PyTorch, write."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--gpt", type=Path, required=True, help="T2S checkpoint")
+    parser.add_argument("--sovits", type=Path, required=True, help="SoVITS checkpoint")
+    parser.add_argument("--ssl", type=Path, required=True, help="HuBERT folder")
+    parser.add_argument("--sv", type=Path, help="ERes2NetV2 checkpoint, for the Pro families")
+    parser.add_argument("--reference-audio", type=Path, required=True, help="3 to 10 s")
+    parser.add_argument("--output", type=Path, required=True, help="npz file to write")
+    args = parser.parse_args(argv)
+    networks = load_networks(args.gpt, args.sovits, args.ssl, args.sv)
+    with atomic(args.output) as (part,):
+        record_chain(networks, sound.read(args.reference_audio)).save(part)
+
+
+if __name__ == "__main__":
+    run(main)
