@@ -127,7 +127,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         {"check_parity": 4, "pack_bundle": 4},
     ),
     "a mixed precision": (
-        edited("config/config.yaml", "quantizer: fp32,", "quantizer: fp32, prior: fp32,"),
+        edited("config/config.yaml", "quantizer: fp32", "prior: fp32\n    quantizer: fp32"),
         {"measure_chain": 2, "check_parity": 2, "pack_bundle": 2},
     ),
     "a precision less": (edited("config/config.yaml", "[fp32, fp16]", "[fp32]"), NOTHING),
@@ -148,7 +148,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     ),
     "a function that parity imports from the runtime": (
         edited("runtime/sampler.py", "if penalty == 1:", "if 1 == penalty:"),
-        {"measure_parity": 27, "check_parity": 4, "pack_bundle": 4},
+        {"measure_parity": 28, "check_parity": 4, "pack_bundle": 4},
     ),
     "the code of packing": (
         appended("workflow_scripts/bundle/pack.py", "\nMORE = 1\n"),

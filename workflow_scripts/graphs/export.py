@@ -58,10 +58,10 @@ EXPORTERS: dict[str, Exporter] = {
         export_roberta, ("roberta",), "folder of a Chinese RoBERTa", ("vocabulary.json",)
     ),
     "speaker": Exporter(export_speaker, ("speaker",), "ERes2NetV2 file"),
+    "t2s": Exporter(export_t2s, ("t2s_embed", "t2s_decoder"), "T2S checkpoint", (STEP_TABLES,)),
     "sovits": Exporter(
         export_sovits, ("quantizer", "style", "prior", "vocoder"), "SoVITS checkpoint"
     ),
-    "t2s": Exporter(export_t2s, ("t2s_embed", "t2s_decoder"), "T2S checkpoint", (STEP_TABLES,)),
 }
 
 
