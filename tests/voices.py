@@ -56,7 +56,7 @@ def voice() -> Voice:
         tables=(tables,),
         audio=goldens.ROOT / "sovits" / "ref_mono_32k.wav",
     )
-    pack(folder / "bundle", contents, Labels("tiny", "fp32", 600, "Hello.", "en"), _origin())
+    pack(folder / "bundle", contents, Labels("tiny", "fp32", 300, "Hello.", "en"), _origin())
     return Voice.load(folder / "bundle", threads=1)
 
 
