@@ -35,9 +35,7 @@ ABSENT = -1  # no token has this number
 
 def measure_chain(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
     """All metrics of the chain by name."""
-    return (
-        _listening(graphs, record) | _decoding(graphs, record) | _rendering(graphs, record)
-    )
+    return _listening(graphs, record) | _decoding(graphs, record) | _rendering(graphs, record)
 
 
 def _listening(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
