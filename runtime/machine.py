@@ -187,7 +187,8 @@ def _version_of(package: str, installed: Versions) -> str:
 
 def _versions(installed: Versions) -> dict[str, int | str]:
     packages = ("numpy", "onnxruntime", "sovits-foundry")
-    return {"python": platform.python_version()} | {
+    found: dict[str, int | str] = {"python": platform.python_version()}
+    return found | {
         package: _version_of(package, installed) for package in packages
     }
 
