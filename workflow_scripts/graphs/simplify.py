@@ -137,7 +137,7 @@ def _answers(path: Path, recorded: Mapping[str, Answer]) -> list[Arrays]:
     inputs, names = ([value.name for value in side] for side in (declared.input, declared.output))
     found: list[Arrays] = []
     for label, case in recorded.items():
-        if odd := {*inputs, *names} ^ {*case.inputs, *case.outputs}:
+        if odd := {*inputs} ^ {*case.inputs} | {*case.outputs} - {*names}:
             raise GraphError(
                 f"{path.name}: case {label} of the recorded answers differs from the graph in"
                 f" '{min(odd)}'; export both again"
