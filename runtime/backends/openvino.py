@@ -111,7 +111,8 @@ class OpenVinoGraph:
 
     def _tensor(self, array: NDArray[Any]) -> Any:
         """A view that keeps its dtype: given an array, the library would convert it in silence."""
-        return self._openvino.Tensor(np.ascontiguousarray(array), shared_memory=True)
+        usual = np.dtype(array.dtype.str)  # of C's two names for 64 bits the library knows one
+        return self._openvino.Tensor(np.ascontiguousarray(array, usual), shared_memory=True)
 
     def input_dim(self, name: str, axis: int) -> int:
         """A size of an input that stands still."""

@@ -100,6 +100,15 @@ def test_an_input_of_another_dtype_is_refused_not_converted() -> None:
 
 
 @pytest.mark.golden
+def test_both_of_c_s_names_for_64_bits_are_taken() -> None:
+    installed("openvino")
+    runner = BACKENDS["openvino"].open_graph(file_of("roberta"), ONE)
+    inputs = next(iter(recorded("roberta").values())).inputs
+    for name in ("l", "q"):
+        runner.run({"input_ids": inputs["input_ids"].astype(name)})
+
+
+@pytest.mark.golden
 def test_computing_otherwise_than_asked_is_refused() -> None:
     installed("openvino")
     # on a CPU, OpenVINO takes f16 for a wish and computes in another type
