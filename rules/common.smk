@@ -16,7 +16,7 @@ from runtime.errors import FoundryError
 from workflow_scripts import digests, settings
 from workflow_scripts.bundle import hear
 from workflow_scripts.checkpoint import peek
-from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS, Bundle
+from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS
 
 try:
     PLAN = settings.checked(
@@ -51,12 +51,8 @@ def voice_of(wildcards):
     return PLAN.voice(wildcards.voice)
 
 
-def bundle_of(wildcards):
-    return Bundle(wildcards.voice, wildcards.max_len, wildcards.precision)
-
-
 def members_of(wildcards):
-    return PLAN.members(bundle_of(wildcards))
+    return PLAN.members(wildcards.voice, wildcards.precision)
 
 
 def of_members(pattern):

@@ -47,24 +47,24 @@ rule measure_parity:
 rule measure_chain:
     input:
         graphs=of_members("artifacts/graphs/{}.onnx"),
-        tables=lambda w: PLAN.tables(bundle_of(w)),
+        tables=lambda w: PLAN.tables(w.voice),
         answers="artifacts/reference/chain/{voice}.npz",
     output:
         report(
-            "artifacts/parity/chain/{voice}/{max_len}/{precision}.json",
+            "artifacts/parity/chain/{voice}/{precision}.json",
             category="Parity of the whole chain",
-            labels={"voice": "{voice}", "rows": "{max_len}", "precision": "{precision}"},
+            labels={"voice": "{voice}", "precision": "{precision}"},
         ),
     log:
-        "artifacts/logs/parity/chain/{voice}/{max_len}/{precision}.log",
+        "artifacts/logs/parity/chain/{voice}/{precision}.log",
     benchmark:
-        "artifacts/benchmarks/parity/chain/{voice}/{max_len}/{precision}.tsv"
+        "artifacts/benchmarks/parity/chain/{voice}/{precision}.tsv"
     conda:
         "../environment.yml"
     params:
         code=digests.of_code("workflow_scripts.proof.chain"),
         tools=digests.of_tools("onnxruntime", "numpy"),
-        named=lambda w: PLAN.named_files(bundle_of(w)),
+        named=lambda w: PLAN.named_files(w.voice, w.precision),
     shell:
         "python -m workflow_scripts.proof.chain {params.named:q} --answers {input.answers:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -73,7 +73,7 @@ rule measure_chain:
 rule check_parity:
     input:
         of_members("artifacts/parity/graphs/{}.json"),
-        "artifacts/parity/chain/{voice}/{max_len}/{precision}.json",
+        "artifacts/parity/chain/{voice}/{precision}.json",
     output:
         "artifacts/parity/verdicts/{voice}/{max_len}/{precision}.json",
     log:

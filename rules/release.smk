@@ -3,7 +3,7 @@ rule pack_bundle:
         facts="artifacts/inspect/{voice}.json",
         verdict="artifacts/parity/verdicts/{voice}/{max_len}/{precision}.json",
         graphs=of_members("artifacts/graphs/{}.onnx"),
-        tables=lambda w: PLAN.tables(bundle_of(w)),
+        tables=lambda w: PLAN.tables(w.voice),
         audio=ancient(lambda w: voice_of(w).reference.audio),
     output:
         "artifacts/bundles/{voice}/{max_len}/{precision}/manifest.json",
@@ -17,7 +17,7 @@ rule pack_bundle:
         code=digests.of_code("workflow_scripts.bundle.pack"),
         tools=digests.of_tools(*TOOLS),
         sources=lambda w: in_json(SOURCES.of_each(PLAN.sources(w.voice))),
-        members=lambda w: PLAN.member_options(bundle_of(w)),
+        members=lambda w: PLAN.member_options(w.voice, w.precision),
         text=lambda w: voice_of(w).reference.text,
         lang=lambda w: voice_of(w).reference.lang,
         options=lambda w: in_json(PLAN.options(w.precision)),

@@ -117,3 +117,11 @@ def base_cases(kind: str) -> list[Case]:
         for model in found["models"]
         for i, case in enumerate(model.get("outputs") or model["cases"])
     ]
+
+
+def text_records(name: str) -> list[dict[str, Any]]:
+    """Records of `text/NAME.jsonl`; none where the folder has no such file."""
+    path = ROOT / "text" / f"{name}.jsonl"
+    return (
+        [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    )

@@ -112,30 +112,29 @@ class Plan:
         shared = {word: self.bases[graph] for word, graph in used}
         return own | shared
 
-    def members(self, bundle: Bundle) -> tuple[Member, ...]:
-        """What a bundle is made of, each graph at the precision that it has there."""
-        voice = self.voice(bundle.voice)
-        kept = self.mixed_precision.get(bundle.precision, {})
+    def members(self, voice: str, precision: str) -> tuple[Member, ...]:
+        """The graphs of a voice's bundles of a precision, each at the one that it has there."""
+        kept = self.mixed_precision.get(precision, {})
         return tuple(
-            Member(kept.get(graph, bundle.precision), unit, graph)
-            for unit, graph in self._graphs(voice)
+            Member(kept.get(graph, precision), unit, graph)
+            for unit, graph in self._graphs(self.voice(voice))
         )
 
-    def tables(self, bundle: Bundle) -> list[str]:
+    def tables(self, voice: str) -> list[str]:
         """Files that go into a bundle beside its graphs, as the exports wrote them."""
-        return [*self._shared_tables, _step_tables(self.voice(bundle.voice))]
+        return [*self._shared_tables, _step_tables(self.voice(voice))]
 
-    def named_files(self, bundle: Bundle) -> list[str]:
+    def named_files(self, voice: str, precision: str) -> list[str]:
         """Each graph and table of a bundle as `name=path`."""
-        graphs = [f"{m.graph}=artifacts/graphs/{m}.onnx" for m in self.members(bundle)]
-        tables = [f"{PurePath(path).stem}={path}" for path in self.tables(bundle)]
-        return graphs + tables
+        members = self.members(voice, precision)
+        graphs = [f"{m.graph}=artifacts/graphs/{m}.onnx" for m in members]
+        return graphs + [f"{PurePath(path).stem}={path}" for path in self.tables(voice)]
 
-    def member_options(self, bundle: Bundle) -> list[str]:
+    def member_options(self, voice: str, precision: str) -> list[str]:
         """The words that tell `pack` each graph, its precision and its file."""
         return [
             word
-            for m in self.members(bundle)
+            for m in self.members(voice, precision)
             for word in ("--member", m.graph, m.precision, f"artifacts/graphs/{m}.onnx")
         ]
 
@@ -209,9 +208,9 @@ class Plan:
     def parity_files(self) -> list[str]:
         """Measured distances from PyTorch, of graphs and of chains, and the verdicts."""
         graphs = [f"artifacts/parity/graphs/{member}.json" for member in self._all_members]
-        chains = [f"artifacts/parity/chain/{bundle}.json" for bundle in self.bundles]
+        chains = [f"artifacts/parity/chain/{b.voice}/{b.precision}.json" for b in self.bundles]
         verdicts = [f"artifacts/parity/verdicts/{bundle}.json" for bundle in self.bundles]
-        return _once(graphs) + chains + verdicts
+        return _once(graphs + chains) + verdicts
 
     @property
     def bundle_files(self) -> list[str]:
@@ -226,7 +225,7 @@ class Plan:
 
     @property
     def _all_members(self) -> list[Member]:
-        return _once(member for bundle in self.bundles for member in self.members(bundle))
+        return _once(m for b in self.bundles for m in self.members(b.voice, b.precision))
 
     def _graphs(self, voice: Voice) -> list[tuple[str, str]]:
         """Unit and name of every graph of a voice."""

@@ -40,6 +40,8 @@ def phonemize(
     """
     mode = mode_of(lang)
     ids_of(table)
+    if re.search("[\ud800-\udfff]", text):
+        raise TextError("text: it holds half a character (a surrogate); give valid Unicode")
     text = re.sub(" {2,}", " ", text)
     if mode != "en" and not text.strip():
         raise TextError("text: it is empty; give something to speak")

@@ -1,6 +1,7 @@
 """Japanese: text to phones with accent marks, by Open JTalk's full-context labels."""
 
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +38,7 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     """
     tables = read_table("ja")
     norm_text = RUNS_OF_MARKS.sub(r"\1", text)
-    spoken = norm_text
+    spoken = unicodedata.normalize("NFC", norm_text)
     for word, other in tables["text_replacements"].items():
         spoken = spoken.replace(word, other)
     phones: list[str] = []

@@ -19,7 +19,7 @@ Count = Callable[[str], int]
 
 LONGEST_PAUSE_MS = 60_000
 PAUSE = re.compile(r"\[pause=([^\[\]]*)\]")
-MASKED = "!?….,-:：~—，。？！;；、"
+MASKED = " !?….,-:：~—，。？！;；、"
 SHIELD = 0xE000  # private use: what is masked is no mark for any method, and no letter
 TITLES = "Dr|Mr|Mrs|Ms|Prof|St|Mt|Jr|Sr|vs|No|Fig|Eq|Vol|e\\.g|i\\.e|approx"
 WHOLE = re.compile(
@@ -32,11 +32,12 @@ WHOLE = re.compile(
     r"|\b(?:[A-Za-z]\.){2,}"
     r"|\.{2,}|…{2,}|。{2,}|—{2,}"
 )
+CHARACTER = re.compile(rf"{INLINE.pattern}|.", re.DOTALL)
 LEVELS = (
     re.compile(r"(?<=[。！？!?.…\n])"),
     re.compile(r"(?<=[，、；：,;:—~])"),
     re.compile(r"(?<=\s)|(?<=[\u3040-\u30ff\u3400-\u9fff])|(?=[\u3040-\u30ff\u3400-\u9fff])"),
-    re.compile(r"(?<=.)(?=.)", re.DOTALL),
+    CHARACTER,
 )
 
 
@@ -183,8 +184,8 @@ def _limited(line: str, count: Count, most: int, level: int = 0) -> Iterator[str
 
 def _atoms(line: str, level: int) -> list[str]:
     """The line cut at every place of a level; only the last level cuts what should stay whole."""
-    if level == len(LEVELS) - 1 and not INLINE.search(line):
-        return list(line)
+    if level == len(LEVELS) - 1:
+        return [match[0] for match in CHARACTER.finditer(line)]
     return [_bared(atom) for atom in LEVELS[level].split(_shielded(line)) if atom]
 
 

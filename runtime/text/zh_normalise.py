@@ -27,9 +27,11 @@ CURRENCIES = {"¥": "元", "￥": "元", "$": "美元", "€": "欧元", "£": "
 def sentences(text: str) -> str:
     """Write a whole segment in words, clause by clause; marks are still as they were written."""
     tables = table("zh")
+    text = unicodedata.normalize("NFC", text)
     text = re.sub(r"(?<=[0-9])：(?=[0-5][0-9])", ":", text)
     text = re.sub(r"(?<![0-9,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])", _without_commas, text)
-    text = re.sub(rf"([¥￥$€£])({NUM})", _currency, text)
+    text = re.sub(r"(?<=[0-9])～(?=[0-9])", "~", text)
+    text = re.sub(rf"([¥￥$€£])({NUM})(元)?", _currency, text)
     kept = re.sub(rf"[{re.escape(tables['deleted_before_sentence_split'])}\s]", "", text)
     clauses = re.findall(rf"[^{tables['sentence_breaks']}]*[{tables['sentence_breaks']}]?", kept)
     return "".join(map(_in_words, clauses))
@@ -170,7 +172,7 @@ def _telephones() -> list[Spelling]:
             lambda m: f"{told(m[1].lstrip('+'))}，{told(m[2])}" if m[1] else told(m[2]),
         ),
         (
-            r"(?<![0-9])(?:(0(?:10|2[1-3]|[3-9][0-9]{2}))(-?))?([1-9][0-9]{6,7})"
+            r"(?<![0-9.])(?:(0(?:10|2[1-3]|[3-9][0-9]{2}))(-?))?([1-9][0-9]{6,7})"
             rf"(?![0-9.]|{counted})",
             lambda m: told((m[1] or "") + ("，" if m[2] else "") + m[3]),
         ),
@@ -214,7 +216,7 @@ def _without_commas(match: re.Match[str]) -> str:
 
 
 def _currency(match: re.Match[str]) -> str:
-    return match[2] + CURRENCIES[match[1]]
+    return match[2] + (match[3] or CURRENCIES[match[1]])
 
 
 def _date(match: re.Match[str]) -> str:

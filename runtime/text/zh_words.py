@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from runtime.text.imports import quietly
@@ -41,6 +41,7 @@ def _tagger() -> Any:
     return quietly("jieba.posseg").POSTokenizer(_tokenizer())
 
 
+@lru_cache(maxsize=4096)
 def _pinyin(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from pypinyin import Style, lazy_pinyin
 

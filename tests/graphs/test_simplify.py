@@ -99,7 +99,7 @@ def test_graphs_with_operators_of_onnx_runtime_are_taken(case: Case, tmp_path: P
             cache = np.zeros((1, sizes.heads, 16, sizes.head_width), np.float32)
             inputs[f"past_{kind}.{layer}"] = cache
             outputs[f"present_{kind}.{layer}"] = cache
-    recorded = {"prefill": answers.Case(inputs, outputs)}
+    recorded = {"prefill": answers.Answer(inputs, outputs)}
     record = simplify_file(raw, "t2s_decoder", recorded, tmp_path / "t2s_decoder.onnx")
     assert record.simplified or record.reason
     operators = [node.op_type for node in onnx.load(tmp_path / "t2s_decoder.onnx").graph.node]

@@ -121,10 +121,6 @@ FAULTS: dict[str, tuple[Change, str]] = {
         put("mixed_precision", {"fp16": {"vocodr": "fp32"}}),
         "mixed_precision.fp16: 'vocodr' is not one of ['hubert', ",
     ),
-    "mixed not built": (
-        put("mixed_precision", {"int8": {"prior": "fp32"}}),
-        "mixed_precision: 'int8' is not built; add it",
-    ),
     "mixed not meant": (
         put("mixed_precision", {"fp16": {"vocoder": "int8"}}),
         "mixed_precision.fp16.vocoder: 'int8' is not meant for it; use",

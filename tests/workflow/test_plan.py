@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from runtime.contract import GRAPHS
-from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS, Bundle, Plan, planned
+from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS, Plan, planned
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
 
 
 def member_names(plan: Plan, name: str, precision: str) -> list[str]:
-    return [str(member) for member in plan.members(Bundle(name, "1000", precision))]
+    return [str(member) for member in plan.members(name, precision)]
 
 
 def test_a_bundle_holds_the_bases_that_its_family_uses() -> None:
@@ -105,7 +105,6 @@ def test_a_voice_named_like_a_base_or_folder_stays_apart() -> None:
 
 def test_options_for_scripts_name_every_source_member_and_table() -> None:
     plan = plan_of({"pro": PRO})
-    bundle = Bundle("pro", "1000", "fp16")
     assert plan.chain_options("pro") == [
         *("--gpt", "pro.ckpt"),
         *("--sovits", "pro.pth"),
@@ -113,11 +112,11 @@ def test_options_for_scripts_name_every_source_member_and_table() -> None:
         *("--ssl", "hubert"),
         *("--sv", "eres.ckpt"),
     ]
-    assert plan.member_options(bundle)[:4] == [
+    assert plan.member_options("pro", "fp16")[:4] == [
         *("--member", "hubert", "fp16"),
         "artifacts/graphs/fp16/shared/hubert/hubert.onnx",
     ]
-    named = dict(item.split("=", 1) for item in plan.named_files(bundle))
+    named = dict(item.split("=", 1) for item in plan.named_files("pro", "fp16"))
     assert set(named) == {*GRAPHS, "t2s_tables", "vocabulary"}
 
 

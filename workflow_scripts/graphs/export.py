@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 
 from runtime.cli import run
+from runtime.manifest import STEP_TABLES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs import cases, wrappers
 from workflow_scripts.graphs.outputs import Exporter, Outputs
+from workflow_scripts.graphs.t2s import export_t2s
 from workflow_scripts.graphs.trace import trace
 from workflow_scripts.graphs.vocabulary import read_vocabulary
 from workflow_scripts.models.bases import read_tensor_file
@@ -56,6 +58,7 @@ EXPORTERS: dict[str, Exporter] = {
         export_roberta, ("roberta",), "folder of a Chinese RoBERTa", ("vocabulary.json",)
     ),
     "speaker": Exporter(export_speaker, ("speaker",), "ERes2NetV2 file"),
+    "t2s": Exporter(export_t2s, ("t2s_embed", "t2s_decoder"), "T2S checkpoint", (STEP_TABLES,)),
     "sovits": Exporter(
         export_sovits, ("quantizer", "style", "prior", "vocoder"), "SoVITS checkpoint"
     ),

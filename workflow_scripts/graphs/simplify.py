@@ -17,7 +17,7 @@ from runtime.cli import option, run
 from runtime.errors import GraphError
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs import answers
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.graphs.check import check_graph, load_structure
 
 TOLERANCE = 1e-5  # of an output's largest value, or of 1 where that is smaller
@@ -54,7 +54,7 @@ class Record:
     largest_difference: float
 
 
-def simplify_file(raw: Path, name: str, recorded: Mapping[str, Case], output: Path) -> Record:
+def simplify_file(raw: Path, name: str, recorded: Mapping[str, Answer], output: Path) -> Record:
     """Write the simplified graph.
 
     Args:
@@ -102,7 +102,7 @@ def _special_operators(model: onnx.ModelProto) -> set[str]:
     }
 
 
-def largest_difference(raw: Path, output: Path, name: str, recorded: Mapping[str, Case]) -> float:
+def largest_difference(raw: Path, output: Path, name: str, recorded: Mapping[str, Answer]) -> float:
     """How far the answers of two graphs are apart; one is open at a time.
 
     Args:
@@ -131,13 +131,13 @@ def largest_difference(raw: Path, output: Path, name: str, recorded: Mapping[str
     return largest
 
 
-def _answers(path: Path, recorded: Mapping[str, Case]) -> list[Arrays]:
+def _answers(path: Path, recorded: Mapping[str, Answer]) -> list[Arrays]:
     graph: GraphRunner = open_graph(path, Threads())
     declared = load_structure(path).graph
     inputs, names = ([value.name for value in side] for side in (declared.input, declared.output))
     found: list[Arrays] = []
     for label, case in recorded.items():
-        if odd := {*inputs, *names} ^ {*case.inputs, *case.outputs}:
+        if odd := {*inputs} ^ {*case.inputs} | {*case.outputs} - {*names}:
             raise GraphError(
                 f"{path.name}: case {label} of the recorded answers differs from the graph in"
                 f" '{min(odd)}'; export both again"
@@ -147,7 +147,7 @@ def _answers(path: Path, recorded: Mapping[str, Case]) -> list[Arrays]:
     return found
 
 
-def _live(name: str, array: NDArray[Any], case: Case) -> NDArray[Any]:
+def _live(name: str, array: NDArray[Any], case: Answer) -> NDArray[Any]:
     """The rows of a KV cache that mean something; any other array whole."""
     return array[:, :, : case.inputs["bias"].shape[-1]] if name.startswith("present_") else array
 

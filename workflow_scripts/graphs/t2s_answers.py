@@ -14,7 +14,7 @@ STEPS = 3
 
 
 def t2s_answers(model: T2S) -> dict[str, dict[str, Answer]]:
-    """Cases by graph and name; the long decoder case records the last layer's caches only."""
+    """Cases by graph and name."""
     generator = torch.Generator().manual_seed(SEED)
     embed: dict[str, Answer] = {}
     decoder: dict[str, Answer] = {}
@@ -53,19 +53,14 @@ def _decoder_cases(
     capacity = rows.shape[0] + STEPS + SPARE_ROWS
     before = _buffers(model, cache, capacity)
     logits, _ = model.decode(rows, bias, cache)
-    keep_all = name != "long"
-    cases = {
-        f"prefill, {name}": _decoder_case(model, (rows, bias), before, cache, (logits, keep_all))
-    }
+    cases = {f"prefill, {name}": _decoder_case(model, (rows, bias), before, cache, logits)}
     for step in range(STEPS):
         before = _buffers(model, cache, capacity)
         token = torch.randint(model.sizes.end_token, (1,), generator=generator)
         row = model.audio_rows(token, step)
         logits, _ = model.decode(row, None, cache)
     nothing_hidden = torch.zeros(1, 1, 1, cache.keys[0].shape[2])
-    cases[f"step, {name}"] = _decoder_case(
-        model, (row, nothing_hidden), before, cache, (logits, keep_all)
-    )
+    cases[f"step, {name}"] = _decoder_case(model, (row, nothing_hidden), before, cache, logits)
     return cases
 
 
@@ -74,9 +69,9 @@ def _decoder_case(
     taken: tuple[torch.Tensor, torch.Tensor],
     before: dict[str, NDArray[np.float32]],
     after: KVCache,
-    answer: tuple[torch.Tensor, bool],
+    logits: torch.Tensor,
 ) -> Answer:
-    (rows, bias), (logits, keep_all) = taken, answer
+    rows, bias = taken
     live = after.keys[0].shape[2]
     capacity = next(iter(before.values())).shape[2]
     inputs = {
@@ -86,9 +81,6 @@ def _decoder_case(
     }
     caches = {f"past_{kind}": buffer for kind, buffer in before.items()}
     outputs = {f"present_{kind}": b for kind, b in _buffers(model, after, capacity).items()}
-    if not keep_all:
-        last = f".{model.sizes.layers - 1}"
-        outputs = {kind: buffer for kind, buffer in outputs.items() if kind.endswith(last)}
     return Answer(inputs | caches, {"logits": logits.numpy()} | outputs)
 
 

@@ -15,7 +15,7 @@ from torch.jit import TracerWarning  # type: ignore[attr-defined] # public, thou
 
 from runtime.contract import GRAPHS, Graph
 from workflow_scripts.graphs import answers
-from workflow_scripts.graphs.answers import Case
+from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.graphs.cases import Inputs
 
 OPSET = 18
@@ -45,7 +45,7 @@ def trace(name: str, module: nn.Module, cases: Mapping[str, Inputs], to: tuple[P
     onnx.save(model, graph_path)
 
 
-def record(name: str, module: nn.Module, cases: Mapping[str, Inputs]) -> dict[str, Case]:
+def record(name: str, module: nn.Module, cases: Mapping[str, Inputs]) -> dict[str, Answer]:
     """What a module answers.
 
     Args:
@@ -58,12 +58,12 @@ def record(name: str, module: nn.Module, cases: Mapping[str, Inputs]) -> dict[st
     """
     contract = contract_for(name, len(next(iter(cases.values()))))
     output = contract.outputs[0].name
-    found: dict[str, Case] = {}
+    found: dict[str, Answer] = {}
     for case, inputs in cases.items():
         with torch.inference_mode():
             answer: Tensor = module(*inputs)
         named = zip(contract.inputs, inputs, strict=True)
-        found[case] = Case(
+        found[case] = Answer(
             {tensor.name: values.numpy() for tensor, values in named}, {output: answer.numpy()}
         )
     return found
@@ -103,7 +103,7 @@ def _export(module: nn.Module, example: Inputs, contract: Graph, path: Path) -> 
         )
 
 
-def _declare(graph: onnx.GraphProto, contract: Graph, answer: Case) -> None:
+def _declare(graph: onnx.GraphProto, contract: Graph, answer: Answer) -> None:
     """Write the dims of every input and output: the contract's words where a dim moves."""
     values = {value.name: value for value in (*graph.input, *graph.output)}
     arrays = {**answer.inputs, **answer.outputs}

@@ -35,9 +35,7 @@ ABSENT = -1  # no token has this number
 
 def measure_chain(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
     """All metrics of the chain by name."""
-    return (
-        _listening(graphs, record) | _decoding(graphs, record) | _rendering(graphs, record)
-    )
+    return _listening(graphs, record) | _decoding(graphs, record) | _rendering(graphs, record)
 
 
 def _listening(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
@@ -46,7 +44,7 @@ def _listening(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
     tokens, style = references.prompt_tokens(audio), references.style([audio])
     return {
         "prompt_tokens_token_equality": _distance("token_equality", tokens, record.prompt_tokens),
-        "style_max_abs": _distance("max_abs", style, record.style),
+        "style_relative_rms": _distance("relative_rms", style, record.style),
     }
 
 
@@ -111,7 +109,8 @@ def main(argv: list[str] | None = None) -> None:
     measured = measure_chain(graphs, ChainRecord.load(args.answers))
     with atomic(args.output) as (part,):
         known = {name: value if np.isfinite(value) else None for name, value in measured.items()}
-        write_json(part, {"graph": "chain", "metrics": known})
+        cases = [{"case": "chain", "metrics": known}]
+        write_json(part, {"graph": "chain", "cases": cases, "metrics": known})
 
 
 def _named(pairs: list[str]) -> dict[str, Path]:

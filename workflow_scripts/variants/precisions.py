@@ -108,7 +108,7 @@ def reduce_file(source: Path, output: Path, record: Path, *, to: str, job: Job) 
         GraphError: not a graph, one that the precision does not fit, or one that does not run.
     """
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     from workflow_scripts.variants.measure import Running, distance
 
