@@ -12,7 +12,9 @@ from runtime.acoustic import Acoustic
 from runtime.backends import GraphRunner, Threads, backend_for
 from runtime.backends.cpu import CpuGraph
 from runtime.cache import CacheShape
+from runtime.choices import Choice
 from runtime.decode import Decoder, StepTables
+from runtime.manifest import STEP_TABLES, Manifest
 from runtime.reference import ReferenceEncoder, ReferenceGraphs
 
 POSITIONS = 4000  # rows of the reference's sine table
@@ -37,6 +39,20 @@ class VoiceGraphs:
     default: str = "cpu"
     threads: Threads = field(default_factory=Threads)
     compiled: Path | None = None
+
+    @classmethod
+    def of_bundle(
+        cls,
+        folder: Path,
+        manifest: Manifest,
+        choice: Choice,
+        threads: int = 0,
+        compiled: Path | None = None,
+    ) -> "VoiceGraphs":
+        """The graphs of a bundle on the back ends that were chosen."""
+        files = {name: folder / member.file for name, member in manifest.graphs.items()}
+        tables = folder / STEP_TABLES
+        return cls(files, tables, choice.backends, threads=Threads(threads), compiled=compiled)
 
     def __contains__(self, graph: str) -> bool:
         return graph in self.files

@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime import features, noise
-from runtime.acoustic import FRAMES_PER_TOKEN, frame_grid
+from runtime import features
 from runtime.arrays import Style
 from runtime.audio import Audio
 from runtime.backends import Arrays, GraphRunner
+from runtime.workload import HIGHEST_PHONE, LOWEST_PHONE, PHONES, prior_inputs
 
-TOKENS, PHONES, CHARACTERS = 100, 60, 42  # four seconds of speech; a line of Chinese
-NOISE_SCALE = 0.5
+TOKENS, CHARACTERS = 100, 42  # four seconds of speech; a line of Chinese
 TINY = 1e-60  # in place of the power of silence
-LOWEST_PHONE, HIGHEST_PHONE = 1, 300  # in every table of symbols
 
 Array = NDArray[Any]
 
@@ -91,7 +89,9 @@ class Rehearsal:
         tokens = self._listen(example)
         if vocabulary is not None:
             self.inputs["roberta"] = {"input_ids": _characters(vocabulary)}
-        self.inputs["prior"] = self._prior_inputs(np.resize(tokens, TOKENS))
+        phones = np.random.default_rng(0).integers(LOWEST_PHONE, HIGHEST_PHONE, PHONES)
+        width = runners["prior"].input_dim("noise", 1)
+        self.inputs["prior"] = prior_inputs(np.resize(tokens, TOKENS), phones, self._style, width)
         self._speak(self._style)
 
     def _run(self, graph: str, inputs: Arrays) -> Array:
@@ -113,20 +113,6 @@ class Rehearsal:
         self._style: Style = self._run("style", heard)
         self.inputs["quantizer"] = {"features": self._run("hubert", self.inputs["hubert"])}
         return self._run("quantizer", self.inputs["quantizer"])
-
-    def _prior_inputs(self, tokens: Array) -> Arrays:
-        index, fraction = frame_grid(FRAMES_PER_TOKEN * TOKENS, 1.0)
-        phones = np.random.default_rng(0).integers(LOWEST_PHONE, HIGHEST_PHONE, PHONES)
-        width = self._runners["prior"].input_dim("noise", 1)
-        return {
-            "tokens": tokens[None],
-            "phones": phones[None],
-            "style": self._style,
-            "noise": noise.normals(0, 0, 0, index.size, width),
-            "noise_scale": np.array([NOISE_SCALE], np.float32),
-            "frame_index": index,
-            "frame_fraction": fraction,
-        }
 
     def _speak(self, style: Style) -> Array:
         """Samples under a style; what the vocoder got is kept."""

@@ -9,13 +9,13 @@ import importlib.metadata
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runtime.errors import MachineError
+from runtime.files import write_whole
 from runtime.manifest import Manifest
 from runtime.processor import cores, processor
 
@@ -108,16 +108,3 @@ def save(path: Path, machine: Machine, voice: Manifest, entry: Mapping[str, Any]
     voices = load(path, machine) | {voice_key(voice): entry}
     content = {"format": FORMAT, "machine": asdict(machine), "voices": voices}
     write_whole(path, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it appears at once, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(part).chmod(0o644)
-        Path(part).replace(path)
-    finally:
-        Path(part).unlink(missing_ok=True)

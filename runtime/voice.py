@@ -22,7 +22,6 @@ from runtime import manifest as manifests
 from runtime import noise, tuned
 from runtime.arrays import Samples, Style, Tokens
 from runtime.audio import Audio
-from runtime.backends import Threads
 from runtime.choices import Choice, choose
 from runtime.decode import Ending, Limits, Prompt, sampled
 from runtime.errors import TextError
@@ -126,14 +125,8 @@ class Voice:
         manifest = manifests.load(folder)
         choice = choose(provider, manifest, measured)
         manifests.verify(folder, manifest, verify)
-        files = {name: folder / member.file for name, member in manifest.graphs.items()}
-        graphs = VoiceGraphs(
-            files,
-            folder / manifests.STEP_TABLES,
-            choice.backends,
-            threads=Threads(threads),
-            compiled=tuned.user_folder() / "compiled" if keep_compiled else None,
-        )
+        compiled = tuned.user_folder() / "compiled" if keep_compiled else None
+        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, compiled)
         return cls(folder, manifest, graphs, choice)
 
     def synthesize(self, text: str, settings: Settings | None = None, **changes: Any) -> Audio:
