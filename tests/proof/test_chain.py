@@ -1,0 +1,116 @@
+"""The whole chain against PyTorch's record, and what a spoilt stage does to it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from runtime import audio as sound
+from runtime.backends import Threads
+from runtime.errors import ArtifactError, UsageError
+from runtime.graphs import VoiceGraphs
+from runtime.manifest import STEP_TABLES
+from tests.goldens import ROOT
+from tests.graphs.exported import exported
+from workflow_scripts.graphs.export import EXPORTERS
+from workflow_scripts.proof import chain
+from workflow_scripts.proof.chain import measure_chain
+from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.proof.record import TOKENS, load_networks, record_chain
+
+SOVITS = ROOT / "sovits"
+SOURCES = {
+    "t2s": ROOT / "t2s" / "tiny_a.ckpt",
+    "sovits": SOVITS / "v2.pth",
+    "hubert": SOVITS / "hubert_768",
+}
+
+pytestmark = pytest.mark.golden
+
+
+@pytest.fixture(scope="module")
+def record() -> ChainRecord:
+    networks = load_networks(SOURCES["t2s"], SOURCES["sovits"], SOURCES["hubert"], None)
+    return record_chain(networks, sound.read(SOVITS / "ref_mono_24k.wav"))
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, Path]:
+    return {
+        graph: exported(kind, source) / f"{graph}.onnx"
+        for kind, source in SOURCES.items()
+        for graph in EXPORTERS[kind].graphs
+    }
+
+
+@pytest.fixture(scope="module")
+def tables() -> Path:
+    return exported("t2s", SOURCES["t2s"]) / STEP_TABLES
+
+
+def measured(files: dict[str, Path], tables: Path, record: ChainRecord) -> dict[str, float]:
+    return measure_chain(VoiceGraphs(files, tables, threads=Threads(1)), record)
+
+
+def test_the_runtime_equals_pytorch_along_the_chain(
+    files: dict[str, Path], tables: Path, record: ChainRecord
+) -> None:
+    found = measured(files, tables, record)
+    assert 0 < record.tokens.size <= TOKENS
+    assert found["prompt_tokens_token_equality"] == 1
+    assert found["tokens_token_equality"] == 1
+    assert found["scores_max_abs"] < 1e-4
+    assert found["latent_max_abs"] < 1e-4
+    assert found["audio_max_abs"] < 1e-4
+
+
+def test_one_changed_weight_of_the_decoder_shows_in_the_scores_alone(
+    files: dict[str, Path], tables: Path, record: ChainRecord, tmp_path: Path
+) -> None:
+    model = onnx.load(files["t2s_decoder"])
+    weight = next(w for w in model.graph.initializer if w.name == "h.layers.0.linear1.weight")
+    changed = numpy_helper.to_array(weight).copy()
+    changed[0] += 1
+    weight.CopyFrom(numpy_helper.from_array(changed, weight.name))
+    onnx.save(model, tmp_path / "t2s_decoder.onnx")
+    good = measured(files, tables, record)
+    bad = measured(files | {"t2s_decoder": tmp_path / "t2s_decoder.onnx"}, tables, record)
+    assert bad["scores_max_abs"] > 100 * good["scores_max_abs"]
+    assert bad["audio_max_abs"] == good["audio_max_abs"]  # rendered from the recorded tokens
+
+
+def test_a_record_is_read_as_it_was_written(record: ChainRecord, tmp_path: Path) -> None:
+    record.save(tmp_path / "chain.npz")
+    again = ChainRecord.load(tmp_path / "chain.npz")
+    assert (again.seed, again.speed, again.audio_rate) == (
+        record.seed,
+        record.speed,
+        record.audio_rate,
+    )
+    np.testing.assert_array_equal(again.samples, record.samples)
+
+
+def test_the_script_writes_a_report_that_the_gate_reads(
+    files: dict[str, Path], tables: Path, record: ChainRecord, tmp_path: Path
+) -> None:
+    record.save(tmp_path / "chain.npz")
+    named = [f"{name}={path}" for name, path in (files | {"t2s_tables": tables}).items()]
+    answers, output = tmp_path / "chain.npz", tmp_path / "chain.json"
+    chain.main([*named, "--answers", f"{answers}", "--output", f"{output}"])
+    report = json.loads(output.read_text("utf-8"))
+    assert report["graph"] == "chain"
+    assert report["metrics"] == report["cases"][0]["metrics"]
+
+
+def test_another_file_is_no_record(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", tokens=np.zeros(3))
+    with pytest.raises(ArtifactError, match=r"other\.npz: no record of a chain"):
+        ChainRecord.load(tmp_path / "other.npz")
+
+
+def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not NAME=PATH"):
+        chain.main(["x.onnx", "--answers", "a", "--output", "b"])
