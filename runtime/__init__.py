@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from runtime.audio import Audio
     from runtime.errors import FoundryError
     from runtime.settings import Reference, Settings
+    from runtime.stream import Streaming
     from runtime.voice import AudioChunk, Voice
 
-__all__ = ["Audio", "AudioChunk", "FoundryError", "Reference", "Settings", "Voice"]
+__all__ = ["Audio", "AudioChunk", "FoundryError", "Reference", "Settings", "Streaming", "Voice"]
 
 _HOMES = {
     "Audio": "runtime.audio",
@@ -21,6 +22,7 @@ _HOMES = {
     "FoundryError": "runtime.errors",
     "Reference": "runtime.settings",
     "Settings": "runtime.settings",
+    "Streaming": "runtime.stream",
     "Voice": "runtime.voice",
 }
 

@@ -4,7 +4,7 @@ Knows nothing of audio or text. Per step the host writes one row and three numbe
 logits; nothing is allocated or copied beyond that.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,8 +105,8 @@ class Decoder:
 
     def tokens(
         self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
-    ) -> Iterator[int]:
-        """Semantic tokens one by one, without prompt and end token.
+    ) -> Generator[int, None, None]:
+        """Semantic tokens one by one, without prompt and end token; closing it ends the work.
 
         Args:
             prompt: what to begin from.

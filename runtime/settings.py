@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from runtime.audio import Audio
 from runtime.errors import SettingError
 from runtime.manifest import Defaults
 from runtime.sampler import Sampling
+from runtime.stream import Streaming
 from runtime.text import Lexicon
 
 LONGEST_PAUSE_MS = 60_000
@@ -46,6 +47,7 @@ class Settings:
         reference: whom to sound like; None takes the voice's own example.
         pause_ms: silence after each sentence.
         lexicons: the user's own readings, by language.
+        streaming: how a stream is cut; of no effect on a whole decode.
         speed, noise_scale, top_k, top_p, temperature, repetition_penalty: None takes the voice's.
     """
 
@@ -56,6 +58,7 @@ class Settings:
     reference: Reference | None = None
     pause_ms: int = 300
     lexicons: Mapping[str, Lexicon] | None = None
+    streaming: Streaming = field(default_factory=Streaming)
     speed: float | None = None
     noise_scale: float | None = None
     top_k: int | None = None
@@ -75,7 +78,7 @@ class Settings:
         Raises:
             SettingError: no setting of that name, or a value out of its range.
         """
-        known = [field.name for field in fields(self)]
+        known = [setting.name for setting in fields(self)]
         for name in changes:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)

@@ -6,6 +6,7 @@ import logging
 import secrets
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from runtime.backends import BACKENDS
 from runtime.cli import option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
+from runtime.stream import LIMITS, Streaming
 from runtime.text import MODES, Lexicon, as_json, load_lexicon
 from runtime.text.cut import CUTS
 from runtime.voice import AudioChunk, Voice
@@ -55,7 +57,8 @@ def main(argv: list[str] | None = None) -> None:
         )
         return
     logging.info("seed: %d", settings.seed)
-    _write(args, _told(voice.stream(text, settings)), voice.rate)
+    speak = voice.stream if args.stream or args.output_raw else voice.sentences
+    _write(args, _told(speak(text, settings)), voice.rate)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,7 +101,13 @@ def parser() -> argparse.ArgumentParser:
         made,
         "--output-raw",
         action="store_true",
-        help="16-bit mono PCM on standard output, as it is made",
+        help="16-bit mono PCM on standard output, in chunks as they are made",
+    )
+    option(
+        made,
+        "--stream",
+        action="store_true",
+        help="speak into the file as a stream does, in chunks (docs/streaming.md)",
     )
     option(
         made,
@@ -116,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_reference(made.add_argument_group("reference"))
     _add_settings(made.add_argument_group("settings (default: the voice's)"))
+    _add_streaming(made.add_argument_group("streaming, with --output-raw or --stream"))
     _add_machine(made.add_argument_group("machine"))
     return made
 
@@ -172,7 +182,25 @@ HELP = {
     "top_p": "share of probability that is kept",
     "temperature": "lower is bolder",
     "repetition_penalty": "above 1 avoids tokens that occurred; 1 is off",
+    "first_chunk_tokens": "tokens of the first chunk; fewer sound earlier",
+    "chunk_growth": "how many times larger each further chunk is",
+    "largest_chunk_tokens": "where that ends",
+    "lookahead_tokens": "tokens waited for behind a chunk; more are nearer to the whole decode",
+    "history_tokens": "tokens that a chunk's encoder sees before it",
 }
+
+
+def _add_streaming(group: argparse._ArgumentGroup) -> None:
+    for setting in fields(Streaming):
+        low, high = LIMITS[setting.name]
+        option(
+            group,
+            "--" + setting.name.replace("_", "-"),
+            type=type(setting.default),
+            default=setting.default,
+            metavar="X" if isinstance(low, float) else "N",
+            help=f"{HELP[setting.name]}, {low:g} to {high:g} (default: {setting.default})",
+        )
 
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
@@ -244,6 +272,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         reference=reference,
         pause_ms=args.pause_ms,
         lexicons=dict(map(_lexicon, args.lexicon)),
+        streaming=Streaming(**{name: getattr(args, name) for name in LIMITS}),
         top_k=args.top_k,
         **{name: getattr(args, name) for name in NUMBERS},
     )
@@ -257,13 +286,19 @@ def _lexicon(given: str) -> tuple[str, Lexicon]:
 
 
 def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
-    """The same chunks; says what came out, and what was cut short."""
-    for number, chunk in enumerate(chunks, 1):
-        seconds = chunk.samples.size / chunk.rate
-        logging.info("sentence %d: %d tokens, %.2f s", number, chunk.tokens.size, seconds)
+    """The same chunks; says what came out of each segment, and what was cut short."""
+    tokens = samples = sentence = 0
+    for chunk in chunks:
+        tokens += chunk.tokens.size
+        samples += chunk.samples.size
+        if chunk.ending:
+            sentence += 1
+            seconds = samples / chunk.rate
+            logging.info("sentence %d: %d tokens, %.2f s", sentence, tokens, seconds)
+            tokens = samples = 0
         if chunk.ending in CUT_SHORT:
             logging.warning(
-                "sentence %d was cut short (%s); cut the text finer", number, chunk.ending
+                "sentence %d was cut short (%s); cut the text finer", sentence, chunk.ending
             )
         yield chunk
 

@@ -8,7 +8,8 @@ semantic tokens, tokens to latent frames, latent frames to samples.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,15 +21,16 @@ from numpy.typing import NDArray
 from runtime import audio as sound
 from runtime import manifest as manifests
 from runtime import noise, tuned
-from runtime.arrays import Samples, Style, Tokens
+from runtime.acoustic import Manner
+from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.audio import Audio
 from runtime.choices import Choice, choose
 from runtime.decode import Ending, Limits, Prompt, sampled
-from runtime.errors import TextError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.script import Line, TextFeatures
 from runtime.settings import Reference, Settings
+from runtime.stream import SpokenChunk, spoken_chunks
 from runtime.text import Phonemes, Piece, parse_phones, phonemize
 from runtime.text.pieces import pieces
 
@@ -43,13 +45,16 @@ class AudioChunk:
     Attributes:
         samples: float32 [S], in -1..1.
         rate: samples per second (Hz).
+        segment: number of the piece of text that it belongs to, from 0.
         tokens: the semantic tokens that it holds, int64 [T]; empty for a pause.
-        ending: why its tokens ended (`eos`, or a limit that cut them short); empty for a pause.
+        ending: why the tokens of its segment ended (`eos`, or a limit that cut them short); empty
+            for a pause, and as long as the segment goes on.
         last: whether the stream ends with it.
     """
 
     samples: Samples
     rate: int
+    segment: int
     tokens: Tokens
     ending: str
     last: bool
@@ -67,6 +72,19 @@ class Prepared:
     tokens: Tokens
     line: Line | None
     style: Style
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request, checked: what to speak, and how."""
+
+    wanted: Sequence[Line | Piece]
+    reference: Prepared
+    request: Settings
+    seed: int
+
+
+Speak = Callable[[Iterable[int], Manner, Settings], Iterator[SpokenChunk]]
 
 
 class Voice:
@@ -142,21 +160,34 @@ class Voice:
             AudioError: the reference can't be used.
             SettingError: a setting is unknown or out of range.
         """
-        chunks = list(self.stream(text, settings, **changes))
+        chunks = list(self.sentences(text, settings, **changes))
         return Audio(np.concatenate([chunk.samples for chunk in chunks]), self.rate)
 
-    def stream(
+    def sentences(
         self, text: str, settings: Settings | None = None, **changes: Any
     ) -> Iterator[AudioChunk]:
         """The same samples as `synthesize`, sentence by sentence, as they are made.
 
         Text, settings and reference are checked by the call itself, before the first chunk.
         """
+        return self._speak_all(self._asked(text, settings, changes), self._whole)
+
+    def stream(
+        self, text: str, settings: Settings | None = None, **changes: Any
+    ) -> Iterator[AudioChunk]:
+        """Speak in chunks of some tokens, each as soon as it can be made.
+
+        The same tokens as `synthesize`, and as many samples; what differs is in docs/streaming.md.
+        Checks are made by the call itself; closing the iterator ends the work.
+        """
+        return self._speak_all(self._asked(text, settings, changes), self._chunked)
+
+    def _asked(self, text: str, settings: Settings | None, changes: Mapping[str, Any]) -> Asked:
         request = (settings or Settings()).changed(**changes)
         wanted = self._pieces(text, request)
         reference = self.prepare(request.reference) if request.reference else self._own
         seed = secrets.randbits(63) if request.seed is None else request.seed
-        return self._speak_all(wanted, reference, request, seed)
+        return Asked(wanted, reference, request, seed)
 
     def _pieces(self, text: str, request: Settings) -> list[Line | Piece]:
         """Lines to speak, phones and features included, and pauses between them."""
@@ -199,61 +230,60 @@ class Voice:
         tokens = self._references.prompt_tokens(audios[0])
         return Prepared(tokens, self._features.line(phonemes), style)
 
-    def _speak_all(
-        self, wanted: Sequence[Line | Piece], reference: Prepared, request: Settings, seed: int
-    ) -> Iterator[AudioChunk]:
-        for number, item in enumerate(wanted):
-            last = number == len(wanted) - 1
-            if isinstance(item, Line):
-                ending = Ending()
-                tokens = self._tokens(item, reference, request, (seed, number), ending)
-                spoken = self.speak_tokens(tokens, item, reference, request, (seed, number))
-                pause = Piece(pause_ms=request.pause_ms).samples(self.rate)
-                samples = np.pad(spoken, (0, pause))
-                yield AudioChunk(samples, self.rate, tokens, ending.reason, last)
-            else:
-                nothing = np.zeros(0, np.int64)
+    def _speak_all(self, asked: Asked, speak: Speak) -> Iterator[AudioChunk]:
+        for number, item in enumerate(asked.wanted):
+            end = number == len(asked.wanted) - 1
+            if not isinstance(item, Line):
                 silence = np.zeros(item.samples(self.rate), np.float32)
-                yield AudioChunk(silence, self.rate, nothing, "", last)
+                yield AudioChunk(silence, self.rate, number, np.zeros(0, np.int64), "", end)
+                continue
+            ending = Ending()
+            pause = Piece(pause_ms=asked.request.pause_ms).samples(self.rate)
+            manner = self._manner(item, asked, number)
+            # closed at once where a stream is given up, so that the decode state is free again
+            with closing(self._tokens(item, asked, number, ending)) as tokens:
+                for spoken in speak(tokens, manner, asked.request):
+                    samples = np.pad(spoken.samples, (0, pause * spoken.last))
+                    reason = ending.reason if spoken.last else ""
+                    last = end and spoken.last
+                    yield AudioChunk(samples, self.rate, number, spoken.tokens, reason, last)
 
     def _tokens(
-        self,
-        line: Line,
-        reference: Prepared,
-        request: Settings,
-        place: tuple[int, int],
-        ending: Ending,
-    ) -> Tokens:
-        """Semantic tokens of one line; `place` is the seed and the number of the line."""
+        self, line: Line, asked: Asked, number: int, ending: Ending
+    ) -> Generator[int, None, None]:
+        """Semantic tokens of one line as they are made; `number` is the line's."""
+        reference = asked.reference
         spoken = line.after(reference.line) if reference.line else line
         prompt = Prompt(spoken.phones, spoken.features, reference.tokens)
         limits = Limits(
             early_stop_tokens=int(TOKENS_PER_SECOND_OF_LIMIT * self.manifest.t2s.max_sec),
             max_len=self.manifest.max_len,
         )
-        sampling = request.sampling(self.manifest.defaults)
-        chooser = sampled(sampling, partial(noise.exponentials, *place))
-        made = self._decoder.tokens(prompt, chooser, limits, ending)
-        return np.fromiter(made, np.int64)
+        sampling = asked.request.sampling(self.manifest.defaults)
+        chooser = sampled(sampling, partial(noise.exponentials, asked.seed, number))
+        return self._decoder.tokens(prompt, chooser, limits, ending)
 
-    def speak_tokens(
-        self,
-        tokens: Tokens,
-        line: Line,
-        reference: Prepared,
-        request: Settings,
-        place: tuple[int, int],
-    ) -> Samples:
-        """Samples of given tokens, without a pause behind them."""
-        if not tokens.size:
-            raise TextError("no token came out before the limit; give a shorter text")
-        delivery = request.delivery(self.manifest.defaults)
+    def _manner(self, line: Line, asked: Asked, number: int) -> Manner:
+        width = self._acoustic.latent_width
 
-        def frames(first: int, count: int) -> NDArray[np.float32]:
-            return noise.normals(*place, first, count, self._acoustic.latent_width)
+        def frames(first: int, count: int) -> Float32:
+            return noise.normals(asked.seed, number, first, count, width)
 
-        latent = self._acoustic.latent(tokens, line.phones, reference.style, frames, delivery)
-        return self._acoustic.samples(latent, reference.style)
+        delivery = asked.request.delivery(self.manifest.defaults)
+        return Manner(line.phones, asked.reference.style, frames, delivery)
+
+    def _whole(
+        self, tokens: Iterable[int], manner: Manner, _request: Settings
+    ) -> Iterator[SpokenChunk]:
+        """The whole line at once."""
+        made = np.fromiter(tokens, np.int64)
+        latent = self._acoustic.latent(made, manner)
+        yield SpokenChunk(self._acoustic.samples(latent, manner.style), latent, made, last=True)
+
+    def _chunked(
+        self, tokens: Iterable[int], manner: Manner, request: Settings
+    ) -> Iterator[SpokenChunk]:
+        return spoken_chunks(tokens, self._acoustic, manner, request.streaming)
 
 
 def _audio(item: Audio | Path | str) -> Audio:

@@ -4,19 +4,21 @@ Every rival does the same: so many rows to prefill, so many steps, so many frame
 on when an utterance would end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from runtime import noise
-from runtime.acoustic import FRAMES_PER_TOKEN, frame_grid
+from runtime.acoustic import FRAMES_PER_TOKEN, Acoustic, Delivery, Manner, frame_grid
 from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
 from runtime.backends import Arrays
 from runtime.decode import Decoder, DecodeState, Ending, Limits, Prompt, sampled
 from runtime.graphs import VoiceGraphs
 from runtime.sampler import Sampling
+from runtime.stream import Streaming, spoken_chunks
 from runtime.timing import Work
 
 ROWS = (200, 500, 900)  # live cache rows at which single steps are timed
@@ -26,7 +28,9 @@ LOWEST_PHONE, HIGHEST_PHONE = 1, 300  # in every table of symbols
 CODES = 1024  # semantic tokens of every voice, the end token left out
 FEATURE_WIDTH = 1024
 NOISE_SCALE = 0.5
-FIRST_TOKENS, FIRST_FRAMES = 10 + 16, 2 * 10 + 11  # a stream's first chunk, with what it waits for
+STREAMING = Streaming()
+FIRST_TOKENS = STREAMING.first_chunk_tokens + STREAMING.lookahead_tokens  # waited for by a stream
+FIRST_FRAMES = FRAMES_PER_TOKEN * STREAMING.first_chunk_tokens  # of its first chunk
 
 PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total
 TOTAL, FIRST_SOUND = "total", "first_sound"
@@ -106,25 +110,27 @@ class Speaker:
     def __init__(self, graphs: VoiceGraphs, replay: Replay) -> None:
         self._replay = replay
         self.decoder = graphs.decoder()
-        self._prior, self._vocoder = graphs.open("prior"), graphs.open("vocoder")
-        width = self._vocoder.input_dim("style", 1)
-        self._style = np.random.default_rng(0).standard_normal((1, width, 1)).astype(np.float32)
+        vocoder = graphs.open("vocoder")
+        self._acoustic = Acoustic(graphs.open("prior"), vocoder)
+        style = np.random.default_rng(0).standard_normal((1, vocoder.input_dim("style", 1), 1))
+        self._manner = Manner(
+            replay.prompt.phones,
+            style.astype(np.float32),
+            partial(noise.normals, 0, 0, width=self._acoustic.latent_width),
+            Delivery(),
+        )
         self._latent = self.latent(replay.tokens)
         self._choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
 
     def latent(self, tokens: Int64) -> Latent:
         """Latent frames of tokens."""
-        width = self._prior.input_dim("noise", 1)
-        inputs = prior_inputs(tokens, self._replay.prompt.phones, self._style, width)
-        (latent,) = self._prior.run(inputs)
-        return latent
+        return self._acoustic.latent(tokens, self._manner)
 
     def samples(self, latent: Latent) -> Samples:
         """Samples of latent frames."""
-        (samples,) = self._vocoder.run({"latent": latent, "style": self._style})
-        return samples
+        return self._acoustic.samples(latent, self._manner.style)
 
-    def decode(self, count: int) -> Int64:
+    def decode(self, count: int) -> Generator[int, None, None]:
         """The first `count` tokens; each is sampled, then the replayed one is taken."""
 
         def choose(logits: Logits, used: Flags, step: int) -> int:
@@ -132,17 +138,17 @@ class Speaker:
             return int(self._replay.tokens[step])
 
         limits = Limits(early_stop_tokens=count - 1, max_len=self._replay.rows + 1)
-        made = self.decoder.tokens(self._replay.prompt, choose, limits, Ending())
-        return np.fromiter(made, np.int64)
+        return self.decoder.tokens(self._replay.prompt, choose, limits, Ending())
 
     def first_sound(self) -> Samples:
         """From the prompt to the first chunk of a stream."""
-        latent = self.latent(self.decode(FIRST_TOKENS))
-        return self.samples(np.ascontiguousarray(latent[..., :FIRST_FRAMES]))
+        with closing(self.decode(self._replay.tokens.size)) as tokens:
+            return next(spoken_chunks(tokens, self._acoustic, self._manner, STREAMING)).samples
 
     def total(self) -> Samples:
         """From the prompt to all samples."""
-        return self.samples(self.latent(self.decode(self._replay.tokens.size)))
+        tokens = np.fromiter(self.decode(self._replay.tokens.size), np.int64)
+        return self.samples(self.latent(tokens))
 
     def rival(self) -> Rival:
         """Its ways of doing the work."""

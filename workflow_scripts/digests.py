@@ -82,6 +82,7 @@ def of_code(module: str) -> str:
     Args:
         module: dotted name; each name that it imports from `OURS` is followed, relative or
             absolute, at the top or inside a function, and so is the `__init__` of each package.
+            What is loaded by a name in a string is not seen.
 
     Returns:
         12 hexadecimal digits over the syntax trees, without comments and docstrings.
@@ -126,20 +127,27 @@ def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
     """The module's syntax tree as text, and the absolute names that it imports."""
     path = _file_of(module)
     assert path is not None  # noqa: S101 - the caller has looked
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = _Running().visit(ast.parse(path.read_text("utf-8")))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    imports = tuple(_imported(tree, package.split(".")))
-    for node in ast.walk(tree):
+    return ast.dump(tree), tuple(_imported(tree, package.split(".")))
+
+
+class _Running(ast.NodeTransformer):
+    """Leaves out what does not run: docstrings, and what only type checkers read."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            _drop_docstring(node)
-    return ast.dump(tree), imports
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body[:1] = []
+            if not isinstance(node, ast.Module):
+                node.body = node.body or [ast.Pass()]
+        return node
 
-
-def _drop_docstring(
-    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
-) -> None:
-    if ast.get_docstring(node, clean=False) is not None:
-        node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        if ast.unparse(node.test).rpartition(".")[2] != "TYPE_CHECKING":
+            return self.generic_visit(node)
+        return [self.visit(below) for below in node.orelse] or ast.Pass()
 
 
 def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:

@@ -37,7 +37,7 @@ def speaker() -> Speaker:
 
 @pytest.mark.golden
 def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) -> None:
-    np.testing.assert_array_equal(speaker.decode(30), Replay.of(30).tokens)
+    assert list(speaker.decode(30)) == Replay.of(30).tokens.tolist()
     assert speaker.total().size == 30 * 1280
     assert speaker.first_sound().size == FIRST_FRAMES * 640
 
@@ -48,7 +48,8 @@ def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
     ours, theirs = speaker.rival(), reference.rival()
     assert set(ours.parts) == set(theirs.parts) == {*PARTS, TOTAL, FIRST_SOUND}
     assert set(ours.steps) == set(theirs.steps) == set(ROWS)
-    np.testing.assert_array_equal(reference.decode(30), speaker.decode(30))
+    assert reference.decode(30).tolist() == list(speaker.decode(30))
+    assert reference.first_sound().shape == (1, speaker.first_sound().size)
     assert reference.total().shape == (1, speaker.total().shape[-1])
     for rival in (ours, theirs):
         for work in [*rival.steps.values(), *rival.parts.values()]:

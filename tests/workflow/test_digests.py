@@ -1,6 +1,7 @@
 """What changes a digest, and what does not."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,29 @@ def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
     assert code() == before
     (package / "script.py").write_text("def f(a):\n    return -a\n\n\nclass C:\n    x = 1\n")
     assert code() != before
+
+
+@pytest.mark.parametrize("condition", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+def test_what_only_type_checkers_read_does_not_count(package: Path, condition: str) -> None:
+    (package / "script.py").write_text(f"if {condition}:\n    from .other import A\nB = 1\n")
+    before = code()
+    (package / "other.py").write_text("A = 2\n")
+    assert code() == before
+    (package / "script.py").write_text(f"if {condition}:\n    from .other import C\nB = 1\n")
+    assert code() == before
+    (package / "script.py").write_text("if B:\n    from .other import C\nB = 1\n")
+    assert code() != before
+
+
+def test_no_script_takes_names_that_the_runtime_loads_by_a_string() -> None:
+    # their modules would change without a rebuild; import from the module instead
+    root = digests.ROOT
+    for path in (root / "workflow_scripts").rglob("*.py"):
+        for names in re.findall(
+            r"^\s*from runtime import ([\w, ]*\w)", path.read_text("utf-8"), re.M
+        ):
+            for name in names.split(", "):
+                assert digests._file_of(f"runtime.{name.split(' as ')[0]}"), f"{path}: {name}"
 
 
 def test_a_script_that_does_not_exist_is_refused(package: Path) -> None:

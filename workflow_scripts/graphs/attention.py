@@ -87,25 +87,65 @@ def _prepare_scatter(graph: GraphBuilder) -> None:
     graph.add("Pad", ["bias", pads, graph.weight("lowest", LOWEST)], to="wide_bias")
 
 
-def _scatter(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
-    heads = graph.integers(1, -1, 3 * sizes.heads, sizes.head_width)
-    split = graph.add("Transpose", [graph.add("Reshape", [at.packed, heads])], perm=[0, 2, 1, 3])
-    query, key, value = graph.add_many("Split", [split], ["", "", ""], axis=1, num_outputs=3)
+def _prepare_scatter_elements(graph: GraphBuilder) -> None:
+    """As for `scatter`, and the cache row that each new row goes to, int64 [1, 1, Q, 1]."""
+    _prepare_scatter(graph)
+    none, one = (graph.weight(f"int64.scalar.{n}", np.array(n, np.int64)) for n in (0, 1))
+    count = graph.add("Squeeze", [graph.add("Shape", ["rows"], start=0, end=1), graph.integers(0)])
+    new_rows = graph.add("Add", [graph.add("Range", [none, count, one]), "first_new_row"])
+    graph.add("Reshape", [new_rows, graph.integers(1, 1, -1, 1)], to="cache_rows")
+
+
+def _scatter_elements(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
+    query, key, value = _heads_apart(graph, at, sizes)
+    places = graph.add("Expand", ["cache_rows", graph.add("Shape", [key])])
     keys, values = (
         graph.add(
-            "TensorScatter",
-            [f"past_{kind}.{at.layer}", new, "first_new_row"],
+            "ScatterElements",
+            [f"past_{kind}.{at.layer}", places, new],
             to=f"present_{kind}.{at.layer}",
             axis=2,
         )
         for kind, new in (("keys", key), ("values", value))
     )
-    mixed = graph.add("Attention", [query, keys, values, "wide_bias"])
+    scale = graph.weight("attention.scale", np.array(sizes.head_width**-0.5, np.float32))
+    scores = graph.add("MatMul", [query, graph.add("Transpose", [keys], perm=[0, 1, 3, 2])])
+    scores = graph.add("Add", [graph.add("Mul", [scores, scale]), "wide_bias"])
+    mixed = graph.add("MatMul", [graph.add("Softmax", [scores], axis=-1), values])
+    return _heads_together(graph, mixed, sizes)
+
+
+def _heads_apart(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> list[str]:
+    """Queries, keys and values, float32 [1, H, Q, A] each."""
+    heads = graph.integers(1, -1, 3 * sizes.heads, sizes.head_width)
+    split = graph.add("Transpose", [graph.add("Reshape", [at.packed, heads])], perm=[0, 2, 1, 3])
+    return graph.add_many("Split", [split], ["", "", ""], axis=1, num_outputs=3)
+
+
+def _heads_together(graph: GraphBuilder, mixed: str, sizes: T2SSizes) -> str:
     rows = graph.add("Transpose", [mixed], perm=[0, 2, 1, 3])
     return graph.add("Reshape", [rows, graph.integers(-1, sizes.hidden)])
+
+
+def _scatter(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
+    query, key, value = _heads_apart(graph, at, sizes)
+    keys, values = (
+        graph.add(
+            "TensorScatter",
+            [f"past_{kind}.{at.layer}", new, "first_new_row"],
+            to=f"present_{kind}.{at.layer}",
+            axis=-2,  # NVIDIA's importer wants it counted from the end
+        )
+        for kind, new in (("keys", key), ("values", value))
+    )
+    mixed = graph.add("Attention", [query, keys, values, "wide_bias"])
+    return _heads_together(graph, mixed, sizes)
 
 
 FORMS: dict[str, Form] = {
     "group_query": Form(18, _prepare_group_query, _group_query, "ONNX Runtime, in place, fastest"),
     "scatter": Form(24, _prepare_scatter, _scatter, "standard operators, any head width"),
+    "scatter_elements": Form(
+        18, _prepare_scatter_elements, _scatter_elements, "standard operators of older importers"
+    ),
 }

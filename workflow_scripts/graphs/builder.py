@@ -66,6 +66,10 @@ class GraphBuilder:
         self._nodes.append(node)
         return outputs
 
+    def parts(self) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        """Nodes and weights so far, for who puts them into another graph."""
+        return list(self._nodes), list(self._weights.values())
+
     def model(self, opset: int) -> onnx.ModelProto:
         """The finished model, checked."""
         graph = helper.make_graph(

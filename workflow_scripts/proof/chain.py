@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime import noise
-from runtime.acoustic import Delivery
+from runtime.acoustic import Delivery, Manner
 from runtime.arrays import Float32
 from runtime.audio import Audio
 from runtime.backends import Threads
@@ -71,7 +71,8 @@ def _rendering(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
         return noise.normals(record.seed, 0, first, count, acoustic.latent_width)
 
     delivery = Delivery(record.speed, record.noise_scale)
-    latent = acoustic.latent(record.tokens, record.phones, record.style, frames, delivery)
+    manner = Manner(record.phones, record.style, frames, delivery)
+    latent = acoustic.latent(record.tokens, manner)
     samples = acoustic.samples(latent, record.style)
     return {
         "latent_max_abs": _distance("max_abs", latent, record.latent),

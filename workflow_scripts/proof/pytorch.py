@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from runtime import noise
+from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME
 from runtime.arrays import Int64, Latent, Samples
 from runtime.decode import sampled
 from runtime.sampler import Sampling
@@ -93,7 +94,8 @@ class Reference:
     def first_sound(self) -> Samples:
         """From the prompt to the first chunk of a stream."""
         latent = self.latent(self.decode(FIRST_TOKENS))
-        return self.samples(np.ascontiguousarray(latent[..., :FIRST_FRAMES]))
+        seen = np.ascontiguousarray(latent[..., : FIRST_FRAMES + CONTEXT_FRAMES])
+        return self.samples(seen)[..., : FIRST_FRAMES * SAMPLES_PER_FRAME]
 
     def total(self) -> Samples:
         """From the prompt to all samples."""

@@ -1,0 +1,112 @@
+"""The decoder in standard operators: the same numbers, a cache of fixed length."""
+
+import numpy as np
+import onnx
+import pytest
+
+from runtime.backends import Threads
+from runtime.backends.cpu import open_graph
+from runtime.errors import GraphError
+from tests.engines.files import MAX_LEN, TINY_DECODER, answers_of, for_engine, stored
+from workflow_scripts.engines.decoder import engine_decoder, form_for
+from workflow_scripts.engines.importer import Release
+from workflow_scripts.graphs import answers
+from workflow_scripts.graphs.answers import Answer
+from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.stored import stored_half
+
+TINY = TINY_DECODER
+HIDDEN = np.finfo(np.float32).min
+FORMS = ("scatter", "scatter_elements")
+
+
+def cases() -> dict[str, Answer]:
+    """Those that fit into MAX_LEN rows."""
+    recorded = answers.load(answers_of(*TINY))
+    return {k: v for k, v in recorded.items() if v.inputs["bias"].shape[3] <= MAX_LEN}
+
+
+def widened(case: Answer) -> dict[str, np.ndarray]:
+    """The inputs with caches of MAX_LEN rows and a bias that hides the rest."""
+    inputs = dict(case.inputs)
+    bias = inputs["bias"]
+    hidden = ((0, 0), (0, 0), (0, 0), (0, MAX_LEN - bias.shape[3]))
+    inputs["bias"] = np.pad(bias, hidden, constant_values=HIDDEN)
+    for name in inputs:
+        if name.startswith("past_"):
+            rows = inputs[name].shape[2]
+            more = ((0, 0), (0, 0), (0, MAX_LEN - rows), (0, 0))
+            inputs[name] = np.pad(inputs[name], more, constant_values=9)  # must not be looked at
+    return inputs
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("form", FORMS)
+def test_spelled_anew_it_answers_as_pytorch(form: str) -> None:
+    graph = for_engine(*TINY, form)
+    runner = open_graph(graph, Threads(intra_op=1))
+    names = [value.name for value in onnx.load(graph).graph.output]
+    assert {name.split(",")[0] for name in cases()} == {"prefill", "step"}
+    for case in cases().values():
+        found = dict(zip(names, runner.run(widened(case)), strict=True))
+        live = case.inputs["bias"].shape[3]
+        np.testing.assert_allclose(found["logits"], case.outputs["logits"], atol=1e-4)
+        for name in case.outputs.keys() - {"logits"}:
+            np.testing.assert_allclose(
+                found[name][:, :, :live], case.outputs[name][:, :, :live], atol=1e-4
+            )
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("form", FORMS)
+def test_only_the_rows_of_a_call_keep_a_moving_dim(form: str) -> None:
+    graph = onnx.load(for_engine(*TINY, form)).graph
+    moving = {
+        dim.dim_param
+        for value in (*graph.input, *graph.output)
+        for dim in value.type.tensor_type.shape.dim
+        if dim.dim_param
+    }
+    assert moving == {"Q"}
+    assert not any(node.domain for node in graph.node)
+
+
+@pytest.mark.golden
+def test_weights_keep_their_names_and_their_precision() -> None:
+    half, _ = stored_half(onnx.load(stored(*TINY)), Job("t2s_decoder", {}))
+    spelled = engine_decoder(half, MAX_LEN, "scatter")
+    before = {w.name: w.data_type for w in half.graph.initializer if len(w.dims) == 2}
+    after = {w.name: w.data_type for w in spelled.graph.initializer if len(w.dims) == 2}
+    assert before == after
+    assert onnx.TensorProto.FLOAT16 in set(after.values())
+
+
+@pytest.mark.golden
+def test_the_graph_that_was_given_is_not_changed() -> None:
+    model = onnx.load(stored(*TINY))
+    before = model.SerializeToString()
+    engine_decoder(model, MAX_LEN, "scatter")
+    assert model.SerializeToString() == before
+
+
+@pytest.mark.golden
+def test_attention_that_is_not_ours_is_refused() -> None:
+    model = onnx.load(stored(*TINY))
+    node = next(node for node in model.graph.node if node.op_type == "GroupQueryAttention")
+    node.input[10] = "rows"
+    with pytest.raises(GraphError, match=r"GroupQueryAttention\.\d+' is not spelled as our export"):
+        engine_decoder(model, MAX_LEN, "scatter")
+
+
+@pytest.mark.parametrize(
+    ("release", "form"),
+    [
+        (Release("tensorrt", "10.13.3.9"), "scatter_elements"),
+        (Release("tensorrt", "10.14.1.2"), "scatter_elements"),
+        (Release("tensorrt", "10.15.0.1"), "scatter"),
+        (Release("tensorrt", "11.4.0.106"), "scatter"),
+        (Release("tensorrt_rtx", "1.7.1.116"), "scatter"),
+    ],
+)
+def test_the_spelling_follows_the_importer(release: Release, form: str) -> None:
+    assert form_for(release) == form

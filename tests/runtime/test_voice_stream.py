@@ -1,0 +1,164 @@
+"""Streams of a whole voice and of every golden vocoder: joined, cancelled, and side by side."""
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME
+from runtime.decode import DecodeState
+from runtime.settings import Settings
+from runtime.stream import Streaming, spoken_chunks
+from runtime.voice import AudioChunk, Voice
+from tests import voices
+from tests.goldens import Case, sovits_models
+
+pytestmark = pytest.mark.golden
+
+TEXT = "The quick fox. "
+LONG = "The quick brown fox jumps over the lazy dog, and so on. "
+SHORT = Streaming(4, 1.0, 4)
+FRAMES = 61
+
+
+@pytest.fixture(scope="module")
+def voice() -> Voice:
+    return voices.voice()
+
+
+@pytest.mark.parametrize("model", sovits_models(), ids=str)
+def test_a_frame_is_heard_in_exactly_the_context_around_it(model: Case) -> None:
+    acoustic = voices.acoustic(model.model)
+    shape = (1, acoustic.latent_width, FRAMES)
+    latent = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    latent[..., FRAMES // 2] = np.nan
+    samples = acoustic.samples(latent, model["t12__ge"]).reshape(FRAMES, SAMPLES_PER_FRAME)
+    (touched,) = np.nonzero(np.isnan(samples).any(1))
+    assert touched[0] == FRAMES // 2 - CONTEXT_FRAMES
+    assert touched[-1] == FRAMES // 2 + CONTEXT_FRAMES
+
+
+@pytest.mark.parametrize("model", sovits_models(), ids=str)
+@pytest.mark.parametrize("speed", [1.0, 1.1, 0.7])
+def test_chunks_join_to_the_vocoder_of_all_frames(model: Case, speed: float) -> None:
+    acoustic, manner = voices.acoustic(model.model), voices.manner(model, speed=speed)
+    tokens = model["codes_60"][0, 0].tolist()
+    for cut in (Streaming(), Streaming(1, 1.0, 1), Streaming(7, 2.0, 20, 6, 0)):
+        chunks = list(spoken_chunks(tokens, acoustic, manner, cut))
+        latent = np.concatenate([chunk.latent for chunk in chunks], -1)
+        joined = np.concatenate([chunk.samples for chunk in chunks])
+        whole = acoustic.samples(latent, manner.style)
+        assert (
+            joined.size
+            == whole.size
+            == acoustic.latent(np.array(tokens), manner).shape[-1] * SAMPLES_PER_FRAME
+        )
+        np.testing.assert_allclose(joined, whole, atol=1e-4)
+        assert [int(token) for chunk in chunks for token in chunk.tokens] == tokens
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_stream_of_one_chunk_is_the_reference_s_decode(count: int) -> None:
+    for model in sovits_models():
+        acoustic, manner = voices.acoustic(model.model), voices.manner(model)
+        tokens = model[f"codes_{count}"][0, 0]
+        (chunk,) = spoken_chunks(tokens.tolist(), acoustic, manner, Streaming())
+        np.testing.assert_allclose(chunk.latent, acoustic.latent(tokens, manner), atol=1e-5)
+
+
+def spoken(chunks: list[AudioChunk]) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and tokens of all chunks."""
+    samples = np.concatenate([chunk.samples for chunk in chunks])
+    return samples, np.concatenate([chunk.tokens for chunk in chunks])
+
+
+@pytest.mark.parametrize("speed", [1.0, 1.3])
+def test_a_streamed_text_has_the_tokens_and_the_length_of_the_whole(
+    voice: Voice, speed: float
+) -> None:
+    request = Settings(lang="en", seed=3, speed=speed, pause_ms=120)
+    text = TEXT * 2
+    chunks = list(voice.stream(text, request))
+    whole = list(voice.sentences(text, request))
+    samples, tokens = spoken(chunks)
+    assert samples.size == voice.synthesize(text, request).samples.size
+    assert tokens.tolist() == spoken(whole)[1].tolist()
+    assert len(chunks) > len(whole) > 1
+    endings = [(chunk.segment, chunk.ending) for chunk in chunks if chunk.ending]
+    assert endings == [(chunk.segment, chunk.ending) for chunk in whole if chunk.ending]
+    assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    pause = 120 * voice.rate // 1000
+    silent = [not chunk.samples[-pause:].any() for chunk in chunks]
+    assert silent == [bool(chunk.ending) or not chunk.tokens.size for chunk in chunks]
+
+
+@pytest.mark.full
+def test_a_text_of_two_thousand_characters_is_streamed(voice: Voice) -> None:
+    text = (LONG * 36)[:2000]
+    samples, tokens = spoken(list(voice.stream(text, lang="en", seed=1, pause_ms=0)))
+    whole = spoken(list(voice.sentences(text, lang="en", seed=1, pause_ms=0)))
+    assert samples.size == whole[0].size
+    assert tokens.tolist() == whole[1].tolist()
+
+
+@pytest.mark.full
+def test_as_many_tokens_as_two_thousand_characters_have_join_too() -> None:
+    model = sovits_models()[0]
+    acoustic, manner = voices.acoustic(model.model), voices.manner(model)
+    tokens = np.random.default_rng(0).integers(0, 1024, 3000).tolist()
+    chunks = list(spoken_chunks(tokens, acoustic, manner, Streaming()))
+    latent = np.concatenate([chunk.latent for chunk in chunks], -1)
+    joined = np.concatenate([chunk.samples for chunk in chunks])
+    assert joined.size == 3000 * 1280
+    np.testing.assert_allclose(joined, acoustic.samples(latent, manner.style), atol=1e-4)
+
+
+def test_settings_of_a_stream_reach_it(voice: Voice) -> None:
+    request = Settings(lang="en", seed=3, streaming=Streaming(2, 1.0, 2, 6))
+    first, second, *_ = voice.stream(TEXT, request)
+    assert first.tokens.size == second.tokens.size == 2
+
+
+def decode_states() -> list[DecodeState]:
+    """Every one that lives."""
+    return [thing for thing in gc.get_objects() if type(thing) is DecodeState]
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 5])
+def test_a_stream_given_up_at_any_chunk_frees_its_decode_state(voice: Voice, chunks: int) -> None:
+    request = Settings(lang="en", seed=5, streaming=SHORT)
+    before = spoken(list(voice.stream(TEXT, request)))[0]
+    states = decode_states()
+    stream = voice.stream(TEXT, request)
+    for _ in range(chunks):
+        next(stream)
+    stream.close()
+    assert spoken(list(voice.stream(TEXT, request)))[0].tobytes() == before.tobytes()
+    after = decode_states()
+    assert [*map(id, after)] == [*map(id, states)], "its state was not there to be used again"
+
+
+def test_a_stream_that_goes_on_keeps_its_decode_state_to_itself(voice: Voice) -> None:
+    request = Settings(lang="en", seed=5, streaming=SHORT)
+    alone = spoken(list(voice.stream(TEXT, request)))[0]
+    outer = voice.stream(TEXT, request)
+    first = next(outer)
+    list(voice.stream(TEXT, request, seed=6))
+    assert spoken([first, *outer])[0].tobytes() == alone.tobytes()
+
+
+def test_ten_streams_side_by_side_equal_their_solo_runs(voice: Voice) -> None:
+    requests = [
+        Settings(lang="en", seed=seed, speed=1 + seed / 10, streaming=Streaming(3 + seed))
+        for seed in range(10)
+    ]
+    texts = [LONG[: 9 + 3 * seed] for seed in range(10)]
+
+    def run(number: int) -> bytes:
+        return spoken(list(voice.stream(texts[number], requests[number])))[0].tobytes()
+
+    alone = [run(number) for number in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(run, range(10))) == alone
+    assert len(set(alone)) == 10

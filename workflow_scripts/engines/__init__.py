@@ -1,0 +1,1 @@
+"""From a graph to an engine: what the importer takes, profiles, building."""

@@ -1,0 +1,158 @@
+"""The decoder as an engine takes it: attention in standard operators, and a cache of fixed length.
+
+The stored graph is the one for ONNX Runtime on a CPU. Its weights and their precision are kept.
+Prefill and step read the whole cache, so the bias is as wide as the cache and hides what is not
+written yet.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+from onnx import helper
+
+from runtime.contract import GRAPHS
+from runtime.errors import GraphError
+from workflow_scripts.checkpoint.sizes import T2SSizes
+from workflow_scripts.engines.importer import Release
+from workflow_scripts.graphs.attention import FORMS, CachedAttention
+from workflow_scripts.graphs.builder import GraphBuilder
+
+FUSED = "GroupQueryAttention"
+FIXED_DIMS = ("C", "K")  # capacity of the cache, and the rows that the bias covers
+BIAS_PLACE = 10
+IR_VERSION = 10
+MADE_HERE = "standard/"
+OUTER = "outer/"  # marks names of the graph around while the spelling is added
+
+
+def form_for(release: Release) -> str:
+    """The best spelling of FORMS that an importer takes."""
+    form = FORMS["scatter"]
+    newest = release.newest_opset >= form.opset and release.takes("TensorScatter")
+    return "scatter" if newest else "scatter_elements"
+
+
+def engine_decoder(model: onnx.ModelProto, max_len: int, form: str) -> onnx.ModelProto:
+    """Spell a decoder for an engine.
+
+    Args:
+        model: `t2s_decoder` of the contract; not changed.
+        max_len: rows of the cache.
+        form: key of FORMS for the attention, where it is the fused operator.
+
+    Returns:
+        The same computation in standard operators. The bias is [1, 1, Q, max_len]; its columns
+        from the live rows on must hide what they stand for.
+
+    Raises:
+        GraphError: the fused operator is used in a way that we don't write.
+    """
+    spelled = onnx.ModelProto()
+    spelled.CopyFrom(model)
+    if any(node.op_type == FUSED for node in model.graph.node):
+        _spell(spelled, form)
+    del spelled.graph.value_info[:]  # dims of the graph as it was
+    for value in (*spelled.graph.input, *spelled.graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in FIXED_DIMS:
+                dim.dim_value = max_len
+    onnx.checker.check_model(spelled)
+    return spelled
+
+
+@dataclass(frozen=True)
+class _Fused:
+    """One node to replace: its layer in the caches, and the marked names around it."""
+
+    node: onnx.NodeProto
+    layer: int
+    packed: str
+    mixed: str
+
+
+def _spell(model: onnx.ModelProto, form: str) -> None:
+    """Replace each fused operator in place."""
+    graph, spelling = model.graph, FORMS[form]
+    replaced = {node.name: _fused(node) for node in graph.node if node.op_type == FUSED}
+    sizes = _sizes(graph, next(iter(replaced.values())).node, len(replaced))
+    hand = GraphBuilder("t2s_decoder", GRAPHS["t2s_decoder"].expanded(sizes.layers), {})
+    spelling.prepare(hand)
+    nodes = hand.parts()[0]
+    for node in graph.node:
+        if node.name not in replaced:
+            nodes.append(node)
+            continue
+        before = len(hand.parts()[0])
+        _attend(hand, replaced[node.name], sizes, form)
+        nodes += hand.parts()[0][before:]
+    _rename_made(hand, graph)
+    kept = _needed(nodes, {value.name for value in graph.output})
+    weights = [*graph.initializer, *hand.parts()[1]]
+    used = {name for node in kept for name in node.input}
+    del graph.node[:]
+    graph.node.extend(kept)
+    stored = [weight for weight in weights if weight.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(stored)
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("", spelling.opset))
+    model.ir_version = max(model.ir_version, IR_VERSION)
+
+
+def _fused(node: onnx.NodeProto) -> _Fused:
+    packed, key, value, past_key, past_value = node.input[:5]
+    written = (past_key.replace("past_", "present_", 1), past_value.replace("past_", "present_", 1))
+    plain = not key and not value and tuple(node.output[1:]) == written
+    if not plain or len(node.input) <= BIAS_PLACE or node.input[BIAS_PLACE] != "bias":
+        raise GraphError(f"{FUSED} '{node.name}' is not spelled as our export does; export again")
+    layer = int(past_key.rpartition(".")[2])
+    return _Fused(node, layer, f"{OUTER}{packed}", f"{OUTER}{node.output[0]}")
+
+
+def _sizes(graph: onnx.GraphProto, node: onnx.NodeProto, layers: int) -> T2SSizes:
+    """Sizes that the spelling asks for; those that it does not are 0."""
+    (cache,) = (value for value in graph.input if value.name == "past_keys.0")
+    heads, head_width = (cache.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
+    attributes: dict[str, Any] = {
+        entry.name: helper.get_attribute_value(entry) for entry in node.attribute
+    }
+    if attributes["num_heads"] != heads or attributes["kv_num_heads"] != heads:
+        raise GraphError(f"{FUSED} '{node.name}': heads differ from the cache's; export again")
+    return T2SSizes(heads * head_width, heads, layers, vocabulary=0, phone_rows=0, max_sec=0)
+
+
+def _attend(hand: GraphBuilder, at: _Fused, sizes: T2SSizes, form: str) -> None:
+    """One layer; the fused operator has a batch dim around it that the spelling has not."""
+    batch = hand.integers(0)
+    packed = hand.add("Squeeze", [at.packed, batch])
+    mixed = FORMS[form].attend(hand, CachedAttention(packed, at.layer), sizes)
+    hand.add("Unsqueeze", [mixed, batch], to=at.mixed)
+
+
+def _rename_made(hand: GraphBuilder, graph: onnx.GraphProto) -> None:
+    """Names made up here begin with a word of their own: the graph may hold equal ones."""
+    borders = {value.name for value in (*graph.input, *graph.output)} | {""}
+
+    def final(name: str) -> str:
+        if name.startswith(OUTER):
+            return name.removeprefix(OUTER)
+        return name if name in borders else f"{MADE_HERE}{name}"
+
+    nodes, weights = hand.parts()
+    for node in nodes:
+        node.name = f"{MADE_HERE}{node.name}"
+        node.input[:] = map(final, node.input)
+        node.output[:] = map(final, node.output)
+    for weight in weights:
+        weight.name = final(weight.name)
+
+
+def _needed(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
+    """Nodes that an output depends on, in their order."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
