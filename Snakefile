@@ -12,6 +12,7 @@ include: "rules/export.smk"
 include: "rules/precision.smk"
 include: "rules/proof.smk"
 include: "rules/release.smk"
+include: "rules/bench.smk"
 
 
 localrules:
@@ -21,6 +22,7 @@ localrules:
     variants,
     parity,
     bundles,
+    benchmark,
 
 
 rule inspect:
@@ -48,6 +50,11 @@ rule parity:
 rule bundles:
     input:
         PLAN.bundle_files,
+
+
+rule benchmark:
+    input:
+        PLAN.bench_files,
 
 
 rule all:

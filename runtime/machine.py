@@ -188,9 +188,7 @@ def _version_of(package: str, installed: Versions) -> str:
 def _versions(installed: Versions) -> dict[str, int | str]:
     packages = ("numpy", "onnxruntime", "sovits-foundry")
     found: dict[str, int | str] = {"python": platform.python_version()}
-    return found | {
-        package: _version_of(package, installed) for package in packages
-    }
+    return found | {package: _version_of(package, installed) for package in packages}
 
 
 def _cpu_name() -> str:

@@ -82,6 +82,21 @@ class Bundle:
 
 
 @dataclass(frozen=True)
+class Bench:
+    """How built voices are timed: new tokens of a sentence, turns, threads of each session."""
+
+    tokens: int
+    rounds: int
+    threads: int
+
+    @property
+    def options(self) -> list[str]:
+        """The words that tell `speed`."""
+        words = {"--tokens": self.tokens, "--rounds": self.rounds, "--threads": self.threads}
+        return [word for option, number in words.items() for word in (option, str(number))]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that the configuration asks for.
 
@@ -92,6 +107,7 @@ class Plan:
         precisions: one bundle each.
         mixed_precision: precision → graph → the other precision that it has in such a bundle.
         bars: precision → metric → bar.
+        bench: how bundles are timed.
     """
 
     voices: tuple[Voice, ...]
@@ -100,6 +116,7 @@ class Plan:
     precisions: tuple[str, ...]
     mixed_precision: Mapping[str, Mapping[str, str]]
     bars: Mapping[str, Mapping[str, float]]
+    bench: Bench
 
     def voice(self, name: str) -> Voice:
         """The voice of that name."""
@@ -228,6 +245,11 @@ class Plan:
         return [f"artifacts/bundles/{bundle}/manifest.json" for bundle in self.bundles]
 
     @property
+    def bench_files(self) -> list[str]:
+        """What timing every bundle beside PyTorch gave; made only when it is asked for."""
+        return [f"artifacts/bench/{bundle}.json" for bundle in self.bundles]
+
+    @property
     def _shared_tables(self) -> list[str]:
         return (
             ["artifacts/tables/shared/roberta/vocabulary.json"] if "roberta" in self.bases else []
@@ -267,6 +289,7 @@ def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
         precisions=tuple(config["precisions"]),
         mixed_precision=config["mixed_precision"],
         bars=config["bars"],
+        bench=Bench(**config["bench"]),
     )
 
 

@@ -82,6 +82,13 @@ from workflow_scripts.stand_in import *
 known, given = arguments()
 write(given["--output"], digest(*(given[f"--{word}"] for word in ("gpt", "sovits", "ssl"))))
 """,
+    "proof/speed.py": """
+from workflow_scripts.stand_in import *
+known, given = arguments()
+work = {word: given[f"--{word}"] for word in ("tokens", "rounds", "threads")}
+made_of = digest(given["--voice"], given["--gpt"], given["--sovits"])
+write(given["--json"], json.dumps(work | {"made_of": made_of}))
+""",
     "proof/chain.py": """
 from workflow_scripts.stand_in import *
 known, given = arguments(many=["named"])

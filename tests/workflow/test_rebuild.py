@@ -130,6 +130,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         edited("config/config.yaml", "audio_snr_db: 40.0", "audio_snr_db: 41.0"),
         {"check_parity": 2, "pack_bundle": 2},
     ),
+    "how bundles are timed": (appended("config/config.yaml", "\nbench: {rounds: 3}\n"), NOTHING),
     "another length": (
         edited("config/config.yaml", "[1000]", "[1000, 500]"),
         {"check_parity": 4, "pack_bundle": 4},
