@@ -260,13 +260,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("source", type=Path, help="ONNX file of the build")
     option(parser, "--graph", required=True, help="its name in the contract")
     option(parser, "--precision", required=True, help="what the file was written at")
-    option(parser, "--max-len", type=int, required=True, help="rows of the KV cache")
+    option(parser, "--max-len", type=int, required=True, help="rows of the KV cache; 0 if none")
     option(parser, "--machine", type=Path, required=True, metavar="JSON", help="record wanted")
+    option(parser, "--machine-id", help="id that the record must have (default: any)")
     option(parser, "--timing-cache", type=Path, metavar="FILE", help="read and written")
     option(parser, "--output", type=Path, required=True, metavar="ENGINE", help="file to write")
     option(parser, "--sidecar", type=Path, required=True, metavar="JSON", help="file to write")
     args = parser.parse_args(argv)
     wanted = MachineRecord.from_json(json.loads(args.machine.read_text("utf-8")))
+    if args.machine_id not in (None, wanted.id):
+        raise EngineMismatch(
+            f"{args.machine}: engine wanted for {args.machine_id}, but the record is of {wanted.id};"
+            " an engine of another machine is built on that machine"
+        )
     library = str(wanted.hard.get("trt_flavour", next(iter(LIBRARIES))))
     here = machine_record(library)
     require_gpu(here, "engine")
