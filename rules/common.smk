@@ -66,6 +66,10 @@ def of_members(pattern):
     return lambda wildcards: [pattern.format(member) for member in members_of(wildcards)]
 
 
+def named(files):
+    return [f"{name}={path}" for name, path in files.items()]
+
+
 def in_json(value):
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
 SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
+SOUNDING = ("prior", "vocoder")
 T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
 PER_LENGTH = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # engines that max_len shapes
 ANY_LENGTH = "any"
@@ -197,6 +198,11 @@ class Plan:
         graphs = [f"{m.graph}=artifacts/graphs/{m}.onnx" for m in members]
         return graphs + [f"{PurePath(path).stem}={path}" for path in self.tables(voice)]
 
+    def sounding_files(self, voice: str, precision: str) -> dict[str, str]:
+        """The graphs that make sound of tokens: name → file."""
+        members = self.members(voice, precision)
+        return {m.graph: f"artifacts/graphs/{m}.onnx" for m in members if m.graph in SOUNDING}
+
     def member_options(self, voice: str, precision: str) -> list[str]:
         """The words that tell `pack` each graph, its precision and its file."""
         return [
@@ -273,11 +279,15 @@ class Plan:
 
     @property
     def parity_files(self) -> list[str]:
-        """Measured distances from PyTorch, of graphs and of chains, and the verdicts."""
+        """Measured distances, of graphs, chains and streams, and the verdicts."""
         graphs = [f"artifacts/parity/graphs/{member}.json" for member in self._all_members]
-        chains = [f"artifacts/parity/chain/{b.voice}/{b.precision}.json" for b in self.bundles]
+        ways = [
+            f"artifacts/parity/{way}/{b.voice}/{b.precision}.json"
+            for way in ("chain", "stream")
+            for b in self.bundles
+        ]
         verdicts = [f"artifacts/parity/verdicts/{bundle}.json" for bundle in self.bundles]
-        return _once(graphs + chains) + verdicts
+        return _once(graphs + ways) + verdicts
 
     @property
     def bundle_files(self) -> list[str]:
