@@ -10,8 +10,10 @@ include: "rules/common.smk"
 include: "rules/inspect.smk"
 include: "rules/export.smk"
 include: "rules/precision.smk"
+include: "rules/engines.smk"
 include: "rules/proof.smk"
 include: "rules/release.smk"
+include: "rules/bench.smk"
 
 
 localrules:
@@ -19,8 +21,10 @@ localrules:
     inspect,
     graphs,
     variants,
+    engines,
     parity,
     bundles,
+    benchmark,
 
 
 rule inspect:
@@ -40,6 +44,11 @@ rule variants:
         PLAN.variant_files,
 
 
+rule engines:
+    input:
+        all_engines,
+
+
 rule parity:
     input:
         PLAN.parity_files,
@@ -48,6 +57,11 @@ rule parity:
 rule bundles:
     input:
         PLAN.bundle_files,
+
+
+rule benchmark:
+    input:
+        PLAN.bench_files,
 
 
 rule all:

@@ -26,6 +26,7 @@ BANK_FRAME = 400
 BANK_HOP = 160
 BANK_FFT = 512
 EPSILON = 1.1920929e-07
+QUIETEST = 1e-2  # of a mel band, where a full-scale tone has some hundreds: below, nobody hears it
 
 
 def normalised_32k(audio: Audio) -> Samples:
@@ -132,6 +133,18 @@ def filter_bank(samples: Samples) -> Float32:
     spectrum = np.fft.rfft((frames - 0.97 * before) * hann**0.85, BANK_FFT)[:, :-1]
     energy = (spectrum.real**2 + spectrum.imag**2) @ mel_filters().T
     return np.log(np.maximum(energy, EPSILON)).astype(np.float32)
+
+
+def log_mel_db(samples: Samples) -> NDArray[np.float64]:
+    """What distances between sounds are taken of: log-mel spectrum, float64 [80, frames], in dB.
+
+    Args:
+        samples: float32 [S] at 32 kHz; short ones get zeros behind.
+    """
+    padded = np.pad(samples, (0, max(0, FFT - samples.size)))
+    magnitudes = spectrogram(padded, FFT // 2)[0]
+    bands = mel_filters(MEL_BINS, OUTPUT_HZ, FFT) @ magnitudes
+    return np.asarray(20 * np.log10(np.maximum(bands, QUIETEST)))
 
 
 def mel_filters(

@@ -9,10 +9,12 @@ from typing import cast
 import numpy as np
 
 from runtime.acoustic import Acoustic
-from runtime.backends import BACKENDS, GraphRunner, Threads
+from runtime.backends import GraphRunner, Threads, backend_for
 from runtime.backends.cpu import CpuGraph
 from runtime.cache import CacheShape
+from runtime.choices import Choice
 from runtime.decode import Decoder, StepTables
+from runtime.manifest import STEP_TABLES, Manifest
 from runtime.reference import ReferenceEncoder, ReferenceGraphs
 
 POSITIONS = 4000  # rows of the reference's sine table
@@ -25,21 +27,45 @@ class VoiceGraphs:
     Attributes:
         files: name in the contract to ONNX file.
         tables: `t2s_tables.npz` of the voice.
-        backend: a name of BACKENDS.
+        backends: graph to the name of its back end; `default` for those that are not in it.
+        default: a name of BACKENDS.
         threads: of each session.
+        compiled: folder for what back ends compile; None keeps nothing.
     """
 
     files: Mapping[str, Path]
     tables: Path
-    backend: str = "cpu"
+    backends: Mapping[str, str] = field(default_factory=dict)
+    default: str = "cpu"
     threads: Threads = field(default_factory=Threads)
+    compiled: Path | None = None
+
+    @classmethod
+    def of_bundle(
+        cls,
+        folder: Path,
+        manifest: Manifest,
+        choice: Choice,
+        threads: int = 0,
+        compiled: Path | None = None,
+    ) -> "VoiceGraphs":
+        """The graphs of a bundle on the back ends that were chosen."""
+        files = {name: folder / member.file for name, member in manifest.graphs.items()}
+        tables = folder / STEP_TABLES
+        return cls(files, tables, choice.backends, threads=Threads(threads), compiled=compiled)
 
     def __contains__(self, graph: str) -> bool:
         return graph in self.files
 
     def open(self, graph: str) -> GraphRunner:
-        """Load one graph."""
-        return BACKENDS[self.backend].open_graph(self.files[graph], self.threads)
+        """Load one graph on its back end.
+
+        Raises:
+            SettingError: the back end is not for this graph.
+            BackendMissing: it is not there, or would compute otherwise than it says.
+        """
+        backend = backend_for(graph, self.backends.get(graph, self.default))
+        return backend.open_graph(self.files[graph], self.threads, self.compiled)
 
     def opener(self, graph: str) -> Callable[[], GraphRunner]:
         """Load it when it is first needed."""

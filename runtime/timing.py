@@ -72,16 +72,16 @@ def interleaved(ways: Mapping[str, Work], rounds: int, warmup: int = 2) -> Timed
     return Timed({name: np.array(seconds) for name, seconds in taken.items()})
 
 
-def memory_bandwidth(threads: int, rounds: int = 9) -> float:
+def memory_bandwidth(threads: int, rounds: int = 9, buffer_bytes: int = BUFFER_BYTES) -> float:
     """Bytes per second that this process can read: buffers far over any cache, summed in threads.
 
     Reading is what a decode step does with its weights, so this is its ceiling.
     """
-    buffers = [np.ones(BUFFER_BYTES // 8 // threads, np.float64) for _ in range(threads)]
+    buffers = [np.ones(buffer_bytes // 8 // threads, np.float64) for _ in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
 
         def read_all() -> None:
             list(pool.map(np.sum, buffers))  # numpy lets go of the lock while it sums
 
         seconds = interleaved({"read": read_all}, rounds).seconds["read"]
-    return BUFFER_BYTES / float(seconds.min())
+    return buffer_bytes / float(seconds.min())

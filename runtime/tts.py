@@ -13,7 +13,7 @@ import numpy as np
 
 from runtime import audio as sound
 from runtime.audio import Audio
-from runtime.backends import BACKENDS, choose
+from runtime.backends import BACKENDS
 from runtime.cli import option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
@@ -43,9 +43,15 @@ def main(argv: list[str] | None = None) -> None:
     _check_output(args)
     text = _text(args)
     settings = _settings(args)
-    name, reason = choose(args.provider)
-    voice = Voice.load(args.voice, provider=name, threads=args.threads, verify=args.verify)
-    logging.info("provider: %s (%s)", name, reason)
+    voice = Voice.load(
+        args.voice,
+        provider=args.provider,
+        threads=args.threads,
+        verify=args.verify,
+        measured=args.measured,
+        keep_compiled=args.keep_compiled,
+    )
+    logging.info("provider: %s", voice.provider)
     if args.dump_phones:
         sys.stdout.write(
             json.dumps(as_json(*voice.read(text, settings)), ensure_ascii=False) + "\n"
@@ -198,8 +204,27 @@ def _add_streaming(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
-    providers = ["auto", *BACKENDS]
-    option(group, "--provider", choices=providers, default="auto", help="what runs the graphs")
+    option(
+        group,
+        "--provider",
+        default="auto",
+        metavar="NAME",
+        help=f"what runs the graphs: auto, {', '.join(BACKENDS)}, or by graph, as"
+        " vocoder=openvino,prior=cpu (default: auto, as measured on this machine)",
+    )
+    option(
+        group,
+        "--measured",
+        type=Path,
+        metavar="FILE",
+        help="what python -m runtime.tune has written, for auto (default: this machine's file)",
+    )
+    option(
+        group,
+        "--keep-compiled",
+        action="store_true",
+        help="keep compiled graphs in the user's cache folder, to load quickly",
+    )
     option(
         group,
         "--threads",

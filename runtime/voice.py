@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime import noise
+from runtime import noise, tuned
 from runtime.acoustic import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.audio import Audio
-from runtime.backends import Threads, choose
+from runtime.choices import Choice, choose
 from runtime.decode import Ending, Limits, Prompt, sampled
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
@@ -92,12 +92,18 @@ class Voice:
 
     Attributes:
         manifest: what the bundle says of itself.
-        provider: the back end in use and why it was chosen.
+        provider: the back ends in use and why they were chosen; None if graphs came from outside.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, graphs: VoiceGraphs) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        graphs: VoiceGraphs,
+        provider: Choice | None = None,
+    ) -> None:
         self.manifest = manifest
-        self.provider = graphs.backend
+        self.provider = provider
         self.rate = manifest.acoustic.sampling_rate_hz
         self._folder = folder
         self._decoder = graphs.decoder()
@@ -116,26 +122,30 @@ class Voice:
         provider: str = "auto",
         threads: int = 0,
         verify: Literal["full", "size"] = "full",
+        measured: Path | None = None,
+        keep_compiled: bool = False,
     ) -> "Voice":
         """Load a bundle.
 
         Args:
             folder: the bundle.
-            provider: `auto` or a name of BACKENDS.
+            provider: `auto`, a name of BACKENDS, or graphs with theirs; see `choices.choose`.
             threads: of each session; 0 takes all cores.
             verify: `full` compares every byte with the manifest, `size` only sizes.
+            measured: what `auto` goes by; None for this machine's file.
+            keep_compiled: keep what back ends compile in the user's cache, to load quickly.
 
         Raises:
             BundleError: incomplete, altered, or newer than this runtime.
-            SettingError, BackendMissing: the provider.
+            SettingError, BackendMissing, MachineError: the provider.
         """
         folder = Path(folder)
         manifest = manifests.load(folder)
+        choice = choose(provider, manifest, measured)
         manifests.verify(folder, manifest, verify)
-        backend, _ = choose(provider)
-        files = {name: folder / member.file for name, member in manifest.graphs.items()}
-        tables = folder / manifests.STEP_TABLES
-        return cls(folder, manifest, VoiceGraphs(files, tables, backend, Threads(threads)))
+        compiled = tuned.user_folder() / "compiled" if keep_compiled else None
+        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, compiled)
+        return cls(folder, manifest, graphs, choice)
 
     def synthesize(self, text: str, settings: Settings | None = None, **changes: Any) -> Audio:
         """Speak a text of any length.

@@ -1,4 +1,4 @@
-"""What can run a graph on this machine, in the order in which `auto` asks."""
+"""What can run a graph on this machine, and which graphs each back end may take."""
 
 import importlib
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from runtime.errors import BackendMissing, SettingError
+from runtime.contract import GRAPHS
+from runtime.errors import SettingError
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -47,41 +48,56 @@ class Backend:
     Attributes:
         module: has `missing() -> str | None` and `open_graph(path, threads) -> GraphRunner`.
         note: what it is, for help and docs.
+        takes: graphs that it may run; the others stay on `cpu`.
+        compiles: whether `open_graph` takes a folder for compiled graphs as its third argument.
     """
 
     module: str
     note: str
+    takes: frozenset[str] = frozenset(GRAPHS)
+    compiles: bool = False
 
     def missing(self) -> str | None:
         """Why it can't be used here, or None."""
         reason: str | None = importlib.import_module(self.module).missing()
         return reason
 
-    def open_graph(self, path: Path, threads: Threads) -> GraphRunner:
-        """Load one ONNX file."""
-        runner: GraphRunner = importlib.import_module(self.module).open_graph(path, threads)
+    def open_graph(self, path: Path, threads: Threads, compiled: Path | None = None) -> GraphRunner:
+        """Load one ONNX file; what is compiled is kept in `compiled`, if there is such a folder."""
+        module = importlib.import_module(self.module)
+        kept = (compiled,) if self.compiles else ()
+        runner: GraphRunner = module.open_graph(path, threads, *kept)
         return runner
 
 
+# the decoder's cache is written in place, which only the form for ONNX Runtime does
+BESIDE_T2S = frozenset(GRAPHS) - {"t2s_embed", "t2s_decoder"}
+
 BACKENDS: dict[str, Backend] = {
     "cpu": Backend("runtime.backends.cpu", "ONNX Runtime on the CPU, always there"),
+    "openvino": Backend(
+        "runtime.backends.openvino",
+        "OpenVINO on the CPU, float32",
+        takes=BESIDE_T2S,
+        compiles=True,
+    ),
+    "openvino_bf16": Backend(
+        "runtime.backends.openvino_bf16",
+        "OpenVINO on a CPU with bfloat16 arithmetic: fast and less exact",
+        takes=BESIDE_T2S,
+        compiles=True,
+    ),
 }
 
 
-def choose(wanted: str) -> tuple[str, str]:
-    """The back end for a request and the reason, as said to the user.
+def backend_for(graph: str, name: str) -> Backend:
+    """The row of a back end that may take a graph.
 
     Raises:
-        SettingError: no back end of that name.
-        BackendMissing: it is not installed here.
+        SettingError: it may not.
     """
-    if wanted == "auto":
-        for name, backend in BACKENDS.items():
-            if backend.missing() is None:
-                return name, f"first of {', '.join(BACKENDS)} that is installed"
-    if wanted not in BACKENDS:
-        raise SettingError(f"provider: {wanted!r} is not one of auto, {', '.join(BACKENDS)}")
-    reason = BACKENDS[wanted].missing()
-    if reason:
-        raise BackendMissing(f"provider {wanted}: {reason}")
-    return wanted, "asked for"
+    backend = BACKENDS[name]
+    if graph not in backend.takes:
+        able = [other for other, row in BACKENDS.items() if graph in row.takes]
+        raise SettingError(f"provider {graph}={name}: not for this graph; use {', '.join(able)}")
+    return backend

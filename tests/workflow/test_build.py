@@ -1,5 +1,6 @@
 """The embedded configuration, built for real from tiny checkpoints: nothing stands in here."""
 
+import json
 import os
 import re
 import shlex
@@ -49,7 +50,7 @@ def test_every_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
             manifest.verify(bundle, found)
             assert (found.voice, found.family, found.precision) == (voice, family, precision)
             assert found.parity["chain"]
-            assert set(found.parity) == {*found.graphs, "chain"}
+            assert set(found.parity) == {*found.graphs, "chain", "stream"}
 
 
 def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:
@@ -66,6 +67,15 @@ def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert soundfile.info(folder / "hello.wav").samplerate == 32000
+
+
+def test_a_bundle_is_timed_beside_pytorch(folder: Path, told: str) -> None:
+    report = f"artifacts/bench/{CHINESE}/1000/fp16.json"
+    work = "bench={tokens: 26, rounds: 1, threads: 1}"
+    build(folder, *HERE, report, "--config", work)
+    rivals = json.loads((folder / report).read_text("utf-8"))["rivals"]
+    assert next(iter(rivals)) == f"artifacts/bundles/{CHINESE}/1000/fp16 on auto"
+    assert [found["rtf"] > 0 for found in rivals.values()] == [True, True]
 
 
 def test_a_second_run_does_nothing(folder: Path, told: str) -> None:
@@ -92,6 +102,7 @@ def test_new_content_rebuilds_exactly_what_depends_on_it(changed: Path) -> None:
         "reduce_precision": 3,
         "measure_parity": 7,
         "measure_chain": 2,
+        "measure_stream": 2,
         "check_parity": 2,
         "pack_bundle": 2,
     }

@@ -54,6 +54,14 @@ FAULTS: dict[str, tuple[Change, str]] = {
         "precisions: ['fp32', 'fp32'] has non-unique elements",
     ),
     "no precision": (put("precisions", []), "precisions: [] should be non-empty"),
+    "too few tokens to time": (
+        put("bench", {"tokens": 5}),
+        "bench.tokens: 5 is less than the minimum of 26",
+    ),
+    "misspelt key of timing": (
+        put("bench", {"round": 5}),
+        "bench: unknown key 'round'; did you mean 'rounds'?",
+    ),
     "length": (put("max_len", [8]), "max_len[0]: 8 is less than the minimum of 32"),
     "length as word": (put("max_len", ["many"]), "max_len[0]: 'many' is not of type 'integer'"),
     "name with slash": (

@@ -32,6 +32,7 @@ def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
         "precisions": ["fp32", "fp16"],
         "mixed_precision": {},
         "bars": {"fp32": {"audio_snr_db": 60.0}, "fp16": {"audio_snr_db": 40.0}},
+        "bench": {"tokens": 100, "rounds": 15, "threads": 2},
     }
     return planned(config | changes, facts)
 
@@ -118,6 +119,12 @@ def test_options_for_scripts_name_every_source_member_and_table() -> None:
     ]
     named = dict(item.split("=", 1) for item in plan.named_files("pro", "fp16"))
     assert set(named) == {*GRAPHS, "t2s_tables", "vocabulary"}
+
+
+def test_every_bundle_is_timed_as_the_configuration_says() -> None:
+    plan = plan_of({"plain": PLAIN}, bench={"tokens": 30, "rounds": 3, "threads": 1})
+    assert plan.bench_files == [f"artifacts/bench/plain/1000/{p}.json" for p in ("fp32", "fp16")]
+    assert plan.bench.options == ["--tokens", "30", "--rounds", "3", "--threads", "1"]
 
 
 @pytest.mark.parametrize("changed", ["voices", "lengths", "precisions"])

@@ -12,9 +12,9 @@ ORDER = (
     "log",
     "benchmark",
     "wildcard_constraints",
+    "conda",
     "threads",
     "resources",
-    "conda",
     "params",
     "shell",
 )

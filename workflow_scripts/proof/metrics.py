@@ -16,8 +16,6 @@ from workflow_scripts.variants.distance import TINY, relative_rms
 Array = NDArray[Any]
 
 SNR_OF_EQUALS_DB = 200.0  # of equal arrays: a number that JSON has
-QUIETEST = 1e-2  # of a mel band, where a full-scale tone has some hundreds: below, nobody hears it
-LOG_MEL_BINS = 80
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,11 @@ def log_mel_distance(found: Array, wanted: Array) -> float:
     return float(np.mean(np.abs(_log_mel_db(found) - _log_mel_db(wanted))))
 
 
+def lost_samples(found: Array, wanted: Array) -> float:
+    """How many samples there are too few, or too many."""
+    return float(abs(wanted.size - found.size))
+
+
 def _difference(found: Array, wanted: Array) -> NDArray[np.float64]:
     return np.asarray(found, np.float64) - np.asarray(wanted, np.float64)
 
@@ -113,18 +116,15 @@ def _log_softmax(logits: Array) -> NDArray[np.float64]:
 
 
 def _log_mel_db(audio: Array) -> NDArray[np.float64]:
-    """Log-mel spectrum of one mono signal, float64 [80, frames]; short ones get zeros behind."""
+    """Log-mel spectrum of one mono signal, float64 [80, frames]."""
     from runtime import features  # heavy, and the workflow reads this table when it is parsed
 
-    samples = np.asarray(audio, np.float32).reshape(-1)
-    samples = np.pad(samples, (0, max(0, features.FFT - samples.size)))
-    magnitudes = features.spectrogram(samples, features.FFT // 2)[0]
-    bands = features.mel_filters(LOG_MEL_BINS, features.OUTPUT_HZ, features.FFT) @ magnitudes
-    return np.asarray(20 * np.log10(np.maximum(bands, QUIETEST)))
+    return features.log_mel_db(np.asarray(audio, np.float32).reshape(-1))
 
 
 LOGITS = frozenset({"logits"})
 AUDIO = frozenset({"audio"})
+STREAM = frozenset({"stream"})  # of chunks, which no single graph puts out
 
 METRICS: dict[str, Metric] = {
     "max_abs": Metric(max_abs, "", "lower", "largest absolute difference"),
@@ -140,5 +140,11 @@ METRICS: dict[str, Metric] = {
     ),
     "log_mel_distance": Metric(
         log_mel_distance, "dB", "lower", "mean difference of log-mel spectra", AUDIO
+    ),
+    "seam_error": Metric(
+        max_abs, "", "lower", "largest difference of joined chunks from one vocoder call", STREAM
+    ),
+    "lost_samples": Metric(
+        lost_samples, "samples", "lower", "difference in length from the whole decode", STREAM
     ),
 }  # fmt: skip

@@ -1,0 +1,28 @@
+rule time_bundle:
+    input:
+        manifest="artifacts/bundles/{voice}/{max_len}/{precision}/manifest.json",
+        gpt=ancient(lambda w: voice_of(w).gpt),
+        sovits=ancient(lambda w: voice_of(w).sovits),
+    output:
+        report(
+            "artifacts/bench/{voice}/{max_len}/{precision}.json",
+            category="Speed",
+            labels={"voice": "{voice}", "rows": "{max_len}", "precision": "{precision}"},
+        ),
+    log:
+        "artifacts/logs/bench/{voice}/{max_len}/{precision}.log",
+    benchmark:
+        "artifacts/benchmarks/bench/{voice}/{max_len}/{precision}.tsv"
+    conda:
+        "../environment.yml"
+    threads: 256
+    params:
+        code=digests.of_code("workflow_scripts.proof.speed"),
+        tools=digests.of_tools("torch", "onnxruntime", "openvino", "numpy"),
+        gpt=lambda w: SOURCES.of(voice_of(w).gpt),
+        sovits=lambda w: SOURCES.of(voice_of(w).sovits),
+        bundle="artifacts/bundles/{voice}/{max_len}/{precision}",
+        work=PLAN.bench.options,
+    shell:
+        "python -m workflow_scripts.proof.speed --voice {params.bundle:q} {params.work:q}"
+        " --gpt {input.gpt:q} --sovits {input.sovits:q} --json {output:q} > {log:q} 2>&1"

@@ -1,0 +1,131 @@
+"""The benchmark's work and its report; no claim about this machine's speed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime import bench, fresh, processor
+from runtime.bench import Job
+from runtime.errors import MachineError, SettingError
+from runtime.graphs import VoiceGraphs
+from runtime.timing import Timed
+from runtime.workload import (
+    FIRST_FRAMES,
+    FIRST_SOUND,
+    FIRST_TOKENS,
+    PARTS,
+    ROWS,
+    TOTAL,
+    Replay,
+    Speaker,
+)
+from tests.tiny_voice import source, tiny_bundle
+from workflow_scripts.proof import pytorch, speed
+
+JOB = Job(tokens=30, rounds=1, threads=1, buffer_bytes=1 << 20)
+
+
+@pytest.fixture(scope="module")
+def speaker() -> Speaker:
+    folder = tiny_bundle()
+    names = ("t2s_embed", "t2s_decoder", "prior", "vocoder")
+    files = {name: folder / f"{name}.onnx" for name in names}
+    return Speaker(VoiceGraphs(files, folder / "t2s_tables.npz"), Replay.of(30))
+
+
+@pytest.mark.golden
+def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) -> None:
+    assert list(speaker.decode(30)) == Replay.of(30).tokens.tolist()
+    assert speaker.total().size == 30 * 1280
+    assert speaker.first_sound().size == FIRST_FRAMES * 640
+
+
+@pytest.mark.golden
+def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
+    reference = pytorch.load(source("t2s"), source("sovits"), 30)
+    ours, theirs = speaker.rival(), reference.rival()
+    assert set(ours.parts) == set(theirs.parts) == {*PARTS, TOTAL, FIRST_SOUND}
+    assert set(ours.steps) == set(theirs.steps) == set(ROWS)
+    assert reference.decode(30).tolist() == list(speaker.decode(30))
+    assert reference.first_sound().shape == (1, speaker.first_sound().size)
+    assert reference.total().shape == (1, speaker.total().shape[-1])
+    for rival in (ours, theirs):
+        for work in [*rival.steps.values(), *rival.parts.values()]:
+            work()
+
+
+def test_parts_that_do_not_add_up_to_the_total_are_told() -> None:
+    # 5 parts of 1 s each in every round, against a total of 5 s and of 8 s
+    for total, add_up in ((5.0, True), (8.0, False)):
+        found = {"a": {}}
+        timed = {part: Timed({"a": np.full(3, 1.0)}) for part in (*PARTS, FIRST_SOUND)}
+        timed[TOTAL] = Timed({"a": np.full(3, total)})
+        bench.add_parts(found, timed, JOB)
+        assert found["a"]["parts_add_up"] is add_up
+        assert found["a"]["parts_of_total"]["median"] == 5 / total
+        assert found["a"]["rtf"] == total / (30 / 25)
+
+
+@pytest.mark.golden
+def test_the_report_holds_the_whole_list_in_json_and_for_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = tiny_bundle(), tmp_path / "report.json"
+    checkpoints = ["--gpt", str(source("t2s")), "--sovits", str(source("sovits"))]
+    size = ["--tokens", "26", "--rounds", "1", "--threads", "1"]
+    speed.main(["-m", str(folder), "--provider", "cpu", *size, *checkpoints, "--json", str(output)])
+    report = json.loads(output.read_text("utf-8"))
+    assert report["busy"] in (True, False)
+    assert report["work"]["tokens"] == 26
+    assert list(report["rivals"]) == [f"{folder} on cpu", speed.RIVAL]
+    assert report["baseline"] == speed.RIVAL
+    for found in report["rivals"].values():
+        assert set(found["step_ms"]) == {f"{rows}" for rows in ROWS}
+        assert set(found["parts_ms"]) == set(PARTS)
+        assert found["fresh"]["ttfa_cold_s"] > found["fresh"]["load_s"] > 0
+        assert found["disk_bytes"] > 0
+        for name in ("rtf", "tokens_per_s", "sampler_ms_per_token", "parts_add_up"):
+            assert name in found
+    ours = report["rivals"][f"{folder} on cpu"]
+    assert ours["step_ms"]["200"]["share_of_ceiling"] > 0
+    assert ours["backends"]["vocoder"] == "cpu"
+    out = capsys.readouterr().out
+    for word in ("step at 900 rows", "prefill", "vocoder", "total", "ttfa_warm", "rtf", "disk"):
+        assert word in out
+
+
+def test_a_busy_machine_is_marked() -> None:
+    assert [processor.is_busy(load) for load in (0.0, 0.5, 0.51, None)] == [
+        False,
+        False,
+        True,
+        None,
+    ]
+    report = {
+        "machine": {"processor": "Z80"},
+        "work": {"threads": 1, "phones": 1, "prompt_tokens": 1, "tokens": 26, "rounds": 1},
+        "bandwidth_gb_per_s": 1.0,
+        "baseline": "a",
+        "load_average": 3.0,
+        "busy": True,
+        "rivals": {},
+    }
+    assert "BUSY (load 3.0)" in bench.table(report)
+    assert "BUSY" not in bench.table(report | {"busy": False})
+
+
+@pytest.mark.golden
+def test_work_that_does_not_fit_is_refused() -> None:
+    for wrong in ({"tokens": FIRST_TOKENS - 1}, {"rounds": 0}, {"threads": 0}):
+        with pytest.raises(SettingError, match=f"--{next(iter(wrong))}: .* is below"):
+            Job(**wrong)
+    with pytest.raises(SettingError, match="--tokens: 900 and the prompt are 1110 rows"):
+        bench.entrant(tiny_bundle(), "cpu", Job(tokens=900), 1e9)
+
+
+def test_a_fresh_process_that_fails_is_told_with_its_last_line(tmp_path: Path) -> None:
+    command = fresh.command(tmp_path / "nowhere", "cpu", 1)
+    with pytest.raises(MachineError, match=r"exit 3: error: .*nowhere: no bundle here"):
+        fresh.measured(command)
