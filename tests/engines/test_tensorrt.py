@@ -87,7 +87,11 @@ def deaf_config(self: Any) -> Any:
 
 
 REFUSALS: dict[str, tuple[type[FoundryError], str, dict[str, Any]]] = {
-    "no network": (EngineBuildError, "create_network gave nothing", {"Builder__create_network": None}),
+    "no network": (
+        EngineBuildError,
+        "create_network gave nothing",
+        {"Builder__create_network": None},
+    ),
     "no config": (
         EngineBuildError,
         "create_builder_config gave nothing",

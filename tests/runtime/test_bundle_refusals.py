@@ -81,7 +81,7 @@ def test_a_graph_that_is_none_is_refused_though_the_manifest_lists_it(bundle: Pa
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"provider": "warp"}, "provider: 'warp' is not one of auto, cpu"), ({"threads": -1}, "thr")],
+    [({"provider": "warp"}, "provider: 'warp' is none of the back ends"), ({"threads": -1}, "thr")],
 )
 def test_what_a_voice_is_loaded_with_is_checked(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingError, match=f"^{words}"):

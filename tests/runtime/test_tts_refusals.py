@@ -14,7 +14,7 @@ from tests.runtime.command import PHONES, Done, call
 
 ROOT = Path(__file__).parents[2]
 SPOKEN = ("--phones", PHONES)
-FAST = ("--verify", "size", "--threads", "1", "--seed", "7")
+FAST = ("--verify", "size", "--threads", "1", "--seed", "7", "--provider", "cpu")
 
 
 def refused(*options: str | Path, stdin: bytes = b"", bundle: Path | None = None) -> Done:
@@ -42,6 +42,7 @@ def refused(*options: str | Path, stdin: bytes = b"", bundle: Path | None = None
         ((*SPOKEN, "--ref-audio", "none.wav"), 4, "none.wav: No such file or directory; give a"),
         ((*SPOKEN, "--ref-text", "Hi."), 2, "--ref-text, --ref-lang: they go with --ref-audio"),
         ((*SPOKEN, "--ref-lang", "en"), 2, "--ref-text, --ref-lang: they go with --ref-audio"),
+        ((*SPOKEN, "--provider", "warp"), 2, "provider: 'warp' is none of the back ends; use one"),
         (("--lexicon", "words.txt", "Hi"), 2, "--lexicon words.txt: not LANG=FILE; for instance"),
         (("--lexicon", "en=none.txt", "Hi"), 2, "lexicon none.txt: No such file or directory"),
     ],
