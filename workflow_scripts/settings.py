@@ -204,13 +204,15 @@ def _faults_of_targets(config: Config) -> Iterator[str]:
         where = f"targets[{index}]"
         first = seen.setdefault(target["name"].casefold(), index)
         if first != index:
-            yield f"{where}.name: {target['name']!r} is taken by targets[{first}] (case doesn't count)"
-        for place, precision in enumerate(target.get("precisions", [])):
+            taken = f"taken by targets[{first}] (case doesn't count)"
+            yield f"{where}.name: {target['name']!r} is {taken}"
+        for number, precision in enumerate(target.get("precisions", [])):
+            place = f"{where}.precisions[{number}]"
             if precision not in config["precisions"]:
-                yield f"{where}.precisions[{place}]: {precision!r} is not built; add it to precisions"
+                yield f"{place}: {precision!r} is not built; add it to precisions"
             elif not _engines(precision):
                 yield (
-                    f"{where}.precisions[{place}]: {precision!r} can't become engines: the importer"
+                    f"{place}: {precision!r} can't become engines: the importer"
                     " does not know its operator; leave it out"
                 )
         for precision in target.get("precisions", [*filter(_engines, config["precisions"])]):

@@ -55,7 +55,9 @@ def test_required_engines_fail_there_with_one_line(folder: Path) -> None:
     assert run.returncode == 1
     lines = re.findall(r"^error: .*$", run.stdout + run.stderr, re.M)
     assert len(lines) == 1
-    assert lines[0].startswith("error: engines: require: no NVIDIA driver; run it on a machine with")
+    assert lines[0].startswith(
+        "error: engines: require: no NVIDIA driver; run it on a machine with"
+    )
 
 
 def test_what_a_change_concerns_is_built_anew_and_nothing_else(folder: Path) -> None:
@@ -96,7 +98,9 @@ def test_engines_that_no_length_shapes_are_built_once_for_all_lengths(folder: Pa
 def pending_engines(folder: Path, *args: str) -> set[str]:
     build(folder, "artifacts/machines/local.json", *args)
     told = build(folder, "engines", *args, "-n")
-    return set(re.findall(r"artifacts/engines/\S+?\.engine|(?<= )artifacts/engines/.*?\.engine", told))
+    return set(
+        re.findall(r"artifacts/engines/\S+?\.engine|(?<= )artifacts/engines/.*?\.engine", told)
+    )
 
 
 def test_another_machine_changes_no_record_of_a_remote_target(folder: Path) -> None:
