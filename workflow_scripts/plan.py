@@ -163,7 +163,7 @@ class Plan:
             f"/{m.graph}"
             for bundle in self.bundles
             if bundle.precision in wanted
-            for m in self.members(bundle)
+            for m in self.members(bundle.voice, bundle.precision)
         )
         folder = f"artifacts/engines/{name}/{machine}"
         return [f"{folder}/{engine}.{end}" for engine in engines for end in ("engine", "json")]

@@ -71,9 +71,7 @@ def job() -> Job:
 
 
 @pytest.mark.golden
-def test_engine_and_sidecar_appear_together_and_say_what_they_are(
-    job: Job, tmp_path: Path
-) -> None:
+def test_engine_and_sidecar_appear_together_and_say_what_they_are(job: Job, tmp_path: Path) -> None:
     found = sidecar(tmp_path, job)
     assert (tmp_path / "v.engine").read_bytes() == b"plan"
     assert found["engine"]["bytes"] == len(b"plan")
@@ -107,9 +105,7 @@ def test_the_key_follows_content_options_and_machine_and_nothing_else(
 
 
 @pytest.mark.golden
-def test_a_build_that_fails_leaves_the_old_files_and_nothing_else(
-    job: Job, tmp_path: Path
-) -> None:
+def test_a_build_that_fails_leaves_the_old_files_and_nothing_else(job: Job, tmp_path: Path) -> None:
     sidecar(tmp_path, job)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     failing = library(job.source, **{"Builder.build_serialized_network": None})
@@ -143,7 +139,11 @@ def test_a_cache_written_by_another_process_meanwhile_harms_nothing(
     trt = library(job.source, **{"Builder.build_serialized_network": meanwhile})
     build_file(job, trt, HERE, to)
     assert (tmp_path / "timing.cache").read_bytes() == b"plan"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["timing.cache", "v.engine", "v.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "timing.cache",
+        "v.engine",
+        "v.json",
+    ]
 
 
 @pytest.mark.golden

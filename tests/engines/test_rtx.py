@@ -21,7 +21,9 @@ from workflow_scripts.engines.importer import Release
 from workflow_scripts.engines.tensorrt import Options, Request
 
 pytestmark = pytest.mark.rtx
-UNVERIFIED = "unverified: that TensorRT-RTX imports and builds the graphs (pip install tensorrt-rtx)"
+UNVERIFIED = (
+    "unverified: that TensorRT-RTX imports and builds the graphs (pip install tensorrt-rtx)"
+)
 SLOW = ("speaker", "speaker")  # 48 s on two cores
 QUICK = Options(optimization_level=0)
 

@@ -1,4 +1,4 @@
-"""The builder against the recorded surfaces of TensorRT 10, 11 and RTX: calls, and every refusal."""
+"""The builder against the recorded surfaces of TensorRT 10, 11 and RTX: calls and refusals."""
 
 import ast
 from dataclasses import replace
@@ -87,7 +87,11 @@ def deaf_config(self: Any) -> Any:
 
 
 REFUSALS: dict[str, tuple[type[FoundryError], str, dict[str, Any]]] = {
-    "no network": (EngineBuildError, "create_network gave nothing", {"Builder__create_network": None}),
+    "no network": (
+        EngineBuildError,
+        "create_network gave nothing",
+        {"Builder__create_network": None},
+    ),
     "no config": (
         EngineBuildError,
         "create_builder_config gave nothing",
