@@ -197,6 +197,16 @@ def _engines(precision: str) -> bool:
     return PRECISIONS[precision].engines
 
 
+def _faults_of_precisions(config: Config, wanted: list[str], where: str) -> Iterator[str]:
+    """Precisions of a target that are not built, or can't become engines."""
+    for place, precision in enumerate(wanted):
+        named = f"{where}.precisions[{place}]: {precision!r}"
+        if precision not in config["precisions"]:
+            yield f"{named} is not built; add it to precisions"
+        elif not _engines(precision):
+            yield f"{named} can't become engines: no importer for its operator; leave it out"
+
+
 def _faults_of_targets(config: Config) -> Iterator[str]:
     """Names that are taken, and precisions that are not built or can't become engines."""
     seen: dict[str, int] = {}
@@ -204,17 +214,9 @@ def _faults_of_targets(config: Config) -> Iterator[str]:
         where = f"targets[{index}]"
         first = seen.setdefault(target["name"].casefold(), index)
         if first != index:
-            taken = f"taken by targets[{first}] (case doesn't count)"
-            yield f"{where}.name: {target['name']!r} is {taken}"
-        for number, precision in enumerate(target.get("precisions", [])):
-            place = f"{where}.precisions[{number}]"
-            if precision not in config["precisions"]:
-                yield f"{place}: {precision!r} is not built; add it to precisions"
-            elif not _engines(precision):
-                yield (
-                    f"{place}: {precision!r} can't become engines: the importer"
-                    " does not know its operator; leave it out"
-                )
+            name = target["name"]
+            yield f"{where}.name: {name!r} is taken by targets[{first}] (case doesn't count)"
+        yield from _faults_of_precisions(config, target.get("precisions", []), where)
         for precision in target.get("precisions", [*filter(_engines, config["precisions"])]):
             for graph, kept in config["mixed_precision"].get(precision, {}).items():
                 if not _engines(kept):
