@@ -70,10 +70,36 @@ rule measure_chain:
         " --output {output:q} > {log:q} 2>&1"
 
 
+rule measure_stream:
+    input:
+        graphs=lambda w: PLAN.sounding_files(w.voice, w.precision).values(),
+        answers="artifacts/reference/chain/{voice}.npz",
+    output:
+        report(
+            "artifacts/parity/stream/{voice}/{precision}.json",
+            category="Streams",
+            labels={"voice": "{voice}", "precision": "{precision}"},
+        ),
+    log:
+        "artifacts/logs/parity/stream/{voice}/{precision}.log",
+    benchmark:
+        "artifacts/benchmarks/parity/stream/{voice}/{precision}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.proof.stream"),
+        tools=digests.of_tools("onnxruntime", "numpy"),
+        named=lambda w: named(PLAN.sounding_files(w.voice, w.precision)),
+    shell:
+        "python -m workflow_scripts.proof.stream {params.named:q} --answers {input.answers:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
 rule check_parity:
     input:
         of_members("artifacts/parity/graphs/{}.json"),
         "artifacts/parity/chain/{voice}/{precision}.json",
+        "artifacts/parity/stream/{voice}/{precision}.json",
     output:
         "artifacts/parity/verdicts/{voice}/{max_len}/{precision}.json",
     log:

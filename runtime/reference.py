@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from runtime import features
-from runtime.arrays import Float32, Style, Tokens
+from runtime.arrays import Style, Tokens
 from runtime.audio import Audio
-from runtime.backends import GraphRunner
+from runtime.backends import Arrays, GraphRunner
 from runtime.errors import AudioError
 
 Opener = Callable[[], GraphRunner]
@@ -67,16 +67,19 @@ class ReferenceEncoder:
         """The mean style of one or more references, float32 [1, G, 1]."""
         if not audios:
             raise AudioError("reference audio: none given; a style needs at least one")
-        styles = [self._style_of(audio) for audio in audios]
+        return self.mean_style([self._heard(audio) for audio in audios])
+
+    def mean_style(self, heard: Sequence[Arrays]) -> Style:
+        """The mean style, float32 [1, G, 1], of what the style graph takes of each reference."""
+        styles = [self._style.run(inputs)[0] for inputs in heard]
         mean: Style = np.mean(styles, axis=0, dtype=np.float32)
         return mean
 
-    def _style_of(self, audio: Audio) -> Float32:
+    def _heard(self, audio: Audio) -> Arrays:
         samples = features.normalised_32k(audio)
         bins = self._style.input_dim("spectrogram", 1)
-        inputs = {"spectrogram": features.spectrogram(samples, bins)}
+        heard = {"spectrogram": features.spectrogram(samples, bins)}
         if self._speaker is not None:
             bank = features.filter_bank(features.speaker_audio(samples))
-            (inputs["speaker_embedding"],) = self._speaker.run({"filter_bank": bank[None]})
-        (style,) = self._style.run(inputs)
-        return style
+            (heard["speaker_embedding"],) = self._speaker.run({"filter_bank": bank[None]})
+        return heard

@@ -1,5 +1,7 @@
 """The T2S goldens' checkpoints as PyTorch models and as graphs, made once per run."""
 
+import atexit
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -27,6 +29,7 @@ def t2s_model(checkpoint: Path) -> T2S:
 def t2s_graphs(checkpoint: Path, form: str = "") -> Path:
     model = t2s_model(checkpoint)
     folder = Path(mkdtemp(prefix="t2s-graphs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     onnx.save(build_embed(model), folder / "t2s_embed.onnx")
     decoder = build_decoder(model, form or default_form(model.sizes))
     onnx.save(decoder, folder / "t2s_decoder.onnx")

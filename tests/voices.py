@@ -41,7 +41,7 @@ def manner(model: goldens.Case, seed: int = 0, speed: float = 1.0, steady: bool 
 
 
 @cache
-def voice() -> Voice:
+def bundle() -> Path:
     """A whole voice of tiny random models: no speaker, no RoBERTa."""
     (model,) = (model for model in goldens.sovits_models() if model.name == "v2")
     checkpoint = goldens.ROOT / "t2s" / "tiny_a.ckpt"
@@ -57,7 +57,13 @@ def voice() -> Voice:
         audio=goldens.ROOT / "sovits" / "ref_mono_32k.wav",
     )
     pack(folder / "bundle", contents, Labels("tiny", "fp32", 300, "Hello.", "en"), _origin())
-    return Voice.load(folder / "bundle", threads=1)
+    return folder / "bundle"
+
+
+@cache
+def voice() -> Voice:
+    """The same, loaded."""
+    return Voice.load(bundle(), threads=1)
 
 
 def _origin() -> Origin:

@@ -12,7 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
 SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
+SOUNDING = ("prior", "vocoder")
 T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
+PER_LENGTH = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # engines that max_len shapes
+ANY_LENGTH = "any"
 FULL = "fp32"  # the precision that every other is made from
 
 Item = TypeVar("Item")
@@ -96,6 +99,30 @@ class Bench:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A machine that engines are built on.
+
+    Attributes:
+        name: folder of its engines.
+        library: what they are built with.
+        precisions: of the bundles whose graphs become engines.
+        required: whether a machine that can't build any is an error.
+        slurm: how its jobs get there; None for the machine that Snakemake runs on.
+    """
+
+    name: str
+    library: str
+    precisions: tuple[str, ...]
+    required: bool
+    slurm: Mapping[str, str | int] | None
+
+    @property
+    def requirement(self) -> list[str]:
+        """Options of the machine's record."""
+        return ["--require"] if self.required else []
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that the configuration asks for.
 
@@ -107,6 +134,7 @@ class Plan:
         mixed_precision: precision → graph → the other precision that it has in such a bundle.
         bars: precision → metric → bar.
         bench: how bundles are timed.
+        targets: machines that engines are built on.
     """
 
     voices: tuple[Voice, ...]
@@ -116,6 +144,29 @@ class Plan:
     mixed_precision: Mapping[str, Mapping[str, str]]
     bars: Mapping[str, Mapping[str, float]]
     bench: Bench
+    targets: tuple[Target, ...] = ()
+
+    def target(self, name: str) -> Target:
+        """The target of that name."""
+        return next(target for target in self.targets if target.name == name)
+
+    def engine_files(self, name: str, machine: str) -> list[str]:
+        """Engines and sidecars of a target.
+
+        Args:
+            name: of the target.
+            machine: id of the machine behind it.
+        """
+        wanted = self.target(name).precisions
+        engines = _once(
+            f"{m.precision}/{m.unit}/{bundle.max_len if m.graph in PER_LENGTH else ANY_LENGTH}"
+            f"/{m.graph}"
+            for bundle in self.bundles
+            if bundle.precision in wanted
+            for m in self.members(bundle)
+        )
+        folder = f"artifacts/engines/{name}/{machine}"
+        return [f"{folder}/{engine}.{end}" for engine in engines for end in ("engine", "json")]
 
     def voice(self, name: str) -> Voice:
         """The voice of that name."""
@@ -146,6 +197,11 @@ class Plan:
         members = self.members(voice, precision)
         graphs = [f"{m.graph}=artifacts/graphs/{m}.onnx" for m in members]
         return graphs + [f"{PurePath(path).stem}={path}" for path in self.tables(voice)]
+
+    def sounding_files(self, voice: str, precision: str) -> dict[str, str]:
+        """The graphs that make sound of tokens: name → file."""
+        members = self.members(voice, precision)
+        return {m.graph: f"artifacts/graphs/{m}.onnx" for m in members if m.graph in SOUNDING}
 
     def member_options(self, voice: str, precision: str) -> list[str]:
         """The words that tell `pack` each graph, its precision and its file."""
@@ -223,11 +279,15 @@ class Plan:
 
     @property
     def parity_files(self) -> list[str]:
-        """Measured distances from PyTorch, of graphs and of chains, and the verdicts."""
+        """Measured distances, of graphs, chains and streams, and the verdicts."""
         graphs = [f"artifacts/parity/graphs/{member}.json" for member in self._all_members]
-        chains = [f"artifacts/parity/chain/{b.voice}/{b.precision}.json" for b in self.bundles]
+        ways = [
+            f"artifacts/parity/{way}/{b.voice}/{b.precision}.json"
+            for way in ("chain", "stream")
+            for b in self.bundles
+        ]
         verdicts = [f"artifacts/parity/verdicts/{bundle}.json" for bundle in self.bundles]
-        return _once(graphs + chains) + verdicts
+        return _once(graphs + ways) + verdicts
 
     @property
     def bundle_files(self) -> list[str]:
@@ -280,6 +340,17 @@ def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
         mixed_precision=config["mixed_precision"],
         bars=config["bars"],
         bench=Bench(**config["bench"]),
+        targets=tuple(map(_target, config.get("targets", []))),
+    )
+
+
+def _target(entry: Mapping[str, Any]) -> Target:
+    return Target(
+        name=entry["name"],
+        library=entry["backends"][0],
+        precisions=tuple(entry["precisions"]),
+        required=entry.get("engines") == "require",
+        slurm=entry.get("slurm"),
     )
 
 

@@ -1,5 +1,7 @@
 """Graphs of the goldens' sources, exported and simplified once per run."""
 
+import atexit
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,6 +17,7 @@ from workflow_scripts.graphs.simplify import Record, simplify_file
 def exported(kind: str, source: Path) -> Path:
     """Folder with raw graphs, recorded answers and tables."""
     folder = Path(mkdtemp(prefix=f"{kind}-graphs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     export(kind, source, folder, folder, folder)
     return folder
 

@@ -50,7 +50,7 @@ def test_every_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
             manifest.verify(bundle, found)
             assert (found.voice, found.family, found.precision) == (voice, family, precision)
             assert found.parity["chain"]
-            assert set(found.parity) == {*found.graphs, "chain"}
+            assert set(found.parity) == {*found.graphs, "chain", "stream"}
 
 
 def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:
@@ -102,6 +102,7 @@ def test_new_content_rebuilds_exactly_what_depends_on_it(changed: Path) -> None:
         "reduce_precision": 3,
         "measure_parity": 7,
         "measure_chain": 2,
+        "measure_stream": 2,
         "check_parity": 2,
         "pack_bundle": 2,
     }

@@ -80,6 +80,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
             "reduce_precision": 4,
             "measure_parity": 8,
             "measure_chain": 4,
+            "measure_stream": 4,
             "check_parity": 4,
             "pack_bundle": 4,
         },
@@ -94,6 +95,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
             "reduce_precision": 3,
             "measure_parity": 7,
             "measure_chain": 2,
+            "measure_stream": 2,
             "check_parity": 2,
             "pack_bundle": 2,
         },
@@ -112,7 +114,13 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     ),
     "the reference audio": (
         another_byte(AUDIO),
-        {"record_chain": 2, "measure_chain": 4, "check_parity": 4, "pack_bundle": 4},
+        {
+            "record_chain": 2,
+            "measure_chain": 4,
+            "measure_stream": 4,
+            "check_parity": 4,
+            "pack_bundle": 4,
+        },
     ),
     "the text of one voice": (
         edited("config/config.yaml", "The quick brown", "A quick brown"),
@@ -129,7 +137,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     ),
     "a mixed precision": (
         edited("config/config.yaml", "quantizer: fp32", "prior: fp32\n    quantizer: fp32"),
-        {"measure_chain": 2, "check_parity": 2, "pack_bundle": 2},
+        {"measure_chain": 2, "measure_stream": 2, "check_parity": 2, "pack_bundle": 2},
     ),
     "a precision less": (edited("config/config.yaml", "[fp32, fp16]", "[fp32]"), NOTHING),
     "a voice of another name": (
@@ -143,6 +151,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
             "reduce_precision": 5,
             "measure_parity": 11,
             "measure_chain": 2,
+            "measure_stream": 2,
             "check_parity": 2,
             "pack_bundle": 2,
         },
@@ -163,6 +172,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
             "reduce_precision": 3,
             "measure_parity": 7,
             "measure_chain": 2,
+            "measure_stream": 2,
             "check_parity": 2,
             "pack_bundle": 2,
         },

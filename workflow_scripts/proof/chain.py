@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="of each session")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    files = _named(args.files)
+    files = named_files(args.files)
     graphs = VoiceGraphs(
         {name: path for name, path in files.items() if name in GRAPHS},
         files[Path(STEP_TABLES).stem],
@@ -114,7 +114,12 @@ def main(argv: list[str] | None = None) -> None:
         write_json(part, {"graph": "chain", "cases": cases, "metrics": known})
 
 
-def _named(pairs: list[str]) -> dict[str, Path]:
+def named_files(pairs: list[str]) -> dict[str, Path]:
+    """Files by name, of `NAME=PATH` words.
+
+    Raises:
+        UsageError: a word has no name.
+    """
     for pair in pairs:
         if "=" not in pair:
             raise UsageError(f"{pair}: not NAME=PATH; name the graph before its file")

@@ -93,6 +93,11 @@ def log_mel_distance(found: Array, wanted: Array) -> float:
     return float(np.mean(np.abs(_log_mel_db(found) - _log_mel_db(wanted))))
 
 
+def lost_samples(found: Array, wanted: Array) -> float:
+    """How many samples there are too few, or too many."""
+    return float(abs(wanted.size - found.size))
+
+
 def _difference(found: Array, wanted: Array) -> NDArray[np.float64]:
     return np.asarray(found, np.float64) - np.asarray(wanted, np.float64)
 
@@ -119,6 +124,7 @@ def _log_mel_db(audio: Array) -> NDArray[np.float64]:
 
 LOGITS = frozenset({"logits"})
 AUDIO = frozenset({"audio"})
+STREAM = frozenset({"stream"})  # of chunks, which no single graph puts out
 
 METRICS: dict[str, Metric] = {
     "max_abs": Metric(max_abs, "", "lower", "largest absolute difference"),
@@ -134,5 +140,11 @@ METRICS: dict[str, Metric] = {
     ),
     "log_mel_distance": Metric(
         log_mel_distance, "dB", "lower", "mean difference of log-mel spectra", AUDIO
+    ),
+    "seam_error": Metric(
+        max_abs, "", "lower", "largest difference of joined chunks from one vocoder call", STREAM
+    ),
+    "lost_samples": Metric(
+        lost_samples, "samples", "lower", "difference in length from the whole decode", STREAM
     ),
 }  # fmt: skip

@@ -1,0 +1,85 @@
+"""Measurements of a stream: what joins, what does not, and the lookahead that is recommended."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime.acoustic import CONTEXT_FRAMES
+from runtime.stream import Streaming
+from tests import voices
+from tests.goldens import sovits_models
+from tests.graphs.exported import exported
+from tests.runtime.local_models import local_acoustic, local_manner
+from workflow_scripts.proof import stream
+from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.proof.stream import Measured, measure_stream, recommended
+
+TOKENS = np.random.default_rng(0).integers(0, 1024, 120)
+PERFECT = Measured(0, 0, 0, 0, 0, {}, 0)
+
+
+def record(model_name: str) -> ChainRecord:
+    (model,) = (model for model in sovits_models() if model.name == model_name)
+    nothing = np.zeros(0, np.float32)
+    return ChainRecord(
+        audio_samples=nothing,
+        audio_rate=32_000,
+        reference_phones=np.zeros(0, np.int64),
+        phones=model["text_a"][0],
+        text_features=nothing,
+        prompt_tokens=np.zeros(0, np.int64),
+        style=model["t12__ge"],
+        seed=1,
+        tokens=model["codes_60"][0, 0],
+        scores=nothing,
+        noise_scale=0.5,
+        speed=1.1,
+        latent=nothing,
+        samples=nothing,
+    )
+
+
+def test_a_model_that_looks_no_farther_than_the_lookahead_is_measured_as_perfect() -> None:
+    found = measure_stream(local_acoustic()[0], TOKENS, local_manner(), Streaming())
+    assert found.seam_error < 1e-5
+    assert found.lost_samples == 0
+    assert found.latent_relative_rms < 1e-6
+
+
+def test_a_vocoder_that_sees_more_than_its_context_shows_at_the_seams() -> None:
+    acoustic = local_acoustic(CONTEXT_FRAMES + 1)[0]
+    assert measure_stream(acoustic, TOKENS, local_manner(), Streaming()).seam_error > 1e-3
+
+
+def test_too_little_lookahead_shows_at_the_seams_alone() -> None:
+    cut = Streaming(lookahead_tokens=6, history_tokens=0)
+    found = measure_stream(local_acoustic()[0], TOKENS, local_manner(), cut)
+    assert found.seam_error < 1e-5
+    assert found.seam_relative_rms > 0.01
+    assert found.around_relative_rms < 1e-6
+    assert recommended({6: found, 16: PERFECT}) == 16
+
+
+def test_without_any_lookahead_that_suits_the_most_is_recommended() -> None:
+    bad = replace(PERFECT, seam_relative_rms=1.0, around_relative_rms=0.1)
+    assert recommended({6: bad, 8: bad}) == 8
+    assert recommended({6: bad, 8: PERFECT, 10: PERFECT}) == 8
+
+
+@pytest.mark.golden
+def test_the_command_reports_a_golden_voice(tmp_path: Path) -> None:
+    model = next(model for model in sovits_models() if model.name == "v2")
+    voices.acoustic(model.model)
+    folder, output = exported("sovits", model.model), tmp_path / "stream.json"
+    record("v2").save(tmp_path / "chain.npz")
+    graphs = [f"{name}={folder / name}.onnx" for name in ("prior", "vocoder")]
+    stream.main([*graphs, "--answers", str(tmp_path / "chain.npz"), "--output", str(output)])
+    report = json.loads(output.read_text())
+    assert report["metrics"]["stream_lost_samples"] == 0
+    assert report["metrics"]["stream_seam_error"] <= 1e-4
+    assert 6 < report["recommended_lookahead_tokens"] <= 16
+    assert len(report["cases"]) == len(stream.LOOKAHEADS) + 2
+    assert report["from_whole"]["lookahead 16"]["latent_relative_rms"] < 0.1

@@ -1,0 +1,184 @@
+"""Measure a stream: that its chunks join to one sound, and how far it is from the whole decode.
+
+Tokens of the recorded chain, repeated, are streamed with several lookaheads. What is measured of
+the joints is judged elsewhere; the distance from the whole decode is told, since an encoder that
+has not seen the end of a sentence can't answer as one that has.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime import noise
+from runtime.acoustic import CONTEXT_FRAMES, Acoustic, Delivery, Manner
+from runtime.arrays import Float32, Int64, Latent, Tokens
+from runtime.backends import Threads
+from runtime.cli import run
+from runtime.graphs import VoiceGraphs
+from runtime.stream import BLEND_FRAMES, Streaming, spoken_chunks
+from workflow_scripts.files import atomic, write_json
+from workflow_scripts.proof.chain import named_files
+from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.proof.metrics import METRICS
+
+TOKENS = 160
+LOOKAHEADS = (6, 8, 10, 12, 14, 16, 20, 24)
+DISTANCES = (0, 2, 4, 8, 16, 32)  # frames from the nearest seam, lower ends
+AT_SEAM = range(4)  # frames from a seam where too little lookahead shows
+AROUND = range(8, 32)  # where it does not
+HARDLY_FARTHER = 1.4  # times as far from the whole decode as the frames around
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One stream beside the vocoder of its frames and beside the whole decode.
+
+    Attributes:
+        seam_error: largest difference from one vocoder call over all frames.
+        lost_samples: how many more or fewer samples than the whole decode has.
+        latent_relative_rms: of all frames, to the whole decode.
+        seam_relative_rms, around_relative_rms: of the frames at seams, and around them.
+        by_distance: the same by frames from the nearest seam; None where no frame is so far.
+        log_mel_db: of the sound, to the whole decode.
+    """
+
+    seam_error: float
+    lost_samples: float
+    latent_relative_rms: float
+    seam_relative_rms: float
+    around_relative_rms: float
+    by_distance: Mapping[int, float | None]
+    log_mel_db: float
+
+
+def measure_stream(
+    acoustic: Acoustic, tokens: Tokens, manner: Manner, streaming: Streaming
+) -> Measured:
+    """Stream some tokens and compare."""
+    chunks = list(spoken_chunks(tokens.tolist(), acoustic, manner, streaming))
+    latent = np.concatenate([chunk.latent for chunk in chunks], -1)
+    joined = np.concatenate([chunk.samples for chunk in chunks])
+    at_once = acoustic.samples(latent, manner.style)
+    whole = acoustic.latent(tokens, manner)
+    sound = acoustic.samples(whole, manner.style)
+    lost = METRICS["lost_samples"].measure(joined, sound)
+    length = min(joined.size, at_once.size, sound.size)
+    joined, at_once, sound = joined[:length], at_once[:length], sound[:length]
+    ends = np.cumsum([chunk.latent.shape[-1] for chunk in chunks])[:-1]
+    away = frames_from_seams(latent.shape[-1], ends)
+    bounds = [*DISTANCES, latent.shape[-1] + 1]
+    return Measured(
+        seam_error=METRICS["seam_error"].measure(joined, at_once),
+        lost_samples=lost,
+        latent_relative_rms=_relative_rms(latent, whole, away >= 0),
+        seam_relative_rms=_relative_rms(latent, whole, np.isin(away, AT_SEAM)),
+        around_relative_rms=_relative_rms(latent, whole, np.isin(away, AROUND)),
+        by_distance={
+            low: _relative_rms(latent, whole, inside) if inside.any() else None
+            for low, high in pairwise(bounds)
+            for inside in [(low <= away) & (away < high)]
+        },
+        log_mel_db=METRICS["log_mel_distance"].measure(joined, sound),
+    )
+
+
+def frames_from_seams(frames: int, ends: Int64) -> Int64:
+    """How far each frame is from where one call's frames go over into the next one's, int64 [N]."""
+    if not ends.size:
+        return np.full(frames, frames)
+    # the middle of the blend, which begins where the vocoder's context ends
+    seams = ends + CONTEXT_FRAMES + BLEND_FRAMES // 2
+    nearest: Int64 = np.abs(np.arange(frames)[:, None] - seams).min(1)
+    return nearest
+
+
+def _relative_rms(found: Latent, wanted: Latent, frames: Any) -> float:
+    return METRICS["relative_rms"].measure(found[..., frames], wanted[..., frames])
+
+
+def recommended(measured: Mapping[int, Measured]) -> int:
+    """The least lookahead in tokens, of those measured, at which seams hardly stand out."""
+    return min(
+        (
+            lookahead
+            for lookahead, found in measured.items()
+            if found.seam_relative_rms <= HARDLY_FARTHER * found.around_relative_rms
+        ),
+        default=max(measured),
+    )
+
+
+def report_of(acoustic: Acoustic, record: ChainRecord) -> dict[str, Any]:
+    """Everything that is measured of a voice's stream, as the verdict reads it."""
+    tokens = np.resize(record.tokens, TOKENS)
+    plain = _manner(acoustic, record, 1.0)
+    by_lookahead = {
+        c: measure_stream(acoustic, tokens, plain, Streaming(lookahead_tokens=c))
+        for c in LOOKAHEADS
+    }
+    other = _manner(acoustic, record, record.speed)
+    single = Streaming(1, 1.0, 1, min(LOOKAHEADS), 0)
+    measured = {f"lookahead {c}": found for c, found in by_lookahead.items()} | {
+        f"speed {record.speed:g}": measure_stream(acoustic, tokens, other, Streaming()),
+        "single tokens": measure_stream(acoustic, tokens[: TOKENS // 4], plain, single),
+    }
+    judged = {name: _judged(found) for name, found in measured.items()}
+    return {
+        "graph": "stream",
+        "metrics": _worst(list(judged.values())),
+        "cases": [{"case": name, "metrics": metrics} for name, metrics in judged.items()],
+        "from_whole": {name: _in_json(asdict(found)) for name, found in measured.items()},
+        "recommended_lookahead_tokens": recommended(by_lookahead),
+    }
+
+
+def _manner(acoustic: Acoustic, record: ChainRecord, speed: float) -> Manner:
+    def frames(first: int, count: int) -> Float32:
+        return noise.normals(record.seed, 0, first, count, acoustic.latent_width)
+
+    delivery = Delivery(speed, record.noise_scale, steady=True)
+    return Manner(record.phones, record.style, frames, delivery)
+
+
+def _judged(found: Measured) -> dict[str, float | None]:
+    values = {"seam_error": found.seam_error, "lost_samples": found.lost_samples}
+    return {f"stream_{name}": _in_json(value) for name, value in values.items()}
+
+
+def _in_json(value: Any) -> Any:
+    """The same with None for what is no number."""
+    if isinstance(value, Mapping):
+        return {key: _in_json(below) for key, below in value.items()}
+    return None if value is None or not np.isfinite(value) else value
+
+
+def _worst(cases: list[dict[str, float | None]]) -> dict[str, float | None]:
+    """Per metric the largest value; None if one is not finite."""
+    columns = {name: [case[name] for case in cases] for name in cases[0]}
+    return {
+        name: None if None in values else max(value for value in values if value is not None)
+        for name, values in columns.items()
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("files", nargs="+", metavar="NAME=PATH", help="graphs: prior and vocoder")
+    parser.add_argument("--answers", type=Path, required=True, help="record of PyTorch's chain")
+    parser.add_argument("--threads", type=int, default=1, help="of each session")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    graphs = VoiceGraphs(named_files(args.files), Path(), threads=Threads(args.threads))
+    report = report_of(graphs.acoustic(), ChainRecord.load(args.answers))
+    with atomic(args.output) as (part,):
+        write_json(part, report)
+
+
+if __name__ == "__main__":
+    run(main)
