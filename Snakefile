@@ -10,6 +10,7 @@ include: "rules/common.smk"
 include: "rules/inspect.smk"
 include: "rules/export.smk"
 include: "rules/precision.smk"
+include: "rules/engines.smk"
 include: "rules/proof.smk"
 include: "rules/release.smk"
 include: "rules/bench.smk"
@@ -20,6 +21,7 @@ localrules:
     inspect,
     graphs,
     variants,
+    engines,
     parity,
     bundles,
     benchmark,
@@ -40,6 +42,11 @@ rule graphs:
 rule variants:
     input:
         PLAN.variant_files,
+
+
+rule engines:
+    input:
+        all_engines,
 
 
 rule parity:

@@ -13,10 +13,11 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT))}; ")
 
 from runtime.errors import FoundryError
+from runtime.machine import machine_record
 from workflow_scripts import digests, settings
 from workflow_scripts.bundle import hear
 from workflow_scripts.checkpoint import peek
-from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS
+from workflow_scripts.plan import ANY_LENGTH, SOVITS_GRAPHS, T2S_GRAPHS
 
 try:
     PLAN = settings.checked(
@@ -38,6 +39,9 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+workflow.global_resources.setdefault("gpu", 1)  # one job at a time measures on a GPU
+
+
 wildcard_constraints:
     voice=one_of(voice.name for voice in PLAN.voices),
     base=one_of(PLAN.bases),
@@ -45,6 +49,9 @@ wildcard_constraints:
     graph=one_of([*PLAN.bases, *SOVITS_GRAPHS, *T2S_GRAPHS]),
     max_len=one_of(PLAN.lengths),
     precision=one_of(PLAN.stored_precisions),
+    target=one_of(target.name for target in PLAN.targets),
+    machine=r"[A-Za-z0-9._-]+",
+    length=one_of([ANY_LENGTH, *PLAN.lengths]),
 
 
 def voice_of(wildcards):
@@ -65,3 +72,17 @@ def named(files):
 
 def in_json(value):
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def target_of(wildcards):
+    return PLAN.target(wildcards.target)
+
+
+def slurm(key, default=None):
+    return lambda wildcards: (target_of(wildcards).slurm or {}).get(key, default)
+
+
+def seen_here(wildcards):
+    """Id of this machine where a target is this machine; another's can't be seen from here."""
+    target = target_of(wildcards)
+    return "remote" if target.slurm is not None else machine_record(target.library).id

@@ -4,7 +4,7 @@ FoundryError
   UsageError 2      ConfigError, SettingError
   ArtifactError 3   CheckpointError, GraphError, BundleError
   InputError 4      TextError, AudioError
-  MachineError 5    BackendMissing, EngineMismatch
+  MachineError 5    BackendMissing, EngineMismatch, EngineBuildError
   ProofError 6
 
 A message is one line: where: what is wrong; what to do. Exit code 1 is a fault of ours, with its
@@ -76,6 +76,10 @@ class BackendMissing(MachineError):  # noqa: N818 - the name says what happened
 
 class EngineMismatch(MachineError):  # noqa: N818 - the name says what happened
     """An engine was built for another machine."""
+
+
+class EngineBuildError(MachineError):
+    """The engine library could not build an engine here."""
 
 
 class ProofError(FoundryError):

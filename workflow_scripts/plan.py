@@ -14,6 +14,8 @@ BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's wo
 SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
 SOUNDING = ("prior", "vocoder")
 T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
+PER_LENGTH = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # engines that max_len shapes
+ANY_LENGTH = "any"
 FULL = "fp32"  # the precision that every other is made from
 
 Item = TypeVar("Item")
@@ -97,6 +99,30 @@ class Bench:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A machine that engines are built on.
+
+    Attributes:
+        name: folder of its engines.
+        library: what they are built with.
+        precisions: of the bundles whose graphs become engines.
+        required: whether a machine that can't build any is an error.
+        slurm: how its jobs get there; None for the machine that Snakemake runs on.
+    """
+
+    name: str
+    library: str
+    precisions: tuple[str, ...]
+    required: bool
+    slurm: Mapping[str, str | int] | None
+
+    @property
+    def requirement(self) -> list[str]:
+        """Options of the machine's record."""
+        return ["--require"] if self.required else []
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that the configuration asks for.
 
@@ -108,6 +134,7 @@ class Plan:
         mixed_precision: precision → graph → the other precision that it has in such a bundle.
         bars: precision → metric → bar.
         bench: how bundles are timed.
+        targets: machines that engines are built on.
     """
 
     voices: tuple[Voice, ...]
@@ -117,6 +144,29 @@ class Plan:
     mixed_precision: Mapping[str, Mapping[str, str]]
     bars: Mapping[str, Mapping[str, float]]
     bench: Bench
+    targets: tuple[Target, ...] = ()
+
+    def target(self, name: str) -> Target:
+        """The target of that name."""
+        return next(target for target in self.targets if target.name == name)
+
+    def engine_files(self, name: str, machine: str) -> list[str]:
+        """Engines and sidecars of a target.
+
+        Args:
+            name: of the target.
+            machine: id of the machine behind it.
+        """
+        wanted = self.target(name).precisions
+        engines = _once(
+            f"{m.precision}/{m.unit}/{bundle.max_len if m.graph in PER_LENGTH else ANY_LENGTH}"
+            f"/{m.graph}"
+            for bundle in self.bundles
+            if bundle.precision in wanted
+            for m in self.members(bundle)
+        )
+        folder = f"artifacts/engines/{name}/{machine}"
+        return [f"{folder}/{engine}.{end}" for engine in engines for end in ("engine", "json")]
 
     def voice(self, name: str) -> Voice:
         """The voice of that name."""
@@ -290,6 +340,17 @@ def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
         mixed_precision=config["mixed_precision"],
         bars=config["bars"],
         bench=Bench(**config["bench"]),
+        targets=tuple(map(_target, config.get("targets", []))),
+    )
+
+
+def _target(entry: Mapping[str, Any]) -> Target:
+    return Target(
+        name=entry["name"],
+        library=entry["backends"][0],
+        precisions=tuple(entry["precisions"]),
+        required=entry.get("engines") == "require",
+        slurm=entry.get("slurm"),
     )
 
 

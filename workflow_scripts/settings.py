@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from runtime.contract import GRAPHS
 from runtime.errors import ArtifactError, CheckpointError, ConfigError
+from runtime.machine import LIBRARIES
 from runtime.text.languages import MODES
 from workflow_scripts.plan import Facts, Plan, planned
 from workflow_scripts.proof import bars
@@ -33,6 +34,7 @@ Reader = Callable[[Path, Path], Facts]
 def choices() -> dict[str, list[str]]:
     """What the schema leaves to the tables of the code."""
     return {
+        "engine_library": list(LIBRARIES),
         "graph": list(GRAPHS),
         "precision": list(PRECISIONS),
         "language": list(MODES),
@@ -68,6 +70,8 @@ def checked(config: Config, schema: Config, files: Sequence[Path], facts_of: Rea
     facts: dict[str, Facts] = {}
     _refuse(told, list(_faults_of_voices(config, facts_of, facts)))
     config["mixed_precision"] = _mixed(config)
+    for target in config["targets"]:
+        target.setdefault("precisions", [*filter(_engines, config["precisions"])])
     return planned(config, facts)
 
 
@@ -179,6 +183,7 @@ def _faults_across(config: Config) -> Iterator[str]:
             bars.split(key)
         except ConfigError as error:
             yield str(error)
+    yield from _faults_of_targets(config)
     for precision, graphs in config["mixed_precision"].items():
         for graph, kept in graphs.items():
             if not PRECISIONS[kept].fits(graph):
@@ -186,6 +191,35 @@ def _faults_across(config: Config) -> Iterator[str]:
                     f"mixed_precision.{precision}.{graph}: {kept!r} is not meant for it;"
                     f" use {PRECISIONS[kept].instead!r}"
                 )
+
+
+def _engines(precision: str) -> bool:
+    return PRECISIONS[precision].engines
+
+
+def _faults_of_targets(config: Config) -> Iterator[str]:
+    """Names that are taken, and precisions that are not built or can't become engines."""
+    seen: dict[str, int] = {}
+    for index, target in enumerate(config["targets"]):
+        where = f"targets[{index}]"
+        first = seen.setdefault(target["name"].casefold(), index)
+        if first != index:
+            yield f"{where}.name: {target['name']!r} is taken by targets[{first}] (case doesn't count)"
+        for place, precision in enumerate(target.get("precisions", [])):
+            if precision not in config["precisions"]:
+                yield f"{where}.precisions[{place}]: {precision!r} is not built; add it to precisions"
+            elif not _engines(precision):
+                yield (
+                    f"{where}.precisions[{place}]: {precision!r} can't become engines: the importer"
+                    " does not know its operator; leave it out"
+                )
+        for precision in target.get("precisions", [*filter(_engines, config["precisions"])]):
+            for graph, kept in config["mixed_precision"].get(precision, {}).items():
+                if not _engines(kept):
+                    yield (
+                        f"{where}: mixed_precision.{precision} keeps {graph} at {kept!r}, which"
+                        f" can't become an engine; take {precision!r} out of {where}.precisions"
+                    )
 
 
 def _mixed(config: Config) -> dict[str, dict[str, str]]:

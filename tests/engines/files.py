@@ -41,7 +41,7 @@ def answers_of(source: str, graph: str) -> Path:
 
 
 @cache
-def for_engine(source: str, graph: str, form: str = "scatter") -> Path:
+def for_engine(source: str, graph: str, form: str = "scatter_in_parts") -> Path:
     """The graph that an engine is made from."""
     path = stored(source, graph)
     if graph != "t2s_decoder":

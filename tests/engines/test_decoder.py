@@ -17,7 +17,7 @@ from workflow_scripts.variants.stored import stored_half
 
 TINY = TINY_DECODER
 HIDDEN = np.finfo(np.float32).min
-FORMS = ("scatter", "scatter_elements")
+FORMS = ("scatter", "scatter_in_parts", "scatter_elements")
 
 
 def cases() -> dict[str, Answer]:
@@ -103,9 +103,9 @@ def test_attention_that_is_not_ours_is_refused() -> None:
     [
         (Release("tensorrt", "10.13.3.9"), "scatter_elements"),
         (Release("tensorrt", "10.14.1.2"), "scatter_elements"),
-        (Release("tensorrt", "10.15.0.1"), "scatter"),
-        (Release("tensorrt", "11.4.0.106"), "scatter"),
-        (Release("tensorrt_rtx", "1.7.1.116"), "scatter"),
+        (Release("tensorrt", "10.15.0.1"), "scatter_in_parts"),
+        (Release("tensorrt", "11.4.0.106"), "scatter_in_parts"),
+        (Release("tensorrt_rtx", "1.7.1.116"), "scatter_in_parts"),
     ],
 )
 def test_the_spelling_follows_the_importer(release: Release, form: str) -> None:

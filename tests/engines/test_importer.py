@@ -14,7 +14,7 @@ from workflow_scripts.graphs.check import load_structure
 
 RTX = Release("tensorrt_rtx", "1.7.1.116")
 TRT_11 = Release("tensorrt", "11.4.0.106")
-FORMS_OF = {graph: ("",) for _, graph in EVERY} | {"t2s_decoder": ("scatter", "scatter_elements")}
+FORMS_OF = {graph: ("",) for _, graph in EVERY} | {"t2s_decoder": ("scatter_in_parts", "scatter_elements")}
 RELEASES = (Release("tensorrt", "10.13.3.9"), Release("tensorrt", "10.16.1.11"), TRT_11, RTX)
 
 

@@ -27,10 +27,13 @@ OUTER = "outer/"  # marks names of the graph around while the spelling is added
 
 
 def form_for(release: Release) -> str:
-    """The best spelling of FORMS that an importer takes."""
-    form = FORMS["scatter"]
-    newest = release.newest_opset >= form.opset and release.takes("TensorScatter")
-    return "scatter" if newest else "scatter_elements"
+    """The best spelling of FORMS that an importer takes.
+
+    Not the one with the Attention operator: that is imported, but the build then fails at fp32
+    for want of a kernel (TensorRT-RTX 1.7.1).
+    """
+    in_place = FORMS["scatter_in_parts"].opset <= release.newest_opset
+    return "scatter_in_parts" if in_place and release.takes("TensorScatter") else "scatter_elements"
 
 
 def engine_decoder(model: onnx.ModelProto, max_len: int, form: str) -> onnx.ModelProto:

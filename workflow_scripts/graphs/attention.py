@@ -108,6 +108,33 @@ def _scatter_elements(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes)
         )
         for kind, new in (("keys", key), ("values", value))
     )
+    return _mixed_in_parts(graph, (query, keys, values), sizes)
+
+
+def _scatter_in_parts(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
+    return _mixed_in_parts(graph, _scattered(graph, at, sizes), sizes)
+
+
+def _scattered(
+    graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes
+) -> tuple[str, str, str]:
+    """Queries of the new rows, and the caches with their keys and values written into them."""
+    query, key, value = _heads_apart(graph, at, sizes)
+    keys, values = (
+        graph.add(
+            "TensorScatter",
+            [f"past_{kind}.{at.layer}", new, "first_new_row"],
+            to=f"present_{kind}.{at.layer}",
+            axis=-2,  # NVIDIA's importer wants it counted from the end
+        )
+        for kind, new in (("keys", key), ("values", value))
+    )
+    return query, keys, values
+
+
+def _mixed_in_parts(graph: GraphBuilder, parts: tuple[str, str, str], sizes: T2SSizes) -> str:
+    """Attention as products and a softmax, which every importer takes at every precision."""
+    query, keys, values = parts
     scale = graph.weight("attention.scale", np.array(sizes.head_width**-0.5, np.float32))
     scores = graph.add("MatMul", [query, graph.add("Transpose", [keys], perm=[0, 1, 3, 2])])
     scores = graph.add("Add", [graph.add("Mul", [scores, scale]), "wide_bias"])
@@ -128,23 +155,16 @@ def _heads_together(graph: GraphBuilder, mixed: str, sizes: T2SSizes) -> str:
 
 
 def _scatter(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
-    query, key, value = _heads_apart(graph, at, sizes)
-    keys, values = (
-        graph.add(
-            "TensorScatter",
-            [f"past_{kind}.{at.layer}", new, "first_new_row"],
-            to=f"present_{kind}.{at.layer}",
-            axis=-2,  # NVIDIA's importer wants it counted from the end
-        )
-        for kind, new in (("keys", key), ("values", value))
-    )
-    mixed = graph.add("Attention", [query, keys, values, "wide_bias"])
+    mixed = graph.add("Attention", [*_scattered(graph, at, sizes), "wide_bias"])
     return _heads_together(graph, mixed, sizes)
 
 
 FORMS: dict[str, Form] = {
     "group_query": Form(18, _prepare_group_query, _group_query, "ONNX Runtime, in place, fastest"),
     "scatter": Form(24, _prepare_scatter, _scatter, "standard operators, any head width"),
+    "scatter_in_parts": Form(
+        24, _prepare_scatter, _scatter_in_parts, "engines: cache in place, any precision"
+    ),
     "scatter_elements": Form(
         18, _prepare_scatter_elements, _scatter_elements, "standard operators of older importers"
     ),

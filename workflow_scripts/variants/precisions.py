@@ -28,12 +28,14 @@ class Precision:
         fits: whether it is meant for the graph of this name.
         instead: precision of the graphs in a bundle that it does not fit.
         note: a sentence for help texts and docs.
+        engines: whether NVIDIA's importer knows its operators.
     """
 
     convert: Callable[[onnx.ModelProto, Job], tuple[onnx.ModelProto, Record]]
     fits: Callable[[str], bool]
     note: str
     instead: str = "fp32"
+    engines: bool = True
 
 
 def _unchanged(model: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
@@ -84,12 +86,14 @@ PRECISIONS: dict[str, Precision] = {
         _mostly_matmul,
         "MatMul weights in 8 bits: the fastest step on a CPU",
         instead="fp16_stored",
+        engines=False,
     ),
     "int4": Precision(
         partial(_weight_only, bits=4),
         _mostly_matmul,
         "MatMul weights in 4 bits: the smallest file; errs ten times as much as int8",
         instead="fp16_stored",
+        engines=False,
     ),
 }
 

@@ -1,0 +1,69 @@
+checkpoint record_machine:
+    output:
+        "artifacts/machines/{target}.json",
+    log:
+        "artifacts/logs/machines/{target}.log",
+    benchmark:
+        "artifacts/benchmarks/machines/{target}.tsv"
+    conda:
+        "../environment.yml"
+    resources:
+        gpu=slurm("gpu", 1),
+        slurm_partition=slurm("partition"),
+        constraint=slurm("constraint"),
+    params:
+        code=digests.of_code("runtime.machine"),
+        seen=seen_here,
+        library=lambda w: target_of(w).library,
+        requirement=lambda w: target_of(w).requirement,
+    shell:
+        "python -m runtime.machine --library {params.library:q} {params.requirement:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule build_engine:
+    input:
+        graph="artifacts/graphs/{precision}/{unit}/{graph}.onnx",
+        machine=ancient("artifacts/machines/{target}.json"),
+    output:
+        engine="artifacts/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.engine",
+        sidecar="artifacts/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.json",
+    log:
+        "artifacts/logs/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.log",
+    benchmark:
+        "artifacts/benchmarks/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.tsv"
+    conda:
+        "../environment.yml"
+    threads: slurm("cpus", 4)
+    resources:
+        gpu=slurm("gpu", 1),
+        slurm_partition=slurm("partition"),
+        constraint=slurm("constraint"),
+    params:
+        code=digests.of_code("workflow_scripts.engines.build"),
+        tools=digests.of_tools("onnx"),
+        graph="{graph}",
+        precision="{precision}",
+        rows=lambda w: 0 if w.length == ANY_LENGTH else w.length,
+        cache="artifacts/engines/{target}/{machine}/timing.cache",
+        machine="{machine}",
+    shell:
+        "python -m workflow_scripts.engines.build {input.graph:q} --graph {params.graph:q}"
+        " --precision {params.precision:q} --max-len {params.rows:q}"
+        " --machine {input.machine:q} --machine-id {params.machine:q}"
+        " --timing-cache {params.cache:q} --output {output.engine:q}"
+        " --sidecar {output.sidecar:q} > {log:q} 2>&1"
+
+
+def engines_of(target):
+    """Engines of a target, or none and a line that says why."""
+    with checkpoints.record_machine.get(target=target.name).output[0].open() as file:
+        record = json.load(file)
+    if record["missing"]:
+        logger.warning(f"engines: none for target {target.name}: {record['missing']}")
+        return []
+    return PLAN.engine_files(target.name, record["id"])
+
+
+def all_engines(wildcards):
+    return [path for target in PLAN.targets for path in engines_of(target)]

@@ -1,0 +1,71 @@
+"""Lengths that engines are built for follow from contract and capacity alone."""
+
+import pytest
+
+from runtime.contract import GRAPHS, MOVING
+from runtime.errors import GraphError
+from workflow_scripts.engines.profiles import Shapes, profiles, spans_of
+
+ROWS, BIAS, CACHE = (-1, 64), (1, 1, -1, 500), (1, 4, 500, 16)
+DECODER = {"rows": ROWS, "bias": BIAS, "live_rows": (1,), "past_keys.0": CACHE}
+
+
+def test_the_decoder_has_a_profile_for_a_step_and_one_for_a_prefill() -> None:
+    step, prefill = profiles("t2s_decoder", DECODER, 500)
+    assert (step.name, prefill.name) == ("step", "prefill")
+    assert step.inputs["rows"] == Shapes((1, 64), (1, 64), (1, 64))
+    assert prefill.inputs["bias"] == Shapes((1, 1, 1, 500), (1, 1, 210, 500), (1, 1, 500, 500))
+    assert "past_keys.0" not in step.inputs
+
+
+def test_sums_of_letters_become_sums_of_lengths() -> None:
+    (only,) = profiles("roberta", {"input_ids": (1, -1)}, 1000)
+    assert only.inputs == {"input_ids": Shapes((1, 3), (1, 44), (1, 512))}
+
+
+def test_phones_and_prompts_fit_into_the_cache_and_prompts_may_be_none() -> None:
+    inputs = {"phones": (1, -1), "text_features": (1, 1024, -1), "prompts": (1, -1)}
+    (only,) = profiles("t2s_embed", inputs, 64)
+    assert only.inputs["phones"].max == only.inputs["prompts"].max == (1, 64)
+    assert only.inputs["prompts"].min == (1, 0)
+
+
+def test_slow_speech_doubles_the_frames() -> None:
+    (only,) = profiles("vocoder", {"latent": (1, 192, -1), "style": (1, 512, 1)}, 100)
+    assert only.inputs == {"latent": Shapes((1, 192, 1), (1, 192, 400), (1, 192, 400))}
+
+
+def test_a_graph_that_stands_still_needs_no_profile() -> None:
+    assert profiles("vocoder", {"latent": (1, 192, 40), "style": (1, 512, 1)}, 100) == ()
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("max_len", [32, 1000, 4096])
+def test_every_graph_of_the_contract_gets_lengths_in_order(graph: str, max_len: int) -> None:
+    inputs = {
+        tensor.name: tuple(
+            -1 if moves and dim not in ("C", "K") else 8
+            for dim, moves in zip(tensor.dims, tensor.moving, strict=True)
+        )
+        for tensor in GRAPHS[graph].expanded(2).inputs
+    }
+    for profile in profiles(graph, inputs, max_len):
+        for shapes in profile.inputs.values():
+            for low, usual, high in zip(shapes.min, shapes.opt, shapes.max, strict=True):
+                assert 0 <= low <= usual <= high
+    for spans in spans_of(graph, max_len).values():
+        assert spans.keys() <= MOVING
+
+
+def test_what_must_stand_still_in_an_engine_is_refused_when_it_moves() -> None:
+    with pytest.raises(GraphError, match=r"t2s_decoder: 'past_keys\.0' moves in C; fix it"):
+        profiles("t2s_decoder", DECODER | {"past_keys.0": (1, 4, -1, 16)}, 500)
+    with pytest.raises(GraphError, match="'style' moves in G"):
+        profiles("vocoder", {"latent": (1, 192, -1), "style": (1, -1, 1)}, 100)
+
+
+def test_an_input_that_the_contract_has_not_is_refused() -> None:
+    with pytest.raises(GraphError, match="input 'speed' is not in the contract"):
+        profiles("vocoder", {"speed": (1,)}, 100)
+    with pytest.raises(GraphError, match="'latent' has 2 dims"):
+        profiles("vocoder", {"latent": (1, -1)}, 100)

@@ -1,0 +1,114 @@
+"""The real TensorRT-RTX: it imports and builds every graph of the embedded voices on a CPU.
+
+That is evidence for TensorRT-RTX alone, and for import and build alone: not for TensorRT's own
+builder, and not for numbers or speed, which need a GPU.
+"""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import onnx
+import pytest
+
+from runtime.errors import EngineBuildError, GraphError
+from runtime.machine import machine_record
+from tests.engines.files import EVERY, MAX_LEN, TINY_DECODER, for_engine, stored
+from tests.runtime.fake_driver import Driver, packages
+from workflow_scripts.engines import tensorrt
+from workflow_scripts.engines.build import Job, Outputs, build_file, prepared
+from workflow_scripts.engines.importer import Release
+from workflow_scripts.engines.tensorrt import Options, Request
+
+pytestmark = pytest.mark.rtx
+UNVERIFIED = "unverified: that TensorRT-RTX imports and builds the graphs (pip install tensorrt-rtx)"
+SLOW = ("speaker", "speaker")  # 48 s on two cores
+QUICK = Options(optimization_level=0)
+
+
+@pytest.fixture(scope="module")
+def trt() -> ModuleType:
+    return pytest.importorskip("tensorrt_rtx", reason=UNVERIFIED)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("source", "graph"), [each for each in EVERY if each != SLOW])
+def test_every_graph_builds(trt: ModuleType, source: str, graph: str, tmp_path: Path) -> None:
+    machine = machine_record(
+        "tensorrt_rtx",
+        load=Driver().load,
+        installed=packages(tensorrt_rtx_cu13=trt.__version__),
+    )
+    job = Job(stored(source, graph), graph, "fp32", MAX_LEN)
+    build_file(job, trt, machine, Outputs(tmp_path / "g.engine", tmp_path / "g.json"))
+    found = json.loads((tmp_path / "g.json").read_text("utf-8"))
+    assert (tmp_path / "g.engine").stat().st_size == found["engine"]["bytes"] > 0
+    assert (found["state"], found["verified"]) == ("built", None)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("source", "graph"), EVERY)
+def test_every_graph_is_imported_with_the_puts_that_it_announces(
+    trt: ModuleType, source: str, graph: str, tmp_path: Path
+) -> None:
+    job = Job(stored(source, graph), graph, "fp32", MAX_LEN)
+    request, _ = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
+    log = tensorrt.log_of(trt)
+    log.messages.clear()
+    with tensorrt.imported(trt, log, request.graph) as (_, network):
+        assert {put.name for put in tensorrt.puts_of(network)} == {p.name for p in request.puts}
+
+
+@pytest.mark.golden
+def test_older_spelling_of_the_decoder_builds_too(trt: ModuleType, tmp_path: Path) -> None:
+    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    request, facts = prepared(job, Release("tensorrt", "10.13.3.9"), tmp_path)
+    assert facts["spelling"] == "scatter_elements"
+    assert tensorrt.build(trt, request).plan
+
+
+@pytest.mark.golden
+def test_the_attention_operator_is_imported_but_has_no_kernel_at_fp32(
+    trt: ModuleType, tmp_path: Path
+) -> None:
+    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    request, _ = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
+    graph = for_engine(*TINY_DECODER, "scatter")
+    with pytest.raises(EngineBuildError, match="Attention operation was not supported"):
+        tensorrt.build(trt, Request(graph, request.puts, request.profiles, request.options))
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph at all"])
+def test_a_file_that_is_no_graph_is_refused(
+    trt: ModuleType, content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "empty.onnx"
+    path.write_bytes(content)
+    puts = (tensorrt.Put("x", "input", "float32", (1,)),)
+    with pytest.raises((GraphError, EngineBuildError), match=r"empty\.onnx"):
+        tensorrt.build(trt, Request(path, puts, (), QUICK))
+
+
+@pytest.mark.golden
+def test_an_operator_without_importer_is_named(trt: ModuleType) -> None:
+    path = stored(*TINY_DECODER)
+    with pytest.raises(GraphError, match="GroupQueryAttention"):
+        tensorrt.build(trt, Request(path, (), (), QUICK))
+
+
+def test_two_types_in_one_product_are_refused(trt: ModuleType, tmp_path: Path) -> None:
+    make = onnx.helper
+    values = [
+        make.make_tensor_value_info(name, kind, [2, 2])
+        for name, kind in (("x", onnx.TensorProto.FLOAT), ("h", onnx.TensorProto.FLOAT16))
+    ]
+    graph = make.make_graph(
+        [make.make_node("MatMul", ["x", "h"], ["y"], name="product")],
+        "mixed",
+        values,
+        [make.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [2, 2])],
+    )
+    path = tmp_path / "mixed.onnx"
+    onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 18)]), path)
+    with pytest.raises((GraphError, EngineBuildError), match=r"mixed\.onnx"):
+        tensorrt.build(trt, Request(path, (), (), QUICK))

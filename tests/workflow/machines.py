@@ -1,0 +1,57 @@
+"""Machines that a copy of the workflow takes itself to run on: what a file says, not the driver."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from runtime.machine import MachineRecord
+from tests.runtime.fake_driver import Driver, packages, record_of
+
+PRETENDED = "pretended.json"
+PRETEND = f"""
+def machine_record(library="tensorrt", device=0):
+    '''What the file says of this node.'''
+    node = os.environ.get("SLURMD_NODENAME", "here")
+    return MachineRecord.from_json(json.loads(Path("{PRETENDED}").read_text("utf-8"))[node])
+
+
+def main("""
+BUILD = """
+import json
+from runtime.errors import EngineMismatch
+from runtime.machine import MachineRecord, machine_record, differing
+from runtime.cli import run
+from workflow_scripts.stand_in import *
+def main():
+    known, given = arguments("graph")
+    wanted = MachineRecord.from_json(json.loads(Path(given["--machine"]).read_text("utf-8")))
+    here = machine_record()
+    if here.id != given["--machine-id"] or here.id != wanted.id:
+        raise EngineMismatch(f"engine wanted for {given['--machine-id']} but this machine is {here.id}")
+    write(given["--output"], here.id, digest(known.graph))
+    write(given["--sidecar"], "{}")
+if __name__ == "__main__":
+    run(main)
+"""
+H100 = record_of(Driver())
+A100 = record_of(Driver(name="NVIDIA A100", attributes={75: 8, 76: 0, 16: 108}))
+NEWER_LIBRARY = record_of(Driver(), packages(tensorrt="10.14.1.2"))
+NEWER_DRIVER = record_of(Driver(driver="999.1"))
+NO_GPU = replace(H100, hard={"os": "Linux", "arch": "x86_64"}, soft={}, missing="no NVIDIA driver")
+
+
+def pretend(folder: Path, here: MachineRecord = NO_GPU, **nodes: MachineRecord) -> None:
+    """Make the copy in `folder` take this machine, and nodes by name, for something else."""
+    told = {name: record.as_json() for name, record in {"here": here, **nodes}.items()}
+    (folder / PRETENDED).write_text(json.dumps(told), "utf-8")
+
+
+def with_machines(folder: Path) -> Path:
+    """Change a copy of the workflow so that machines can be pretended."""
+    module = folder / "runtime/machine.py"
+    text = module.read_text("utf-8")
+    assert text.count("\ndef main(") == 1
+    module.write_text(text.replace("\ndef main(", PRETEND), "utf-8")
+    (folder / "workflow_scripts/engines/build.py").write_text(BUILD, "utf-8")
+    pretend(folder)
+    return folder

@@ -1,0 +1,122 @@
+"""Engines stand under their machine; only what a change concerns is built anew."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from runtime.machine import MachineRecord
+from tests.workflow.build import build, pending, snakemake
+from tests.workflow.machines import (
+    A100,
+    H100,
+    NEWER_DRIVER,
+    NEWER_LIBRARY,
+    NO_GPU,
+    pretend,
+    with_machines,
+)
+
+ENGINES = 36  # graphs of two voices at two precisions: 3 shared, 2 x 6 own, and fp32 roberta apart
+
+
+@pytest.fixture
+def folder(built: Path) -> Path:
+    return with_machines(built)
+
+
+def engines(folder: Path, machine: MachineRecord, target: str = "local") -> list[Path]:
+    return sorted((folder / f"artifacts/engines/{target}/{machine.id}").rglob("*.engine"))
+
+
+def targets(folder: Path, *entries: dict) -> tuple[str, ...]:
+    """Options that put other targets in place of the configured ones."""
+    (folder / "targets.yaml").write_text(yaml.safe_dump({"targets": list(entries)}), "utf-8")
+    return ("--configfile", "targets.yaml")
+
+
+def test_the_default_run_leaves_engines_out(folder: Path) -> None:
+    pretend(folder, H100)
+    assert "build_engine" not in pending(folder)
+    assert "record_machine" not in pending(folder)
+
+
+def test_without_a_gpu_a_line_says_what_is_missing_and_nothing_fails(folder: Path) -> None:
+    told = build(folder, "engines")
+    assert "engines: none for target local: no NVIDIA driver" in told
+    assert not (folder / "artifacts/engines").exists()
+
+
+def test_required_engines_fail_there_with_one_line(folder: Path) -> None:
+    entry = {"name": "local", "backends": ["tensorrt"], "engines": "require"}
+    run = snakemake(folder, "engines", *targets(folder, entry))
+    assert run.returncode == 1
+    lines = re.findall(r"^error: .*$", run.stdout + run.stderr, re.M)
+    assert len(lines) == 1
+    assert lines[0].startswith("error: engines: require: no NVIDIA driver; run it on a machine with")
+
+
+def test_what_a_change_concerns_is_built_anew_and_nothing_else(folder: Path) -> None:
+    pretend(folder, H100)
+    build(folder, "engines")
+    first = {path: path.read_bytes() for path in engines(folder, H100)}
+    assert len(first) > 20
+    assert {path.read_text().split()[0] for path in first} == {H100.id}
+    assert pending(folder, "engines") == {}, "a second run has nothing to do"
+
+    pretend(folder, NEWER_DRIVER)
+    assert pending(folder, "engines") == {}, "a driver asks for no new engines"
+
+    for other in (A100, NEWER_LIBRARY):
+        pretend(folder, other)
+        build(folder, "engines")
+        assert len(engines(folder, other)) == len(first)
+    assert {path: path.read_bytes() for path in engines(folder, H100)} == first
+
+    pretend(folder, H100)
+    assert pending(folder, "engines")["record_machine"] == 1
+    build(folder, "engines")
+    assert pending(folder, "engines") == {}
+
+    vocoder = folder / "artifacts/graphs/fp32/voices/demo/vocoder.onnx"
+    vocoder.write_text("another", "utf-8")
+    assert pending(folder, "engines", "--max-checksum-file-size", "1")["build_engine"] == 1
+
+
+def test_engines_that_no_length_shapes_are_built_once_for_all_lengths(folder: Path) -> None:
+    pretend(folder, H100)
+    one = pending_engines(folder)
+    two = pending_engines(folder, "--config", "max_len=[500,1000]")
+    names = {Path(path).stem for path in two - one}
+    assert names == {"t2s_embed", "t2s_decoder", "prior", "vocoder"}
+
+
+def pending_engines(folder: Path, *args: str) -> set[str]:
+    build(folder, "artifacts/machines/local.json", *args)
+    told = build(folder, "engines", *args, "-n")
+    return set(re.findall(r"artifacts/engines/\S+?\.engine|(?<= )artifacts/engines/.*?\.engine", told))
+
+
+def test_another_machine_changes_no_record_of_a_remote_target(folder: Path) -> None:
+    options = targets(folder, {"name": "far", "backends": ["tensorrt"], "slurm": {"gpu": 1}})
+    pretend(folder, H100)
+    build(folder, "artifacts/machines/far.json", *options)
+    pretend(folder, NO_GPU)
+    assert pending(folder, "artifacts/machines/far.json", *options) == {}
+
+
+def test_an_engine_of_another_machine_is_refused_and_its_record_named(folder: Path) -> None:
+    options = targets(folder, {"name": "far", "backends": ["tensorrt"], "slurm": {"gpu": 1}})
+    pretend(folder, H100)
+    build(folder, "artifacts/machines/far.json", *options)
+    pretend(folder, A100)
+    engine = f"artifacts/engines/far/{H100.id}/fp32/voices/demo/1000/vocoder.engine"
+    run = snakemake(folder, engine, *options)
+    assert run.returncode == 1
+    assert f"engine wanted for {H100.id} but this machine is {A100.id}" in run.stdout + run.stderr
+    assert not (folder / engine).exists()
+
+
+Change = Callable[[Path], object]

@@ -1,0 +1,287 @@
+"""Build the engine of one graph on this machine, with a sidecar that says what it is made of."""
+
+import argparse
+import hashlib
+import importlib
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import onnx
+from onnx import helper
+
+from runtime.cli import option, run
+from runtime.errors import BackendMissing, EngineMismatch
+from runtime.machine import (
+    LIBRARIES,
+    MachineRecord,
+    canonical_json,
+    differing,
+    machine_record,
+    require_gpu,
+)
+from workflow_scripts.engines import tensorrt
+from workflow_scripts.engines.decoder import engine_decoder, form_for
+from workflow_scripts.engines.importer import Release, check_importable
+from workflow_scripts.engines.profiles import Dims, Profile, profiles
+from workflow_scripts.engines.tensorrt import Built, Options, Put, Request
+from workflow_scripts.files import atomic, write_json
+from workflow_scripts.graphs.check import check_model, load_structure
+
+FORMAT = 1
+DECODER = "t2s_decoder"
+STATE = "built"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One engine to build.
+
+    Attributes:
+        source: ONNX file of the build, plain or simplified.
+        graph: its name in the contract.
+        precision: what the file was written at; a label.
+        max_len: rows of the KV cache.
+        options: how to build.
+    """
+
+    source: Path
+    graph: str
+    precision: str
+    max_len: int
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where to write.
+
+    Attributes:
+        engine: the engine.
+        sidecar: JSON file beside it.
+        timing_cache: of this machine, read and written; None for a library that keeps none.
+    """
+
+    engine: Path
+    sidecar: Path
+    timing_cache: Path | None = None
+
+
+def build_file(job: Job, trt: ModuleType, machine: MachineRecord, to: Outputs) -> None:
+    """Build one engine; both files appear, or none.
+
+    Args:
+        job: what to build.
+        trt: the engine library.
+        machine: the record of this machine.
+        to: where to write.
+
+    Raises:
+        GraphError: the graph can't become an engine.
+        EngineBuildError: the library failed.
+    """
+    started = time.monotonic()
+    release = Release(trt.__name__, trt.__version__)
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+        request, facts = prepared(job, release, Path(folder))
+        built = tensorrt.build(trt, _with_cache(request, to.timing_cache))
+    sidecar = {
+        "format": FORMAT,
+        "graph": job.graph,
+        "state": STATE,
+        "verified": None,
+        "engine_key": engine_key(machine, facts),
+        "engine": {"sha256": hashlib.sha256(built.plan).hexdigest(), "bytes": len(built.plan)},
+        "machine": machine.as_json(),
+        "build": facts,
+        "puts": [asdict(put) for put in request.puts],
+        "warnings": list(dict.fromkeys(built.warnings)),
+        "build_seconds": round(time.monotonic() - started, 1),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with atomic(to.engine, to.sidecar) as (engine, record):
+        engine.write_bytes(built.plan)
+        write_json(record, sidecar)
+    _keep_cache(built, to.timing_cache)
+
+
+def engine_key(machine: MachineRecord, facts: dict[str, Any]) -> str:
+    """sha256 over all that an engine depends on."""
+    content = canonical_json({"machine": dict(machine.hard), "build": facts})
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[str, Any]]:
+    """What to ask the library for.
+
+    Args:
+        job: what to build.
+        release: the library.
+        folder: for the graph where it must be spelled anew.
+
+    Returns:
+        The request, and the facts that go into the key.
+
+    Raises:
+        GraphError: the graph does not keep the contract, or can't be imported.
+    """
+    check_model(load_structure(job.source), job.graph, job.source.name)
+    model = onnx.load(job.source)
+    spelling, path, options = "", job.source, job.options
+    if job.graph == DECODER:
+        spelling = form_for(release)
+        model = engine_decoder(model, job.max_len, spelling)
+        path = folder / job.source.name
+        onnx.save(model, path)
+        options = replace(options, max_aux_streams=0)  # a step is one chain of small kernels
+    check_importable(model, job.source.name, release)
+    puts = _puts(model.graph)
+    inputs = {put.name: put.shape for put in puts if put.mode == "input"}
+    lengths = profiles(job.graph, inputs, job.max_len)
+    facts = {
+        "onnx_sha256": content_digest(job.source),
+        "opset": next(entry.version for entry in model.opset_import if not entry.domain),
+        "precision": job.precision,
+        "max_len": job.max_len,
+        "spelling": spelling or "as stored",
+        "profiles": _profile_facts(lengths),
+        "library": f"{release.library} {release.version}",
+        "network_flags": "STRONGLY_TYPED",
+        "optimization_level": options.optimization_level,
+        "workspace_bytes": options.workspace_bytes,
+        "tf32": "on" if options.tf32 else "off",
+        "max_aux_streams": -1 if options.max_aux_streams is None else options.max_aux_streams,
+        "detailed": "on" if options.detailed else "off",
+    }
+    return Request(path, puts, lengths, options), facts
+
+
+def content_digest(graph: Path) -> str:
+    """sha256 over an ONNX file and the files that hold its weights, if there are any."""
+    model = onnx.load(graph, load_external_data=False)
+    places = {
+        entry.value
+        for weight in model.graph.initializer
+        for entry in weight.external_data
+        if entry.key == "location"
+    }
+    digest = hashlib.sha256(graph.read_bytes())
+    for place in sorted(places):
+        digest.update((graph.parent / place).read_bytes())
+    return digest.hexdigest()
+
+
+def _puts(graph: onnx.GraphProto) -> tuple[Put, ...]:
+    return tuple(
+        Put(value.name, mode, _dtype(value), _dims(value))
+        for mode, values in (("input", graph.input), ("output", graph.output))
+        for value in values
+    )
+
+
+def _dtype(value: onnx.ValueInfoProto) -> str:
+    return f"{helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)}"
+
+
+def _dims(value: onnx.ValueInfoProto) -> Dims:
+    dims = value.type.tensor_type.shape.dim
+    return tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
+
+
+def _profile_facts(lengths: tuple[Profile, ...]) -> dict[str, Any]:
+    return {
+        profile.name: {
+            name: {end: list(dims) for end, dims in asdict(shapes).items()}
+            for name, shapes in profile.inputs.items()
+        }
+        for profile in lengths
+    }
+
+
+def _with_cache(request: Request, path: Path | None) -> Request:
+    if path is None:
+        return request
+    return replace(request, timing_cache=path.read_bytes() if path.exists() else b"")
+
+
+def _keep_cache(built: Built, path: Path | None) -> None:
+    """Two builds at once lose at most what one of them has measured."""
+    if path is not None and built.timing_cache is not None:
+        with atomic(path) as (part,):
+            part.write_bytes(built.timing_cache)
+
+
+def library_module(name: str) -> ModuleType:
+    """The engine library.
+
+    Raises:
+        BackendMissing: it can't be imported.
+    """
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as fault:
+        raise BackendMissing(f"{name}: can't be imported ({fault}); install it") from fault
+
+
+def check_machine(wanted: MachineRecord, here: MachineRecord, version: str) -> None:
+    """Refuse to build for another machine than this one.
+
+    Args:
+        wanted: what the path of the engine stands for.
+        here: this machine.
+        version: of the library that was imported.
+
+    Raises:
+        BackendMissing: there is no GPU here.
+        EngineMismatch: the two differ.
+    """
+    require_gpu(here, "engine")
+    if wanted.id != here.id:
+        raise EngineMismatch(
+            f"engine wanted for {wanted.id} but this machine is {here.id}"
+            f" ({'; '.join(differing(wanted.hard, here.hard))}); make the machine's record again:"
+            " snakemake artifacts/machines/TARGET.json --forcerun record_machine"
+        )
+    if version != here.hard["trt_version"]:
+        raise EngineMismatch(
+            f"engine: {here.hard['trt_flavour']} {here.hard['trt_version']} is installed but"
+            f" {version} is imported; leave one of them"
+        )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Build what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("source", type=Path, help="ONNX file of the build")
+    option(parser, "--graph", required=True, help="its name in the contract")
+    option(parser, "--precision", required=True, help="what the file was written at")
+    option(parser, "--max-len", type=int, required=True, help="rows of the KV cache; 0 if none")
+    option(parser, "--machine", type=Path, required=True, metavar="JSON", help="record wanted")
+    option(parser, "--machine-id", help="id that the record must have (default: any)")
+    option(parser, "--timing-cache", type=Path, metavar="FILE", help="read and written")
+    option(parser, "--output", type=Path, required=True, metavar="ENGINE", help="file to write")
+    option(parser, "--sidecar", type=Path, required=True, metavar="JSON", help="file to write")
+    args = parser.parse_args(argv)
+    wanted = MachineRecord.from_json(json.loads(args.machine.read_text("utf-8")))
+    if args.machine_id not in (None, wanted.id):
+        raise EngineMismatch(
+            f"{args.machine}: engine wanted for {args.machine_id}, but the record is of {wanted.id};"
+            " an engine of another machine is built on that machine"
+        )
+    library = str(wanted.hard.get("trt_flavour", next(iter(LIBRARIES))))
+    here = machine_record(library)
+    require_gpu(here, "engine")
+    trt = library_module(library)
+    check_machine(wanted, here, trt.__version__)
+    cache = args.timing_cache if library == "tensorrt" else None
+    job = Job(args.source, args.graph, args.precision, args.max_len)
+    build_file(job, trt, here, Outputs(args.output, args.sidecar, cache))
+
+
+if __name__ == "__main__":
+    run(main)
