@@ -119,6 +119,7 @@ class Manifest:
         t2s: sizes of the text-to-semantic transformer.
         acoustic: sizes of the acoustic model.
         reference: the voice's example.
+        lexicons: language → file with the voice's own readings of words.
         defaults: settings where a caller gives none.
         graphs: name in the contract → member.
         files: every file of the bundle but the manifest.
@@ -137,6 +138,7 @@ class Manifest:
     t2s: T2S
     acoustic: Acoustic
     reference: Reference
+    lexicons: Mapping[str, str]
     defaults: Defaults
     graphs: Mapping[str, Member]
     files: Mapping[str, File]
@@ -231,6 +233,7 @@ def _refuse_incomplete(folder: Path, manifest: Manifest) -> None:
     listed = [member.file for member in manifest.graphs.values()]
     listed += [manifest.reference.audio, STEP_TABLES]
     listed += [VOCABULARY] * ("roberta" in manifest.graphs)
+    listed += manifest.lexicons.values()
     for name in listed:
         if name not in manifest.files:
             raise BundleError(f"{folder}: {NAME} does not list the file {name!r}; build it again")

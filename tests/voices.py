@@ -43,6 +43,12 @@ def manner(model: goldens.Case, seed: int = 0, speed: float = 1.0, steady: bool 
 @cache
 def voice() -> Voice:
     """A whole voice of tiny random models: no speaker, no RoBERTa."""
+    return Voice.load(bundle(), threads=1)
+
+
+@cache
+def bundle() -> Path:
+    """Its folder; not to be changed."""
     (model,) = (model for model in goldens.sovits_models() if model.name == "v2")
     checkpoint = goldens.ROOT / "t2s" / "tiny_a.ckpt"
     folder = Path(mkdtemp(prefix="voice-"))
@@ -57,7 +63,7 @@ def voice() -> Voice:
         audio=goldens.ROOT / "sovits" / "ref_mono_32k.wav",
     )
     pack(folder / "bundle", contents, Labels("tiny", "fp32", 300, "Hello.", "en"), _origin())
-    return Voice.load(folder / "bundle", threads=1)
+    return folder / "bundle"
 
 
 def _origin() -> Origin:

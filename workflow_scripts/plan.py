@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
 SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
 T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
+SPOKEN = ("gpt", "sovits", "reference-audio", "ssl", "sv")  # words of what no text goes into
 FULL = "fp32"  # the precision that every other is made from
 
 Item = TypeVar("Item")
@@ -41,12 +42,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class Voice:
-    """One pair of checkpoints with its example."""
+    """One pair of checkpoints with its example; `lexicons` are files with readings by language."""
 
     name: str
     gpt: str
     sovits: str
     reference: Reference
+    lexicons: Mapping[str, str]
     family: str
     needs_speaker: bool
 
@@ -110,7 +112,7 @@ class Plan:
         own = {"gpt": voice.gpt, "sovits": voice.sovits, "reference-audio": voice.reference.audio}
         used = ((word, graph) for word, graph in BASES.items() if self._uses(voice, graph))
         shared = {word: self.bases[graph] for word, graph in used}
-        return own | shared
+        return own | shared | {f"lexicon-{lang}": path for lang, path in voice.lexicons.items()}
 
     def members(self, voice: str, precision: str) -> tuple[Member, ...]:
         """The graphs of a voice's bundles of a precision, each at the one that it has there."""
@@ -138,9 +140,14 @@ class Plan:
             for word in ("--member", m.graph, m.precision, f"artifacts/graphs/{m}.onnx")
         ]
 
+    def reading_options(self, voice: str) -> list[str]:
+        """The words that tell `pack` what text is read with."""
+        lexicons = self.voice(voice).lexicons.items()
+        return [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
+
     def chain_sources(self, name: str) -> dict[str, str]:
         """Sources of a voice that its chain from audio and phones to samples takes: no text."""
-        return {word: path for word, path in self.sources(name).items() if word != "bert"}
+        return {word: path for word, path in self.sources(name).items() if word in SPOKEN}
 
     def chain_options(self, name: str) -> list[str]:
         """The words that tell `record` each source of a voice's chain."""
@@ -266,6 +273,7 @@ def _voice(entry: Mapping[str, Any], facts: Facts) -> Voice:
         gpt=entry["gpt"],
         sovits=entry["sovits"],
         reference=Reference(**entry["reference"]),
+        lexicons=entry["lexicons"],
         family=facts.family,
         needs_speaker=facts.needs_speaker,
     )

@@ -16,8 +16,9 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from runtime.contract import GRAPHS
-from runtime.errors import ArtifactError, CheckpointError, ConfigError
+from runtime.errors import ArtifactError, CheckpointError, ConfigError, SettingError
 from runtime.text.languages import MODES
+from runtime.text.lexicon import LANGS, load_lexicon
 from workflow_scripts.plan import Facts, Plan, planned
 from workflow_scripts.proof import bars
 from workflow_scripts.variants.precisions import PRECISIONS
@@ -36,6 +37,7 @@ def choices() -> dict[str, list[str]]:
         "graph": list(GRAPHS),
         "precision": list(PRECISIONS),
         "language": list(MODES),
+        "lexicon": list(LANGS),
     }
 
 
@@ -89,6 +91,24 @@ def refuse_lost_records(artifacts: Path, records: Path) -> None:
         )
 
 
+def refuse_broken_readings(plan: Plan) -> None:
+    """Stop where what text is read with could not be used; reads it all.
+
+    Raises:
+        ConfigError: a line per file.
+    """
+    _refuse("", list(_faults_of_lexicons(plan)))
+
+
+def _faults_of_lexicons(plan: Plan) -> Iterator[str]:
+    for index, voice in enumerate(plan.voices):
+        for lang, path in voice.lexicons.items():
+            try:
+                load_lexicon(path, lang)
+            except SettingError as error:
+                yield f"voices[{index}].lexicons.{lang}: {error}"
+
+
 def _refuse(where: str, faults: list[str]) -> None:
     if faults:
         raise ConfigError("\n".join(f"{where}: {fault}" if where else fault for fault in faults))
@@ -122,12 +142,15 @@ def _with_numbers(config: Config) -> Config:
 
 
 def _with_defaults(value: Any, schema: Config) -> Any:
-    """Add each key that is absent and has a default, in this mapping and in those below it."""
+    """Add each key that is absent and has a default, in this value and in those below it."""
     if isinstance(value, dict):
         for key, below in schema.get("properties", {}).items():
             if "default" in below:
                 value.setdefault(key, copy.deepcopy(below["default"]))
             _with_defaults(value.get(key), below)
+    elif isinstance(value, list):
+        for item in value:
+            _with_defaults(item, schema.get("items", {}))
     return value
 
 
@@ -227,6 +250,8 @@ def _files(config: Config) -> Iterator[tuple[str, str]]:
         yield f"voices[{index}].gpt", voice["gpt"]
         yield f"voices[{index}].sovits", voice["sovits"]
         yield f"voices[{index}].reference.audio", voice["reference"]["audio"]
+        for lang, path in voice["lexicons"].items():
+            yield f"voices[{index}].lexicons.{lang}", path
     for word, path in config["shared"].items():
         if path is not None:
             yield f"shared.{word}", path

@@ -35,12 +35,14 @@ def contents(tmp_path: Path) -> Contents:
     build = tmp_path / "build"
     build.mkdir()
     names = [*(f"{graph}.onnx" for graph in GRAPHS), "t2s_tables.npz", "vocabulary.json", "Mia.WAV"]
+    names.append("names")
     for name in names:
         (build / name).write_bytes(name.encode())
     return Contents(
         parts=tuple(Part(graph, "fp16", build / f"{graph}.onnx") for graph in GRAPHS),
         tables=(build / "t2s_tables.npz", build / "vocabulary.json"),
         audio=build / "Mia.WAV",
+        lexicons={"en": build / "names"},
     )
 
 
@@ -75,6 +77,13 @@ def test_graphs_and_tables_are_links_and_the_example_is_a_copy(
     assert (folder / "t2s_tables.npz").samefile(contents.tables[0])
     assert not (folder / "reference.wav").samefile(contents.audio)
     assert (folder / "reference.wav").read_bytes() == b"Mia.WAV"
+
+
+def test_a_lexicon_is_a_copy_named_by_its_language(contents: Contents, folder: Path) -> None:
+    found = pack.pack(folder, contents, LABELS, ORIGIN)
+    assert found.lexicons == {"en": "lexicon.en.txt"}
+    assert (folder / "lexicon.en.txt").read_bytes() == b"names"
+    assert not (folder / "lexicon.en.txt").samefile(contents.lexicons["en"])
 
 
 def test_where_links_fail_files_are_copied(
@@ -147,6 +156,7 @@ def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_pa
             *("--voice", "演示 v2", "--precision", "fp16", "--max-len", "1000"),
             *("--reference-audio", str(contents.audio)),
             *("--reference-text=Guten Morgen, it's me.", "--reference-lang", "en"),
+            *("--lexicon", "en", str(contents.lexicons["en"])),
             *("--facts", str(facts), "--verdict", str(verdict)),
             *("--sources", '{"gpt": "00"}', "--tools", "onnx=1.0"),
             *("--options", '{"mixed_precision": {"prior": "fp32"}}'),

@@ -25,6 +25,7 @@ def bundle(tmp_path: Path) -> Path:
     folder = tmp_path / "mia"
     folder.mkdir()
     names = [*(f"{graph}.onnx" for graph in GRAPHS), "reference.wav", "t2s_tables.npz"]
+    names.append("lexicon.en.txt")
     for name in names:
         (folder / name).write_bytes(b"bytes of " + name.encode())
     files = {name: folder / name for name in names}
@@ -38,6 +39,7 @@ def bundle(tmp_path: Path) -> Path:
         "t2s": {"layers": 24, "heads": 16, "vocabulary": 1025, "eos": 1024, "max_sec": 54},
         "acoustic": {"sampling_rate_hz": 32000, "spectrogram_bins": 704, "needs_speaker": False},
         "reference": {"audio": "reference.wav", "text": "Hello.", "lang": "en"},
+        "lexicons": {"en": "lexicon.en.txt"},
         "defaults": asdict(manifest.Defaults()),
         "graphs": {name: {"file": f"{name}.onnx", "precision": "fp16"} for name in GRAPHS},
         "files": {

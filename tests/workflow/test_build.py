@@ -49,6 +49,7 @@ def test_every_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
             manifest.verify(bundle, found)
             assert (found.voice, found.family, found.precision) == (voice, family, precision)
             assert found.parity["chain"]
+            assert found.lexicons == ({"en": "lexicon.en.txt"} if voice == "demo" else {})
             assert set(found.parity) == {*found.graphs, "chain"}
 
 

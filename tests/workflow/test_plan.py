@@ -21,7 +21,8 @@ PRO, PLAIN = Said("v2Pro", True), Said("v2", False)
 
 def voice(name: str) -> dict:
     reference = {"audio": f"{name}.wav", "text": "Hello.", "lang": "en"}
-    return {"name": name, "gpt": f"{name}.ckpt", "sovits": f"{name}.pth", "reference": reference}
+    paths = {"gpt": f"{name}.ckpt", "sovits": f"{name}.pth", "lexicons": {"ja": f"{name}.txt"}}
+    return {"name": name, "reference": reference, **paths}
 
 
 def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
@@ -118,6 +119,12 @@ def test_options_for_scripts_name_every_source_member_and_table() -> None:
     ]
     named = dict(item.split("=", 1) for item in plan.named_files("pro", "fp16"))
     assert set(named) == {*GRAPHS, "t2s_tables", "vocabulary"}
+
+
+def test_what_text_is_read_with_is_a_source_of_the_bundle_and_not_of_the_chain() -> None:
+    plan = plan_of({"pro": PRO})
+    assert plan.reading_options("pro") == ["--lexicon", "ja", "pro.txt"]
+    assert plan.sources("pro").keys() - plan.chain_sources("pro") == {"bert", "lexicon-ja"}
 
 
 @pytest.mark.parametrize("changed", ["voices", "lengths", "precisions"])

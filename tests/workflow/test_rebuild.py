@@ -118,6 +118,11 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         edited("config/config.yaml", "The quick brown", "A quick brown"),
         {"pack_bundle": 2},
     ),
+    "a lexicon": (appended("config/lexicon.en.txt", "GPT JH IY1\n"), {"pack_bundle": 2}),
+    "a lexicon less": (
+        edited("config/config.yaml", "{en: config/lexicon.en.txt}", "{}"),
+        {"pack_bundle": 2},
+    ),
     "a bar": (
         edited("config/config.yaml", "audio_snr_db: 40.0", "audio_snr_db: 41.0"),
         {"check_parity": 2, "pack_bundle": 2},

@@ -103,6 +103,22 @@ def test_graphs_without_build_records_are_refused(tmp_path: Path) -> None:
     settings.refuse_lost_records(artifacts, records)
 
 
+def test_broken_lexicons_are_refused_with_file_and_line(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "en.txt").write_text("# names\nMia M IY1 AH0\n")
+    (tmp_path / "zh.txt").write_text("银行 yin2\n", "utf-8")
+    (tmp_path / "ja.txt").write_bytes(b"\xff\xff\xff")
+    voice(config)["lexicons"] = {"en": "en.txt"}
+    settings.refuse_broken_readings(checked(config))
+    voice(config)["lexicons"] |= {"zh": "zh.txt", "ja": "ja.txt"}
+    with pytest.raises(ConfigError) as caught:
+        settings.refuse_broken_readings(checked(config))
+    assert str(caught.value).splitlines() == [
+        "voices[0].lexicons.zh: lexicon zh.txt:1: '银行' has 2 characters;"
+        " give one syllable, or two phones, each",
+        "voices[0].lexicons.ja: lexicon ja.txt: it is not UTF-8; save it as UTF-8",
+    ]
+
+
 def test_the_embedded_configuration_is_sound_and_odd_names_stay_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
