@@ -5,7 +5,7 @@ rule pack_bundle:
         graphs=of_members("artifacts/graphs/{}.onnx"),
         tables=lambda w: PLAN.tables(w.voice),
         audio=ancient(lambda w: voice_of(w).reference.audio),
-        lexicons=ancient(lambda w: voice_of(w).lexicons.values()),
+        readings=ancient(lambda w: PLAN.reading_sources(w.voice).values()),
     output:
         "artifacts/bundles/{voice}/{max_len}/{precision}/manifest.json",
     log:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime import noise
+from runtime import noise, polyphones
 from runtime.acoustic import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.audio import Audio
@@ -103,6 +103,7 @@ class Voice:
         self._decoder = graphs.decoder()
         self._acoustic = graphs.acoustic()
         self._references = graphs.references()
+        self._polyphones = polyphones.of_bundle(folder, manifest, graphs.threads)
         self._features = TextFeatures(
             graphs.opener("roberta") if "roberta" in graphs else None,
             folder / manifests.VOCABULARY,
@@ -196,9 +197,12 @@ class Voice:
         lexicons = layered(request.lexicons or {}, self._lexicons)
         wanted = pieces(text, lang, request.cut, room, table=table, lexicons=lexicons)
         return [
-            phonemize(piece.text, lang, table, lexicons=lexicons) if piece.text else piece
-            for piece in wanted
+            self._phonemes(piece.text, lang, lexicons) if piece.text else piece for piece in wanted
         ]
+
+    def _phonemes(self, text: str, lang: str, lexicons: Mapping[str, Lexicon]) -> Phonemes:
+        table, chooser = self.manifest.symbols, self._polyphones
+        return phonemize(text, lang, table, lexicons=lexicons, polyphones=chooser)
 
     @cached_property
     def _lexicons(self) -> dict[str, Lexicon]:
@@ -222,9 +226,7 @@ class Voice:
         style = self._references.style(audios)
         if not reference.text.strip():
             return Prepared(np.zeros(0, np.int64), None, style)
-        phonemes = phonemize(
-            reference.text, reference.lang, self.manifest.symbols, lexicons=self._lexicons
-        )
+        phonemes = self._phonemes(reference.text, reference.lang, self._lexicons)
         tokens = self._references.prompt_tokens(audios[0])
         return Prepared(tokens, self._features.line(phonemes), style)
 

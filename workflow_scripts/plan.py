@@ -93,6 +93,7 @@ class Plan:
         precisions: one bundle each.
         mixed_precision: precision → graph → the other precision that it has in such a bundle.
         bars: precision → metric → bar.
+        g2pw: folder of the model that reads polyphonic characters; None without it.
     """
 
     voices: tuple[Voice, ...]
@@ -101,6 +102,7 @@ class Plan:
     precisions: tuple[str, ...]
     mixed_precision: Mapping[str, Mapping[str, str]]
     bars: Mapping[str, Mapping[str, float]]
+    g2pw: str | None
 
     def voice(self, name: str) -> Voice:
         """The voice of that name."""
@@ -112,7 +114,7 @@ class Plan:
         own = {"gpt": voice.gpt, "sovits": voice.sovits, "reference-audio": voice.reference.audio}
         used = ((word, graph) for word, graph in BASES.items() if self._uses(voice, graph))
         shared = {word: self.bases[graph] for word, graph in used}
-        return own | shared | {f"lexicon-{lang}": path for lang, path in voice.lexicons.items()}
+        return own | shared | self.reading_sources(name)
 
     def members(self, voice: str, precision: str) -> tuple[Member, ...]:
         """The graphs of a voice's bundles of a precision, each at the one that it has there."""
@@ -140,10 +142,17 @@ class Plan:
             for word in ("--member", m.graph, m.precision, f"artifacts/graphs/{m}.onnx")
         ]
 
+    def reading_sources(self, voice: str) -> dict[str, str]:
+        """Files and folders that text is read with, which go into a bundle as they are."""
+        lexicons = self.voice(voice).lexicons.items()
+        g2pw = {} if self.g2pw is None else {"g2pw": self.g2pw}
+        return {f"lexicon-{lang}": path for lang, path in lexicons} | g2pw
+
     def reading_options(self, voice: str) -> list[str]:
         """The words that tell `pack` what text is read with."""
         lexicons = self.voice(voice).lexicons.items()
-        return [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
+        words = [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
+        return words if self.g2pw is None else [*words, "--g2pw", self.g2pw]
 
     def chain_sources(self, name: str) -> dict[str, str]:
         """Sources of a voice that its chain from audio and phones to samples takes: no text."""
@@ -264,6 +273,7 @@ def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
         precisions=tuple(config["precisions"]),
         mixed_precision=config["mixed_precision"],
         bars=config["bars"],
+        g2pw=config["shared"]["g2pw"],
     )
 
 

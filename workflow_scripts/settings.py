@@ -17,8 +17,10 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from runtime.contract import GRAPHS
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, SettingError
+from runtime.manifest import G2PW_FILES, G2PW_MORE
 from runtime.text.languages import MODES
 from runtime.text.lexicon import LANGS, load_lexicon
+from runtime.text.zh_polyphones import read_tables
 from workflow_scripts.plan import Facts, Plan, planned
 from workflow_scripts.proof import bars
 from workflow_scripts.variants.precisions import PRECISIONS
@@ -97,7 +99,7 @@ def refuse_broken_readings(plan: Plan) -> None:
     Raises:
         ConfigError: a line per file.
     """
-    _refuse("", list(_faults_of_lexicons(plan)))
+    _refuse("", [*_faults_of_lexicons(plan), *_faults_of_g2pw(plan)])
 
 
 def _faults_of_lexicons(plan: Plan) -> Iterator[str]:
@@ -107,6 +109,16 @@ def _faults_of_lexicons(plan: Plan) -> Iterator[str]:
                 load_lexicon(path, lang)
             except SettingError as error:
                 yield f"voices[{index}].lexicons.{lang}: {error}"
+
+
+def _faults_of_g2pw(plan: Plan) -> Iterator[str]:
+    if plan.g2pw is not None:
+        more = Path(plan.g2pw, G2PW_MORE)
+        files = {name: Path(plan.g2pw, name) for name in G2PW_FILES}
+        try:
+            read_tables(files | ({G2PW_MORE: more} if more.exists() else {}))
+        except ArtifactError as error:
+            yield f"shared.g2pw: {error}"
 
 
 def _refuse(where: str, faults: list[str]) -> None:
@@ -202,6 +214,8 @@ def _faults_across(config: Config) -> Iterator[str]:
             bars.split(key)
         except ConfigError as error:
             yield str(error)
+    if config["shared"]["g2pw"] and not config["shared"]["bert"]:
+        yield "shared.g2pw: needs the vocabulary of shared.bert, which is null; give that too"
     for precision, graphs in config["mixed_precision"].items():
         for graph, kept in graphs.items():
             if not PRECISIONS[kept].fits(graph):
@@ -255,6 +269,9 @@ def _files(config: Config) -> Iterator[tuple[str, str]]:
     for word, path in config["shared"].items():
         if path is not None:
             yield f"shared.{word}", path
+    folder = Path(config["shared"]["g2pw"] or "")
+    if config["shared"]["g2pw"] and folder.exists():
+        yield from (("shared.g2pw", str(folder / name)) for name in G2PW_FILES)
 
 
 def _faults_of_voices(config: Config, facts_of: Reader, facts: dict[str, Facts]) -> Iterator[str]:

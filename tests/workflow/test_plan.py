@@ -28,7 +28,7 @@ def voice(name: str) -> dict:
 def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
     config = {
         "voices": [voice(name) for name in facts],
-        "shared": {"ssl": "hubert", "bert": "roberta", "sv": "eres.ckpt"},
+        "shared": {"ssl": "hubert", "bert": "roberta", "sv": "eres.ckpt", "g2pw": "g2pw"},
         "max_len": [1000],
         "precisions": ["fp32", "fp16"],
         "mixed_precision": {},
@@ -53,7 +53,9 @@ def test_the_speaker_base_is_not_built_for_voices_without_it() -> None:
 
 
 def test_without_text_features_neither_base_nor_vocabulary_is_built() -> None:
-    plan = plan_of({"plain": PLAIN}, shared={"ssl": "hubert", "bert": None, "sv": None})
+    plan = plan_of(
+        {"plain": PLAIN}, shared={"ssl": "hubert", "bert": None, "sv": None, "g2pw": None}
+    )
     assert plan.units == ["shared/hubert", "voices/plain"]
     assert plan.table_files == ["artifacts/tables/voices/plain/t2s_tables.npz"]
 
@@ -123,8 +125,9 @@ def test_options_for_scripts_name_every_source_member_and_table() -> None:
 
 def test_what_text_is_read_with_is_a_source_of_the_bundle_and_not_of_the_chain() -> None:
     plan = plan_of({"pro": PRO})
-    assert plan.reading_options("pro") == ["--lexicon", "ja", "pro.txt"]
-    assert plan.sources("pro").keys() - plan.chain_sources("pro") == {"bert", "lexicon-ja"}
+    assert plan.reading_options("pro") == ["--lexicon", "ja", "pro.txt", "--g2pw", "g2pw"]
+    own = {"bert", "lexicon-ja", "g2pw"}
+    assert plan.sources("pro").keys() - plan.chain_sources("pro").keys() == own
 
 
 @pytest.mark.parametrize("changed", ["voices", "lengths", "precisions"])

@@ -19,6 +19,8 @@ from runtime.errors import ArtifactError
 from runtime.features import OUTPUT_HZ
 from runtime.manifest import (
     FORMAT,
+    G2PW_FILES,
+    G2PW_MORE,
     NAME,
     T2S,
     Acoustic,
@@ -51,12 +53,14 @@ class Contents:
         tables: files of the build that are taken as they are.
         audio: the voice's example.
         lexicons: language → file with readings of words.
+        g2pw: folder of the g2pW model; None without it.
     """
 
     parts: tuple[Part, ...]
     tables: tuple[Path, ...]
     audio: Path
     lexicons: Mapping[str, Path] = field(default_factory=dict)
+    g2pw: Path | None = None
 
     @property
     def audio_name(self) -> str:
@@ -69,10 +73,21 @@ class Contents:
         return {lang: f"lexicon.{lang}.txt" for lang in self.lexicons}
 
     @property
+    def g2pw_names(self) -> dict[str, str]:
+        """Name in g2pW's folder → name in the bundle."""
+        if self.g2pw is None:
+            return {}
+        more = [G2PW_MORE] if (self.g2pw / G2PW_MORE).exists() else []
+        return {name: f"g2pw.{name.removeprefix('g2pW.')}" for name in (*G2PW_FILES, *more)}
+
+    @property
     def linked(self) -> dict[str, Path]:
-        """Name in the bundle → file of the build, which is replaced when it changes."""
-        graphs = {f"{part.graph}.onnx": part.path for part in self.parts}
-        return graphs | {table.name: table for table in self.tables}
+        """Name in the bundle → file that is replaced, never written to, when it changes."""
+        files = {f"{part.graph}.onnx": part.path for part in self.parts}
+        files |= {table.name: table for table in self.tables}
+        if self.g2pw is not None:
+            files |= {name: self.g2pw / own for own, name in self.g2pw_names.items()}
+        return files
 
     @property
     def copied(self) -> dict[str, Path]:
@@ -184,6 +199,7 @@ def _manifest(
             ),
             reference=Reference(contents.audio_name, labels.text, labels.lang),
             lexicons=contents.lexicon_names,
+            g2pw=contents.g2pw_names,
             defaults=Defaults(),
             graphs={p.graph: Member(f"{p.graph}.onnx", p.precision) for p in contents.parts},
             files=files,
@@ -230,6 +246,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("LANG", "FILE"),
         help="readings of words; once for each language",
     )
+    option(parser, "--g2pw", type=Path, help="folder of g2pW, which reads polyphonic characters")
     option(parser, "--facts", type=Path, required=True, help="JSON: what the checkpoints are")
     option(parser, "--verdict", type=Path, required=True, help="JSON: the judged measurements")
     option(parser, "--sources", type=json.loads, required=True, help="JSON: word to sha256")
@@ -249,6 +266,7 @@ def main(argv: list[str] | None = None) -> None:
         tables=tuple(args.tables),
         audio=args.reference_audio,
         lexicons={lang: Path(path) for lang, path in args.lexicon},
+        g2pw=args.g2pw,
     )
     labels = Labels(
         args.voice, args.precision, args.max_len, args.reference_text, args.reference_lang
