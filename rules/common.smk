@@ -28,6 +28,7 @@ try:
     )
     if workflow.is_main_process:
         settings.refuse_lost_records(Path("artifacts"), Path(".snakemake/metadata"))
+        settings.refuse_broken_readings(PLAN)
 except FoundryError as error:
     raise WorkflowError("\n".join(f"error: {line}" for line in str(error).splitlines()))
 
