@@ -5,6 +5,7 @@ rule pack_bundle:
         graphs=of_members("artifacts/graphs/{}.onnx"),
         tables=lambda w: PLAN.tables(w.voice),
         audio=ancient(lambda w: voice_of(w).reference.audio),
+        readings=ancient(lambda w: PLAN.reading_sources(w.voice).values()),
     output:
         "artifacts/bundles/{voice}/{max_len}/{precision}/manifest.json",
     log:
@@ -20,6 +21,7 @@ rule pack_bundle:
         members=lambda w: PLAN.member_options(w.voice, w.precision),
         text=lambda w: voice_of(w).reference.text,
         lang=lambda w: voice_of(w).reference.lang,
+        readings=lambda w: PLAN.reading_options(w.voice),
         options=lambda w: in_json(PLAN.options(w.precision)),
         voice="{voice}",
         max_len="{max_len}",
@@ -30,4 +32,4 @@ rule pack_bundle:
         " --reference-audio {input.audio:q} --reference-text={params.text:q}"
         " --reference-lang {params.lang:q} --facts {input.facts:q} --verdict {input.verdict:q}"
         " --sources {params.sources:q} --tools {params.tools:q} --options {params.options:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " {params.readings:q} --output {output:q} > {log:q} 2>&1"

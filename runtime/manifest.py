@@ -20,6 +20,14 @@ from runtime.errors import BundleError
 FORMAT = 1
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"  # of roberta: characters → ids
+G2PW_FILES = (  # as they are named in g2pW's folder
+    "g2pW.onnx",
+    "config.py",
+    "POLYPHONIC_CHARS.txt",
+    "MONOPHONIC_CHARS.txt",
+    "bopomofo_to_pinyin_wo_tune_dict.json",
+)
+G2PW_MORE = "polyphonic.rep"  # its list of words, which need not be there
 STEP_TABLES = "t2s_tables.npz"  # rows that a step adds up to its input
 
 PLAIN_NAME = re.compile(r"(?!\.)[^/\\:\0]+")  # never a path out of the bundle
@@ -119,6 +127,9 @@ class Manifest:
         t2s: sizes of the text-to-semantic transformer.
         acoustic: sizes of the acoustic model.
         reference: the voice's example.
+        lexicons: language → file with the voice's own readings of words.
+        g2pw: name in g2pW's folder → file; its graph is an asset, none of the contract. Empty
+            where readings of polyphonic characters are left to the library.
         defaults: settings where a caller gives none.
         graphs: name in the contract → member.
         files: every file of the bundle but the manifest.
@@ -137,6 +148,8 @@ class Manifest:
     t2s: T2S
     acoustic: Acoustic
     reference: Reference
+    lexicons: Mapping[str, str]
+    g2pw: Mapping[str, str]
     defaults: Defaults
     graphs: Mapping[str, Member]
     files: Mapping[str, File]
@@ -228,18 +241,31 @@ def _refuse_incomplete(folder: Path, manifest: Manifest) -> None:
     for graph in needed:
         if graph not in manifest.graphs:
             raise BundleError(f"{folder}: {NAME} has no graph {graph!r}; build it again")
-    listed = [member.file for member in manifest.graphs.values()]
-    listed += [manifest.reference.audio, STEP_TABLES]
-    listed += [VOCABULARY] * ("roberta" in manifest.graphs)
-    for name in listed:
+    for name in G2PW_FILES if manifest.g2pw else ():
+        if name not in manifest.g2pw:
+            raise BundleError(f"{folder}: {NAME} has no {name!r} of g2pW; build it again")
+    for graph in manifest.graphs:
+        if graph not in GRAPHS:
+            raise BundleError(f"{folder}: unknown graph {graph!r}; build it again")
+    _refuse_files(folder, manifest)
+
+
+def _refuse_files(folder: Path, manifest: Manifest) -> None:
+    for name in _named(manifest):
         if name not in manifest.files:
             raise BundleError(f"{folder}: {NAME} does not list the file {name!r}; build it again")
     for name in manifest.files:
         if not PLAIN_NAME.fullmatch(name) or name == NAME:
             raise BundleError(f"{folder}: {NAME} lists {name!r}, no file of it; build it again")
-    for graph in manifest.graphs:
-        if graph not in GRAPHS:
-            raise BundleError(f"{folder}: unknown graph {graph!r}; build it again")
+
+
+def _named(manifest: Manifest) -> list[str]:
+    """Files that the manifest speaks of outside `files`, and those that a voice has anyway."""
+    listed = [member.file for member in manifest.graphs.values()]
+    listed += [manifest.reference.audio, STEP_TABLES]
+    listed += [VOCABULARY] * ("roberta" in manifest.graphs or bool(manifest.g2pw))
+    listed += [*manifest.lexicons.values(), *manifest.g2pw.values()]
+    return listed
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime import noise, tuned
+from runtime import noise, polyphones, tuned
 from runtime.acoustic import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.audio import Audio
@@ -31,7 +31,7 @@ from runtime.manifest import Manifest
 from runtime.script import Line, TextFeatures
 from runtime.settings import Reference, Settings
 from runtime.stream import SpokenChunk, spoken_chunks
-from runtime.text import Phonemes, Piece, parse_phones, phonemize
+from runtime.text import Lexicon, Phonemes, Piece, layered, load_lexicon, parse_phones, phonemize
 from runtime.text.pieces import pieces
 
 TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
@@ -109,6 +109,7 @@ class Voice:
         self._decoder = graphs.decoder()
         self._acoustic = graphs.acoustic()
         self._references = graphs.references()
+        self._polyphones = polyphones.of_bundle(folder, manifest, graphs.threads)
         self._features = TextFeatures(
             graphs.opener("roberta") if "roberta" in graphs else None,
             folder / manifests.VOCABULARY,
@@ -203,12 +204,21 @@ class Voice:
             return [parse_phones(text, table)]
         lang = request.lang or self.manifest.reference.lang
         room = self.manifest.max_len // ROWS_PER_PHONE
-        lexicons = request.lexicons
+        lexicons = layered(request.lexicons or {}, self._lexicons)
         wanted = pieces(text, lang, request.cut, room, table=table, lexicons=lexicons)
         return [
-            phonemize(piece.text, lang, table, lexicons=lexicons) if piece.text else piece
-            for piece in wanted
+            self._phonemes(piece.text, lang, lexicons) if piece.text else piece for piece in wanted
         ]
+
+    def _phonemes(self, text: str, lang: str, lexicons: Mapping[str, Lexicon]) -> Phonemes:
+        table, chooser = self.manifest.symbols, self._polyphones
+        return phonemize(text, lang, table, lexicons=lexicons, polyphones=chooser)
+
+    @cached_property
+    def _lexicons(self) -> dict[str, Lexicon]:
+        """Readings that the voice came with; a caller's go before them."""
+        files = self.manifest.lexicons.items()
+        return {lang: load_lexicon(self._folder / file, lang) for lang, file in files}
 
     @cached_property
     def _own(self) -> Prepared:
@@ -226,7 +236,7 @@ class Voice:
         style = self._references.style(audios)
         if not reference.text.strip():
             return Prepared(np.zeros(0, np.int64), None, style)
-        phonemes = phonemize(reference.text, reference.lang, self.manifest.symbols)
+        phonemes = self._phonemes(reference.text, reference.lang, self._lexicons)
         tokens = self._references.prompt_tokens(audios[0])
         return Prepared(tokens, self._features.line(phonemes), style)
 

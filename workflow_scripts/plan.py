@@ -16,6 +16,7 @@ SOUNDING = ("prior", "vocoder")
 T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
 PER_LENGTH = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # engines that max_len shapes
 ANY_LENGTH = "any"
+SPOKEN = ("gpt", "sovits", "reference-audio", "ssl", "sv")  # words of what no text goes into
 FULL = "fp32"  # the precision that every other is made from
 
 Item = TypeVar("Item")
@@ -44,12 +45,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class Voice:
-    """One pair of checkpoints with its example."""
+    """One pair of checkpoints with its example; `lexicons` are files with readings by language."""
 
     name: str
     gpt: str
     sovits: str
     reference: Reference
+    lexicons: Mapping[str, str]
     family: str
     needs_speaker: bool
 
@@ -135,6 +137,7 @@ class Plan:
         bars: precision → metric → bar.
         bench: how bundles are timed.
         targets: machines that engines are built on.
+        g2pw: folder of the model that reads polyphonic characters; None without it.
     """
 
     voices: tuple[Voice, ...]
@@ -144,7 +147,8 @@ class Plan:
     mixed_precision: Mapping[str, Mapping[str, str]]
     bars: Mapping[str, Mapping[str, float]]
     bench: Bench
-    targets: tuple[Target, ...] = ()
+    targets: tuple[Target, ...]
+    g2pw: str | None
 
     def target(self, name: str) -> Target:
         """The target of that name."""
@@ -163,7 +167,7 @@ class Plan:
             f"/{m.graph}"
             for bundle in self.bundles
             if bundle.precision in wanted
-            for m in self.members(bundle)
+            for m in self.members(bundle.voice, bundle.precision)
         )
         folder = f"artifacts/engines/{name}/{machine}"
         return [f"{folder}/{engine}.{end}" for engine in engines for end in ("engine", "json")]
@@ -178,7 +182,7 @@ class Plan:
         own = {"gpt": voice.gpt, "sovits": voice.sovits, "reference-audio": voice.reference.audio}
         used = ((word, graph) for word, graph in BASES.items() if self._uses(voice, graph))
         shared = {word: self.bases[graph] for word, graph in used}
-        return own | shared
+        return own | shared | self.reading_sources(name)
 
     def members(self, voice: str, precision: str) -> tuple[Member, ...]:
         """The graphs of a voice's bundles of a precision, each at the one that it has there."""
@@ -211,9 +215,21 @@ class Plan:
             for word in ("--member", m.graph, m.precision, f"artifacts/graphs/{m}.onnx")
         ]
 
+    def reading_sources(self, voice: str) -> dict[str, str]:
+        """Files and folders that text is read with, which go into a bundle as they are."""
+        lexicons = self.voice(voice).lexicons.items()
+        g2pw = {} if self.g2pw is None else {"g2pw": self.g2pw}
+        return {f"lexicon-{lang}": path for lang, path in lexicons} | g2pw
+
+    def reading_options(self, voice: str) -> list[str]:
+        """The words that tell `pack` what text is read with."""
+        lexicons = self.voice(voice).lexicons.items()
+        words = [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
+        return words if self.g2pw is None else [*words, "--g2pw", self.g2pw]
+
     def chain_sources(self, name: str) -> dict[str, str]:
         """Sources of a voice that its chain from audio and phones to samples takes: no text."""
-        return {word: path for word, path in self.sources(name).items() if word != "bert"}
+        return {word: path for word, path in self.sources(name).items() if word in SPOKEN}
 
     def chain_options(self, name: str) -> list[str]:
         """The words that tell `record` each source of a voice's chain."""
@@ -341,6 +357,7 @@ def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
         bars=config["bars"],
         bench=Bench(**config["bench"]),
         targets=tuple(map(_target, config.get("targets", []))),
+        g2pw=config["shared"]["g2pw"],
     )
 
 
@@ -360,6 +377,7 @@ def _voice(entry: Mapping[str, Any], facts: Facts) -> Voice:
         gpt=entry["gpt"],
         sovits=entry["sovits"],
         reference=Reference(**entry["reference"]),
+        lexicons=entry["lexicons"],
         family=facts.family,
         needs_speaker=facts.needs_speaker,
     )

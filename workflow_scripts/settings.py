@@ -16,9 +16,12 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from runtime.contract import GRAPHS
-from runtime.errors import ArtifactError, CheckpointError, ConfigError
+from runtime.errors import ArtifactError, CheckpointError, ConfigError, SettingError
 from runtime.machine import LIBRARIES
+from runtime.manifest import G2PW_FILES, G2PW_MORE
 from runtime.text.languages import MODES
+from runtime.text.lexicon import LANGS, load_lexicon
+from runtime.text.zh_polyphones import read_tables
 from workflow_scripts.plan import Facts, Plan, planned
 from workflow_scripts.proof import bars
 from workflow_scripts.variants.precisions import PRECISIONS
@@ -38,6 +41,7 @@ def choices() -> dict[str, list[str]]:
         "graph": list(GRAPHS),
         "precision": list(PRECISIONS),
         "language": list(MODES),
+        "lexicon": list(LANGS),
     }
 
 
@@ -93,6 +97,34 @@ def refuse_lost_records(artifacts: Path, records: Path) -> None:
         )
 
 
+def refuse_broken_readings(plan: Plan) -> None:
+    """Stop where what text is read with could not be used; reads it all.
+
+    Raises:
+        ConfigError: a line per file.
+    """
+    _refuse("", [*_faults_of_lexicons(plan), *_faults_of_g2pw(plan)])
+
+
+def _faults_of_lexicons(plan: Plan) -> Iterator[str]:
+    for index, voice in enumerate(plan.voices):
+        for lang, path in voice.lexicons.items():
+            try:
+                load_lexicon(path, lang)
+            except SettingError as error:
+                yield f"voices[{index}].lexicons.{lang}: {error}"
+
+
+def _faults_of_g2pw(plan: Plan) -> Iterator[str]:
+    if plan.g2pw is not None:
+        more = Path(plan.g2pw, G2PW_MORE)
+        files = {name: Path(plan.g2pw, name) for name in G2PW_FILES}
+        try:
+            read_tables(files | ({G2PW_MORE: more} if more.exists() else {}))
+        except ArtifactError as error:
+            yield f"shared.g2pw: {error}"
+
+
 def _refuse(where: str, faults: list[str]) -> None:
     if faults:
         raise ConfigError("\n".join(f"{where}: {fault}" if where else fault for fault in faults))
@@ -116,22 +148,28 @@ def _repeated_keys(path: Path) -> Iterator[str]:
 
 
 def _with_numbers(config: Config) -> Config:
-    """`--config max_len=[64,128]` arrives as text."""
+    """`--config max_len=[64,128]` and `--config bench={rounds: 3}` arrive as text."""
     if isinstance(config.get("max_len"), list):
-        config["max_len"] = [
-            int(rows) if isinstance(rows, str) and rows.isdecimal() else rows
-            for rows in config["max_len"]
-        ]
+        config["max_len"] = [_number(rows) for rows in config["max_len"]]
+    if isinstance(config.get("bench"), dict):
+        config["bench"] = {key: _number(value) for key, value in config["bench"].items()}
     return config
 
 
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 def _with_defaults(value: Any, schema: Config) -> Any:
-    """Add each key that is absent and has a default, in this mapping and in those below it."""
+    """Add each key that is absent and has a default, in this value and in those below it."""
     if isinstance(value, dict):
         for key, below in schema.get("properties", {}).items():
             if "default" in below:
                 value.setdefault(key, copy.deepcopy(below["default"]))
             _with_defaults(value.get(key), below)
+    elif isinstance(value, list):
+        for item in value:
+            _with_defaults(item, schema.get("items", {}))
     return value
 
 
@@ -184,6 +222,8 @@ def _faults_across(config: Config) -> Iterator[str]:
         except ConfigError as error:
             yield str(error)
     yield from _faults_of_targets(config)
+    if config["shared"]["g2pw"] and not config["shared"]["bert"]:
+        yield "shared.g2pw: needs the vocabulary of shared.bert, which is null; give that too"
     for precision, graphs in config["mixed_precision"].items():
         for graph, kept in graphs.items():
             if not PRECISIONS[kept].fits(graph):
@@ -197,6 +237,16 @@ def _engines(precision: str) -> bool:
     return PRECISIONS[precision].engines
 
 
+def _faults_of_precisions(config: Config, wanted: list[str], where: str) -> Iterator[str]:
+    """Precisions of a target that are not built, or can't become engines."""
+    for place, precision in enumerate(wanted):
+        named = f"{where}.precisions[{place}]: {precision!r}"
+        if precision not in config["precisions"]:
+            yield f"{named} is not built; add it to precisions"
+        elif not _engines(precision):
+            yield f"{named} can't become engines: no importer for its operator; leave it out"
+
+
 def _faults_of_targets(config: Config) -> Iterator[str]:
     """Names that are taken, and precisions that are not built or can't become engines."""
     seen: dict[str, int] = {}
@@ -204,15 +254,9 @@ def _faults_of_targets(config: Config) -> Iterator[str]:
         where = f"targets[{index}]"
         first = seen.setdefault(target["name"].casefold(), index)
         if first != index:
-            yield f"{where}.name: {target['name']!r} is taken by targets[{first}] (case doesn't count)"
-        for place, precision in enumerate(target.get("precisions", [])):
-            if precision not in config["precisions"]:
-                yield f"{where}.precisions[{place}]: {precision!r} is not built; add it to precisions"
-            elif not _engines(precision):
-                yield (
-                    f"{where}.precisions[{place}]: {precision!r} can't become engines: the importer"
-                    " does not know its operator; leave it out"
-                )
+            name = target["name"]
+            yield f"{where}.name: {name!r} is taken by targets[{first}] (case doesn't count)"
+        yield from _faults_of_precisions(config, target.get("precisions", []), where)
         for precision in target.get("precisions", [*filter(_engines, config["precisions"])]):
             for graph, kept in config["mixed_precision"].get(precision, {}).items():
                 if not _engines(kept):
@@ -261,9 +305,14 @@ def _files(config: Config) -> Iterator[tuple[str, str]]:
         yield f"voices[{index}].gpt", voice["gpt"]
         yield f"voices[{index}].sovits", voice["sovits"]
         yield f"voices[{index}].reference.audio", voice["reference"]["audio"]
+        for lang, path in voice["lexicons"].items():
+            yield f"voices[{index}].lexicons.{lang}", path
     for word, path in config["shared"].items():
         if path is not None:
             yield f"shared.{word}", path
+    folder = Path(config["shared"]["g2pw"] or "")
+    if config["shared"]["g2pw"] and folder.exists():
+        yield from (("shared.g2pw", str(folder / name)) for name in G2PW_FILES)
 
 
 def _faults_of_voices(config: Config, facts_of: Reader, facts: dict[str, Facts]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """English: text to normalised text and phones."""
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from runtime.text.en_normalise import normalise
@@ -30,13 +31,13 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
         Phones with a comma before them if they are fewer than four; no `word2ph`.
     """
     lexicon = lexicon or Lexicon("en")
-    own = {word.lower(): tuple(p for p in said if p != PHONES) for word, said in
-           lexicon.words.items()} if not lexicon.whole else lexicon.words  # fmt: skip
+    sure = {w.lower(): tuple(p for p in said if p != PHONES) for w, said in lexicon.words.items()}
+    own = ChainMap(sure, lexicon.dictionary)
     norm_text = ""
     phones: list[str] = []
     for part, is_own in _parts(text, lexicon):
         norm = part if is_own else normalise(part)
-        phones += own[part.lower()] if is_own else _phones(norm, own, lexicon.whole)
+        phones += sure[part.lower()] if is_own else _phones(norm, sure, own)
         norm_text += norm
     tables = read_table("en")
     phones = [
@@ -52,7 +53,7 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
 def _parts(text: str, lexicon: Lexicon) -> Iterator[tuple[str, bool]]:
     """Stretches of text, and words of the lexicon that normalisation would take apart."""
     end = 0
-    for match in WORD.finditer(text) if lexicon.words and not lexicon.whole else ():
+    for match in WORD.finditer(text) if lexicon.words else ():
         word = match[0]
         if word in lexicon.words and not re.fullmatch("[A-Za-z]?[a-z'-]*", word):
             if match.start() > end:
@@ -63,14 +64,15 @@ def _parts(text: str, lexicon: Lexicon) -> Iterator[tuple[str, bool]]:
         yield text[end:], False
 
 
-def _phones(norm_text: str, own: Own, whole: bool) -> list[str]:
+def _phones(norm_text: str, sure: Own, own: Own) -> list[str]:
     tokens = TOKEN.findall(norm_text)
-    return [phone for i in range(len(tokens)) for phone in _said(tokens, i, own, whole)]
+    return [phone for i in range(len(tokens)) for phone in _said(tokens, i, sure, own)]
 
 
-def _said(tokens: list[str], i: int, own: Own, whole: bool) -> list[str]:
+def _said(tokens: list[str], i: int, sure: Own, own: Own) -> list[str]:
+    """How one token is said; of `own`, only `sure` settles words that are said in two ways."""
     word = tokens[i].lower()
-    if word in own and not (whole and (word in homographs() or len(word) == 1)):
+    if word in sure or (word in own and word not in homographs() and len(word) > 1):
         return list(own[word])
     if not re.search("[a-z]", word):
         return [word]

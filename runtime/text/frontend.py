@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from runtime.errors import TextError
 from runtime.text.languages import mode_of, reader
 from runtime.text.lexicon import Lexicon
-from runtime.text.phonemes import Phonemes, Segment
+from runtime.text.phonemes import Phonemes, Reading, Segment
 from runtime.text.segment import segments
 from runtime.text.symbols import encode, ids_of
+from runtime.text.zh_polyphones import Polyphones
 
 FEWEST_IDS = 6
 INLINE = re.compile(r"\[phones=([^\[\]]*)\]")
@@ -21,6 +23,7 @@ def phonemize(
     table: str = "v2",
     *,
     lexicons: Mapping[str, Lexicon] | None = None,
+    polyphones: Polyphones | None = None,
 ) -> Phonemes:
     """Read one piece of text.
 
@@ -29,6 +32,8 @@ def phonemize(
         lang: a mode, in any case.
         table: symbol table of the checkpoint, v1 or v2.
         lexicons: the user's readings, by language.
+        polyphones: chooses readings of Chinese characters in context; as many phones with or
+            without.
 
     Returns:
         Its segments. If they hold fewer than six ids the text was read with a dot before it.
@@ -45,9 +50,10 @@ def phonemize(
     text = re.sub(" {2,}", " ", text)
     if mode != "en" and not text.strip():
         raise TextError("text: it is empty; give something to speak")
-    found = _read(text, mode, table, lexicons or {})
+    read = partial(_read, mode=mode, table=table, lexicons=lexicons or {}, polyphones=polyphones)
+    found = read(text)
     if sum(len(segment.ids) for segment in found) < FEWEST_IDS:
-        found = _read("." + text, mode, table, lexicons or {})
+        found = read("." + text)
     if not any(segment.ids for segment in found):
         raise TextError(f"text: nothing in '{_short(text)}' can be spoken as {mode}")
     return Phonemes(tuple(found))
@@ -66,19 +72,25 @@ def parse_phones(text: str, table: str) -> Phonemes:
     return Phonemes((segment,))
 
 
-def _read(text: str, mode: str, table: str, lexicons: Mapping[str, Lexicon]) -> list[Segment]:
+def _read(
+    text: str,
+    mode: str,
+    table: str,
+    lexicons: Mapping[str, Lexicon],
+    polyphones: Polyphones | None,
+) -> list[Segment]:
     found: list[Segment] = []
     for part, phones in _parts(text):
         if phones is not None:
             found.append(_given(part, phones, table))
             continue
         for code, run in segments(part, mode):
-            found.append(_segment(code, run, table, lexicons.get(code)))
+            reading = reader(code, table, polyphones)(run, table, lexicons.get(code))
+            found.append(_segment(code, run, table, reading))
     return found
 
 
-def _segment(code: str, run: str, table: str, lexicon: Lexicon | None) -> Segment:
-    reading = reader(code, table)(run, table, lexicon)
+def _segment(code: str, run: str, table: str, reading: Reading) -> Segment:
     counts = reading.word2ph
     return Segment(
         lang=code,

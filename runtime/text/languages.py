@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -9,6 +10,7 @@ from types import ModuleType
 from runtime.errors import BackendMissing, SettingError
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
+from runtime.text.zh_polyphones import Polyphones
 
 Reader = Callable[[str, str, Lexicon | None], Reading]
 
@@ -73,8 +75,13 @@ def require(lang: str) -> None:
         )
 
 
-def reader(code: str, table: str) -> Reader:
+def reader(code: str, table: str, polyphones: Polyphones | None = None) -> Reader:
     """The function that reads a language: (text, table, lexicon) to a `Reading`.
+
+    Args:
+        code: one of LANGUAGES.
+        table: symbol table.
+        polyphones: chooses readings of Chinese characters; None leaves them to the library.
 
     Raises:
         BackendMissing: its packages are not installed.
@@ -89,4 +96,6 @@ def reader(code: str, table: str) -> Reader:
     require(code)
     module: ModuleType = import_module(f"runtime.text.{code}")
     read: Reader = module.read
+    if polyphones is not None and code == "zh":
+        read = partial(module.read, polyphones=polyphones)
     return read

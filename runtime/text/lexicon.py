@@ -1,7 +1,7 @@
 """Readings that the user gives for words, one file per language."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,19 +36,27 @@ class Lexicon:
         words: word to its reading, split at blanks. zh: pinyin, yue: jyutping, both one syllable
             with tone digit per character; en: ARPAbet with stress; ja: kana; ko: hangul. A
             reading whose first item is `=` is phone symbols, as they are.
-        whole: it takes the place of the language's dictionary: words that are said in two ways
-            are still told apart. Otherwise it overrules everything.
+            They overrule everything.
+        dictionary: the same in lower case, in place of the language's dictionary: words that are
+            said in two ways are still told apart. English alone has one.
     """
 
     lang: str
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    whole: bool = False
+    dictionary: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Matches any word of the lexicon, the longest first; nothing if it is empty."""
         words = sorted(self.words, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, words)) if words else r"(?!)")
+
+    def over(self, other: "Lexicon") -> "Lexicon":
+        """Both in one; where both say how to read a word, this one is followed."""
+        kept = {
+            word: said for word, said in other.words.items() if word.lower() not in self.dictionary
+        }
+        return Lexicon(self.lang, kept | self.words, other.dictionary | self.dictionary)
 
     def stretches(self, text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Stretches of text with nothing, and the words that are given as phones with those.
@@ -71,6 +79,12 @@ class Lexicon:
         """Start, end and reading of each word of the lexicon in `text`, from the left."""
         for match in self.pattern.finditer(text):
             yield match.start(), match.end(), self.words[match[0]]
+
+
+def layered(first: Mapping[str, Lexicon], then: Mapping[str, Lexicon]) -> dict[str, Lexicon]:
+    """Lexicons by language; where both have one, words of `first` go before those of `then`."""
+    both = {lang: first[lang].over(then[lang]) for lang in first.keys() & then.keys()}
+    return {**then, **first, **both}
 
 
 def load_lexicon(path: str | Path, lang: str) -> Lexicon:
@@ -101,7 +115,7 @@ def load_lexicon(path: str | Path, lang: str) -> Lexicon:
         words.setdefault(word, reading)
     whole = lang == "en" and bool(words) and all(word == word.upper() for word in words)
     if whole and len(words) > 1000:
-        return Lexicon(lang, {word.lower(): said for word, said in words.items()}, whole)
+        return Lexicon(lang, dictionary={word.lower(): said for word, said in words.items()})
     return Lexicon(lang, words)
 
 

@@ -7,18 +7,25 @@ from runtime.text.phonemes import Reading
 from runtime.text.symbols import MARKS, UNKNOWN, known
 from runtime.text.tables import table as read_table
 from runtime.text.zh_normalise import normalise
+from runtime.text.zh_polyphones import Polyphones
 from runtime.text.zh_tones import syllables
 
 AFTER_MARKS = re.compile(rf"(?<=[{re.escape(MARKS)}])")
 
 
-def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
+def read(
+    text: str,
+    table: str,
+    lexicon: Lexicon | None = None,
+    polyphones: Polyphones | None = None,
+) -> Reading:
     """Read one Chinese segment.
 
     Args:
         text: the segment; letters, kana and hangul in it have no reading and are dropped.
         table: symbol table.
         lexicon: the user's readings.
+        polyphones: chooses readings in context, before tones act on each other.
 
     Returns:
         `norm_text` of U+4E00-U+9FA5 and the six marks, two phones per character, one per mark.
@@ -28,7 +35,7 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     for sign, _ in pauses[:1]:
         text = re.sub(r"￥(?![0-9])", ",", text) if sign == "￥" else text.replace(sign, ",")
     norm_text = normalise(text)
-    read_as = phones_of(norm_text, table)
+    read_as = phones_of(norm_text, table, polyphones)
     for start, end, reading in lexicon.found(norm_text) if lexicon else ():
         pairs = pairs_of(reading, table) or [given(syllable, table) for syllable in reading]
         read_as[start:end] = pairs
@@ -37,11 +44,12 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     return Reading(norm_text, [p for phones in read_as for p in phones], [*map(len, read_as)])
 
 
-def phones_of(norm_text: str, table: str) -> list[list[str]]:
+def phones_of(norm_text: str, table: str, polyphones: Polyphones | None = None) -> list[list[str]]:
     """Phones per character of normalised text."""
     found: list[list[str]] = []
     for sentence in AFTER_MARKS.split(norm_text):
-        found += [symbols_of(*parts, table) for parts in syllables(sentence, table != "v1")]
+        said = syllables(sentence, table != "v1", polyphones)
+        found += [symbols_of(*parts, table) for parts in said]
     return found
 
 

@@ -3,28 +3,39 @@
 import re
 
 from runtime.text.tables import table
-from runtime.text.zh_words import Word, halves, words
+from runtime.text.zh_polyphones import Polyphones
+from runtime.text.zh_words import Word, halves, parts_of, words
 
 NUMERAL = "几有两半多各整每做是"
 PARTICLES = "吧呢哈啊呐噻嘛吖嗨哦哒额滴哩哟喽啰耶喔诶"
 DIRECTIONS = "上下进出回过起开"
 
 
-def syllables(sentence: str, erhua: bool) -> list[tuple[str, str]]:
+def syllables(
+    sentence: str, erhua: bool, polyphones: Polyphones | None = None
+) -> list[tuple[str, str]]:
     """Initial and final with tone of each character; a mark is both.
 
     Args:
         sentence: normalised text up to a mark.
         erhua: merge 儿 into the tone before it (v2 family).
+        polyphones: chooses readings in context; None leaves all to the library.
     """
+    sentence = re.sub("[A-Za-z]", "", sentence)
+    said = polyphones.readings(sentence) if polyphones else []
     found: list[tuple[str, str]] = []
-    for word in words(re.sub("[A-Za-z]", "", sentence)):
-        finals = word.finals()
+    for word in words(sentence):
+        initials, finals = word.initials(), word.finals()
+        if polyphones:
+            here = said[len(found) : len(found) + len(word.text)]
+            for i, reading in enumerate(polyphones.of_word(word.text, here)):
+                if reading:
+                    initials[i], finals[i] = parts_of(reading)
         for sandhi in (bu, yi, neutral, third):
             finals = sandhi(word, finals)
         if erhua:
             finals = with_er(word, finals)
-        found += zip(word.initials(), finals, strict=True)
+        found += zip(initials, finals, strict=True)
     return found
 
 

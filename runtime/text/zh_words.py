@@ -54,6 +54,13 @@ def _pinyin(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(i[0] for i, _ in single), tuple(f[0] for _, f in single)
 
 
+def parts_of(pinyin: str) -> tuple[str, str]:
+    """Initial and final with tone of a syllable that was written as `hang2`."""
+    from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
+
+    return to_initials(pinyin), to_finals_tone3(pinyin, neutral_tone_with_five=True)
+
+
 def halves(text: str) -> tuple[str, str]:
     """The word in two, at the edge of the shortest word that is found inside it."""
     shortest = min(_tokenizer().cut_for_search(text), key=len)

@@ -9,6 +9,7 @@ import pytest
 
 from runtime import manifest
 from runtime.errors import ArtifactError, BundleError
+from tests.g2pw_stand_in import lay_out as lay_out_g2pw
 from workflow_scripts.bundle import hear, pack
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part
 
@@ -35,12 +36,14 @@ def contents(tmp_path: Path) -> Contents:
     build = tmp_path / "build"
     build.mkdir()
     names = [*(f"{graph}.onnx" for graph in GRAPHS), "t2s_tables.npz", "vocabulary.json", "Mia.WAV"]
+    names.append("names")
     for name in names:
         (build / name).write_bytes(name.encode())
     return Contents(
         parts=tuple(Part(graph, "fp16", build / f"{graph}.onnx") for graph in GRAPHS),
         tables=(build / "t2s_tables.npz", build / "vocabulary.json"),
         audio=build / "Mia.WAV",
+        lexicons={"en": build / "names"},
     )
 
 
@@ -75,6 +78,33 @@ def test_graphs_and_tables_are_links_and_the_example_is_a_copy(
     assert (folder / "t2s_tables.npz").samefile(contents.tables[0])
     assert not (folder / "reference.wav").samefile(contents.audio)
     assert (folder / "reference.wav").read_bytes() == b"Mia.WAV"
+
+
+def test_a_lexicon_is_a_copy_named_by_its_language(contents: Contents, folder: Path) -> None:
+    found = pack.pack(folder, contents, LABELS, ORIGIN)
+    assert found.lexicons == {"en": "lexicon.en.txt"}
+    assert (folder / "lexicon.en.txt").read_bytes() == b"names"
+    assert not (folder / "lexicon.en.txt").samefile(contents.lexicons["en"])
+
+
+def test_the_files_of_g2pw_are_links_and_no_graphs_of_the_contract(
+    contents: Contents, folder: Path, tmp_path: Path
+) -> None:
+    source = lay_out_g2pw(tmp_path / "g2pw")
+    (source / "record.log").touch()
+    found = pack.pack(folder, replace(contents, g2pw=source), LABELS, ORIGIN)
+    manifest.verify(folder, found)
+    assert set(found.g2pw) == set(manifest.G2PW_FILES)
+    assert found.g2pw["g2pW.onnx"] == "g2pw.onnx"
+    assert set(found.graphs) == set(GRAPHS)
+    for own, name in found.g2pw.items():
+        assert (folder / name).samefile(source / own)
+    (source / "polyphonic.rep").write_text("长官: ['zhang3', 'guan1']\n", "utf-8")
+    assert (
+        "polyphonic.rep" in pack.pack(folder, replace(contents, g2pw=source), LABELS, ORIGIN).g2pw
+    )
+    assert pack.pack(folder, contents, LABELS, ORIGIN).g2pw == {}
+    assert not list(folder.glob("g2pw*"))
 
 
 def test_where_links_fail_files_are_copied(
@@ -147,6 +177,7 @@ def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_pa
             *("--voice", "演示 v2", "--precision", "fp16", "--max-len", "1000"),
             *("--reference-audio", str(contents.audio)),
             *("--reference-text=Guten Morgen, it's me.", "--reference-lang", "en"),
+            *("--lexicon", "en", str(contents.lexicons["en"])),
             *("--facts", str(facts), "--verdict", str(verdict)),
             *("--sources", '{"gpt": "00"}', "--tools", "onnx=1.0"),
             *("--options", '{"mixed_precision": {"prior": "fp32"}}'),

@@ -1,4 +1,4 @@
-"""The builder against the recorded surfaces of TensorRT 10, 11 and RTX: calls, and every refusal."""
+"""The builder against the recorded surfaces of TensorRT 10, 11 and RTX: calls and refusals."""
 
 import ast
 from dataclasses import replace

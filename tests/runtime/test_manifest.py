@@ -25,6 +25,7 @@ def bundle(tmp_path: Path) -> Path:
     folder = tmp_path / "mia"
     folder.mkdir()
     names = [*(f"{graph}.onnx" for graph in GRAPHS), "reference.wav", "t2s_tables.npz"]
+    names.append("lexicon.en.txt")
     for name in names:
         (folder / name).write_bytes(b"bytes of " + name.encode())
     files = {name: folder / name for name in names}
@@ -38,6 +39,8 @@ def bundle(tmp_path: Path) -> Path:
         "t2s": {"layers": 24, "heads": 16, "vocabulary": 1025, "eos": 1024, "max_sec": 54},
         "acoustic": {"sampling_rate_hz": 32000, "spectrogram_bins": 704, "needs_speaker": False},
         "reference": {"audio": "reference.wav", "text": "Hello.", "lang": "en"},
+        "lexicons": {"en": "lexicon.en.txt"},
+        "g2pw": {},
         "defaults": asdict(manifest.Defaults()),
         "graphs": {name: {"file": f"{name}.onnx", "precision": "fp16"} for name in GRAPHS},
         "files": {
@@ -166,6 +169,18 @@ HARM: dict[str, tuple[Callable[[Content], object], str]] = {
     "no vocabulary": (
         lambda c: c["graphs"].update(roberta=c["graphs"]["prior"]),
         "does not list the file 'vocabulary.json'",
+    ),
+    "g2pw without a table": (
+        lambda c: c.update(g2pw={"g2pW.onnx": "lexicon.en.txt"}),
+        "has no 'config.py' of g2pW",
+    ),
+    "g2pw without a vocabulary": (
+        lambda c: c.update(g2pw=dict.fromkeys(manifest.G2PW_FILES, "lexicon.en.txt")),
+        "does not list the file 'vocabulary.json'",
+    ),
+    "unlisted lexicon": (
+        lambda c: c["lexicons"].update(ja="lexicon.ja.txt"),
+        "does not list the file 'lexicon.ja.txt'",
     ),
     "path out of it": (
         lambda c: c["files"].update({"../x": c["files"]["prior.onnx"]}),

@@ -9,7 +9,7 @@ from runtime.errors import SettingError
 from runtime.settings import Settings
 from runtime.stream import LIMITS, Streaming
 from runtime.voice import Voice
-from tests import voices
+from tests import bundles, voices
 
 pytestmark = pytest.mark.golden
 
@@ -30,7 +30,7 @@ def voice() -> Voice:
 
 
 def spoken(*words: str) -> None:
-    tts.main(["-m", str(voices.bundle()), *REQUEST, *words])
+    tts.main(["-m", str(bundles.brief()), *REQUEST, *words])
 
 
 def streamed(voice: Voice, streaming: Streaming) -> bytes:

@@ -27,7 +27,8 @@ def main():
     wanted = MachineRecord.from_json(json.loads(Path(given["--machine"]).read_text("utf-8")))
     here = machine_record()
     if here.id != given["--machine-id"] or here.id != wanted.id:
-        raise EngineMismatch(f"engine wanted for {given['--machine-id']} but this machine is {here.id}")
+        wanted_id = given["--machine-id"]
+        raise EngineMismatch(f"engine wanted for {wanted_id} but this machine is {here.id}")
     write(given["--output"], here.id, digest(known.graph))
     write(given["--sidecar"], "{}")
 if __name__ == "__main__":

@@ -21,6 +21,11 @@ COPIED = (
     "workflow_scripts",
 )
 
+BARS = """bars:
+  fp32: {audio_snr_db: 60.0}
+  fp16: {audio_snr_db: 40.0}
+"""  # of what stand-ins measure
+
 COMMON = """
 import argparse, hashlib, json
 from pathlib import Path
@@ -144,5 +149,8 @@ def bring_sources(folder: Path) -> None:
 
 def sources(config: dict[str, Any]) -> list[str]:
     """Every path of a configuration."""
-    own = [[v["gpt"], v["sovits"], v["reference"]["audio"]] for v in config["voices"]]
+    own = [
+        [v["gpt"], v["sovits"], v["reference"]["audio"], *v.get("lexicons", {}).values()]
+        for v in config["voices"]
+    ]
     return [*(path for paths in own for path in paths), *filter(None, config["shared"].values())]

@@ -51,6 +51,7 @@ def test_every_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
             assert (found.voice, found.family, found.precision) == (voice, family, precision)
             assert found.parity["chain"]
             assert set(found.parity) == {*found.graphs, "chain", "stream"}
+            assert found.lexicons == ({"en": "lexicon.en.txt"} if voice == "demo" else {})
 
 
 def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:

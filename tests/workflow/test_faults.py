@@ -111,6 +111,18 @@ FAULTS: dict[str, tuple[Change, str]] = {
         put("voices.0.reference.audio", "b.wav"),
         "voices[0].reference.audio: no such file 'b.wav'",
     ),
+    "missing lexicon": (
+        put("voices.0.lexicons", {"en": "b.txt"}),
+        "voices[0].lexicons.en: no such file 'b.txt'",
+    ),
+    "lexicon of no language": (
+        put("voices.0.lexicons", {"auto": "a.wav"}),
+        "voices[0].lexicons: 'auto' is not one of ['zh', ",
+    ),
+    "missing g2pw": (
+        put("shared", {"ssl": "hubert", "bert": "hubert", "g2pw": "g2pw"}),
+        "shared.g2pw: no such file 'g2pw'",
+    ),
     "missing base": (put("shared.bert", "roberta"), "shared.bert: no such file 'roberta'"),
     "bar as text": (
         put("bars.fp16.audio_snr_db", "4e1"),

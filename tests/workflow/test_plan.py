@@ -21,13 +21,14 @@ PRO, PLAIN = Said("v2Pro", True), Said("v2", False)
 
 def voice(name: str) -> dict:
     reference = {"audio": f"{name}.wav", "text": "Hello.", "lang": "en"}
-    return {"name": name, "gpt": f"{name}.ckpt", "sovits": f"{name}.pth", "reference": reference}
+    paths = {"gpt": f"{name}.ckpt", "sovits": f"{name}.pth", "lexicons": {"ja": f"{name}.txt"}}
+    return {"name": name, "reference": reference, **paths}
 
 
 def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
     config = {
         "voices": [voice(name) for name in facts],
-        "shared": {"ssl": "hubert", "bert": "roberta", "sv": "eres.ckpt"},
+        "shared": {"ssl": "hubert", "bert": "roberta", "sv": "eres.ckpt", "g2pw": "g2pw"},
         "max_len": [1000],
         "precisions": ["fp32", "fp16"],
         "mixed_precision": {},
@@ -53,7 +54,9 @@ def test_the_speaker_base_is_not_built_for_voices_without_it() -> None:
 
 
 def test_without_text_features_neither_base_nor_vocabulary_is_built() -> None:
-    plan = plan_of({"plain": PLAIN}, shared={"ssl": "hubert", "bert": None, "sv": None})
+    plan = plan_of(
+        {"plain": PLAIN}, shared={"ssl": "hubert", "bert": None, "sv": None, "g2pw": None}
+    )
     assert plan.units == ["shared/hubert", "voices/plain"]
     assert plan.table_files == ["artifacts/tables/voices/plain/t2s_tables.npz"]
 
@@ -125,6 +128,13 @@ def test_every_bundle_is_timed_as_the_configuration_says() -> None:
     plan = plan_of({"plain": PLAIN}, bench={"tokens": 30, "rounds": 3, "threads": 1})
     assert plan.bench_files == [f"artifacts/bench/plain/1000/{p}.json" for p in ("fp32", "fp16")]
     assert plan.bench.options == ["--tokens", "30", "--rounds", "3", "--threads", "1"]
+
+
+def test_what_text_is_read_with_is_a_source_of_the_bundle_and_not_of_the_chain() -> None:
+    plan = plan_of({"pro": PRO})
+    assert plan.reading_options("pro") == ["--lexicon", "ja", "pro.txt", "--g2pw", "g2pw"]
+    own = {"bert", "lexicon-ja", "g2pw"}
+    assert plan.sources("pro").keys() - plan.chain_sources("pro").keys() == own
 
 
 @pytest.mark.parametrize("changed", ["voices", "lengths", "precisions"])

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.build import pending
+from runtime import manifest
+from tests.g2pw_stand_in import lay_out
+from tests.workflow.build import build, pending, snakemake
 
 GPT = "tests/golden/t2s/tiny_a.ckpt"
 PLUS = "tests/golden/sovits/v2ProPlus.pth"
@@ -58,6 +60,11 @@ def files(path: Path) -> list[Path]:
 
 def removed(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).unlink()
+
+
+def with_g2pw(folder: Path) -> None:
+    lay_out(folder / "g2pw")
+    edited("config/config.yaml", "\nshared:", "\nshared:\n  g2pw: g2pw")(folder)
 
 
 NOTHING: dict[str, int] = {}
@@ -126,6 +133,12 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         edited("config/config.yaml", "The quick brown", "A quick brown"),
         {"pack_bundle": 2},
     ),
+    "a lexicon": (appended("config/lexicon.en.txt", "GPT JH IY1\n"), {"pack_bundle": 2}),
+    "a lexicon less": (
+        edited("config/config.yaml", "{en: config/lexicon.en.txt}", "{}"),
+        {"pack_bundle": 2},
+    ),
+    "g2pw": (with_g2pw, {"pack_bundle": 4}),
     "a bar": (
         edited("config/config.yaml", "audio_snr_db: 40.0", "audio_snr_db: 41.0"),
         {"check_parity": 2, "pack_bundle": 2},
@@ -198,3 +211,18 @@ def test_a_change_makes_again_what_depends_on_it(
 ) -> None:
     change(built)
     assert pending(built, *LARGE) == want
+
+
+def test_new_content_of_what_text_is_read_with_makes_bundles_again_and_no_more(built: Path) -> None:
+    with_g2pw(built)
+    build(built)
+    found = manifest.load(built / "artifacts/bundles/demo/1000/fp32")
+    assert (set(found.g2pw), set(found.lexicons)) == (set(manifest.G2PW_FILES), {"en"})
+    assert "g2pw" in found.sources
+    assert pending(built, *LARGE) == {}
+    (built / "g2pw/config.py").write_text("use_mask = False\n")
+    assert pending(built, *LARGE) == {"pack_bundle": 4}
+    (built / "g2pw/config.py").write_text("use_mask = False or 1\n")
+    told = snakemake(built, "-n")
+    assert told.returncode
+    assert "error: shared.g2pw: g2pw/config.py: use_mask, " in told.stdout + told.stderr

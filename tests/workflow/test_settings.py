@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from runtime.errors import ArtifactError, CheckpointError, ConfigError
+from tests.g2pw_stand_in import lay_out as lay_out_g2pw
 from tests.workflow.configurations import (
     ROOT,
     SCHEMA,
@@ -45,6 +46,12 @@ def test_names_in_any_script_are_taken(config: Config, name: str) -> None:
 def test_lengths_from_the_command_line_are_numbers(config: Config) -> None:
     config["max_len"] = ["64", "128"]
     assert checked(config).lengths == ("64", "128")
+
+
+def test_numbers_of_timing_from_the_command_line_are_numbers(config: Config) -> None:
+    config["bench"] = {"tokens": "30", "rounds": 2}
+    bench = checked(config).bench
+    assert (bench.tokens, bench.rounds, bench.threads) == (30, 2, 2)
 
 
 def test_the_speaker_base_is_demanded_by_a_voice_that_needs_it(config: Config) -> None:
@@ -101,6 +108,39 @@ def test_graphs_without_build_records_are_refused(tmp_path: Path) -> None:
     records.mkdir()
     (records / "one").touch()
     settings.refuse_lost_records(artifacts, records)
+
+
+def test_broken_lexicons_are_refused_with_file_and_line(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "en.txt").write_text("# names\nMia M IY1 AH0\n")
+    (tmp_path / "zh.txt").write_text("银行 yin2\n", "utf-8")
+    (tmp_path / "ja.txt").write_bytes(b"\xff\xff\xff")
+    voice(config)["lexicons"] = {"en": "en.txt"}
+    settings.refuse_broken_readings(checked(config))
+    voice(config)["lexicons"] |= {"zh": "zh.txt", "ja": "ja.txt"}
+    with pytest.raises(ConfigError) as caught:
+        settings.refuse_broken_readings(checked(config))
+    assert str(caught.value).splitlines() == [
+        "voices[0].lexicons.zh: lexicon zh.txt:1: '银行' has 2 characters;"
+        " give one syllable, or two phones, each",
+        "voices[0].lexicons.ja: lexicon ja.txt: it is not UTF-8; save it as UTF-8",
+    ]
+
+
+def test_a_folder_of_g2pw_is_checked_file_by_file(config: Config, tmp_path: Path) -> None:
+    config["shared"] |= {"bert": "hubert", "g2pw": "g2pw"}
+    folder = lay_out_g2pw(tmp_path / "g2pw")
+    settings.refuse_broken_readings(checked(config))
+    (folder / "config.py").write_text("use_mask = os.environ\n")
+    with pytest.raises(ConfigError, match=r"^shared\.g2pw: g2pw.config\.py: use_mask, .*; write"):
+        settings.refuse_broken_readings(checked(config))
+    config["shared"]["bert"] = None
+    assert faults(config) == [
+        "config: shared.g2pw: needs the vocabulary of shared.bert, which is null; give that too"
+    ]
+    config["shared"]["bert"] = "hubert"
+    (folder / "config.py").unlink()
+    (line,) = faults(config)
+    assert line.startswith("config: shared.g2pw: no such file 'g2pw/config.py'")
 
 
 def test_the_embedded_configuration_is_sound_and_odd_names_stay_in_it(

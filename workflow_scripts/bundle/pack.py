@@ -9,7 +9,8 @@ import contextlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from runtime.errors import ArtifactError
 from runtime.features import OUTPUT_HZ
 from runtime.manifest import (
     FORMAT,
+    G2PW_FILES,
+    G2PW_MORE,
     NAME,
     T2S,
     Acoustic,
@@ -43,11 +46,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Contents:
-    """Every file of a bundle but the manifest: graphs, tables, the voice's example."""
+    """Every file of a bundle but the manifest.
+
+    Attributes:
+        parts: graphs.
+        tables: files of the build that are taken as they are.
+        audio: the voice's example.
+        lexicons: language → file with readings of words.
+        g2pw: folder of the g2pW model; None without it.
+    """
 
     parts: tuple[Part, ...]
     tables: tuple[Path, ...]
     audio: Path
+    lexicons: Mapping[str, Path] = field(default_factory=dict)
+    g2pw: Path | None = None
 
     @property
     def audio_name(self) -> str:
@@ -55,10 +68,32 @@ class Contents:
         return f"reference{self.audio.suffix.lower()}"
 
     @property
+    def lexicon_names(self) -> dict[str, str]:
+        """Language → name in the bundle."""
+        return {lang: f"lexicon.{lang}.txt" for lang in self.lexicons}
+
+    @property
+    def g2pw_names(self) -> dict[str, str]:
+        """Name in g2pW's folder → name in the bundle."""
+        if self.g2pw is None:
+            return {}
+        more = [G2PW_MORE] if (self.g2pw / G2PW_MORE).exists() else []
+        return {name: f"g2pw.{name.removeprefix('g2pW.')}" for name in (*G2PW_FILES, *more)}
+
+    @property
     def linked(self) -> dict[str, Path]:
-        """Name in the bundle → file of the build, which is replaced when it changes."""
-        graphs = {f"{part.graph}.onnx": part.path for part in self.parts}
-        return graphs | {table.name: table for table in self.tables}
+        """Name in the bundle → file that is replaced, never written to, when it changes."""
+        files = {f"{part.graph}.onnx": part.path for part in self.parts}
+        files |= {table.name: table for table in self.tables}
+        if self.g2pw is not None:
+            files |= {name: self.g2pw / own for own, name in self.g2pw_names.items()}
+        return files
+
+    @property
+    def copied(self) -> dict[str, Path]:
+        """Name in the bundle → file of its owner, who may edit it."""
+        lexicons = {name: self.lexicons[lang] for lang, name in self.lexicon_names.items()}
+        return {self.audio_name: self.audio} | lexicons
 
 
 @dataclass(frozen=True)
@@ -111,8 +146,9 @@ def pack(folder: Path, contents: Contents, labels: Labels, origin: Origin) -> Ma
     (folder / NAME).unlink(missing_ok=True)
     for name, source in contents.linked.items():
         _place(source, folder / name, link=True)
-    _place(contents.audio, folder / contents.audio_name, link=False)  # its owner may edit it
-    names = [*contents.linked, contents.audio_name]
+    for name, source in contents.copied.items():
+        _place(source, folder / name, link=False)
+    names = [*contents.linked, *contents.copied]
     for path in folder.iterdir():
         if path.name not in names:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -162,6 +198,8 @@ def _manifest(
                 needs_speaker=origin.facts["needs_speaker"],
             ),
             reference=Reference(contents.audio_name, labels.text, labels.lang),
+            lexicons=contents.lexicon_names,
+            g2pw=contents.g2pw_names,
             defaults=Defaults(),
             graphs={p.graph: Member(f"{p.graph}.onnx", p.precision) for p in contents.parts},
             files=files,
@@ -199,6 +237,16 @@ def _parser() -> argparse.ArgumentParser:
     option(parser, "--reference-audio", type=Path, required=True, help="the voice's example")
     option(parser, "--reference-text", required=True, help="what is said in it")
     option(parser, "--reference-lang", required=True, help="its language")
+    option(
+        parser,
+        "--lexicon",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("LANG", "FILE"),
+        help="readings of words; once for each language",
+    )
+    option(parser, "--g2pw", type=Path, help="folder of g2pW, which reads polyphonic characters")
     option(parser, "--facts", type=Path, required=True, help="JSON: what the checkpoints are")
     option(parser, "--verdict", type=Path, required=True, help="JSON: the judged measurements")
     option(parser, "--sources", type=json.loads, required=True, help="JSON: word to sha256")
@@ -217,6 +265,8 @@ def main(argv: list[str] | None = None) -> None:
         parts=tuple(Part(graph, at, Path(path)) for graph, at, path in args.member),
         tables=tuple(args.tables),
         audio=args.reference_audio,
+        lexicons={lang: Path(path) for lang, path in args.lexicon},
+        g2pw=args.g2pw,
     )
     labels = Labels(
         args.voice, args.precision, args.max_len, args.reference_text, args.reference_lang

@@ -270,8 +270,8 @@ def main(argv: list[str] | None = None) -> None:
     wanted = MachineRecord.from_json(json.loads(args.machine.read_text("utf-8")))
     if args.machine_id not in (None, wanted.id):
         raise EngineMismatch(
-            f"{args.machine}: engine wanted for {args.machine_id}, but the record is of {wanted.id};"
-            " an engine of another machine is built on that machine"
+            f"{args.machine}: engine wanted for {args.machine_id}, but the record is of"
+            f" {wanted.id}; an engine of another machine is built on that machine"
         )
     library = str(wanted.hard.get("trt_flavour", next(iter(LIBRARIES))))
     here = machine_record(library)

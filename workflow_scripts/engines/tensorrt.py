@@ -300,4 +300,3 @@ def _progress_of(trt: ModuleType) -> Any:
                 return False
 
     return Progress()
-

