@@ -21,7 +21,7 @@ rule time_bundle:
         tools=digests.of_tools("torch", "onnxruntime", "openvino", "numpy"),
         gpt=lambda w: SOURCES.of(voice_of(w).gpt),
         sovits=lambda w: SOURCES.of(voice_of(w).sovits),
-        bundle="artifacts/bundles/{voice}/{max_len}/{precision}",
+        bundle=lambda w, input: str(Path(input.manifest).parent),
         work=PLAN.bench.options,
     shell:
         "python -m workflow_scripts.proof.speed --voice {params.bundle:q} {params.work:q}"

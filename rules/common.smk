@@ -86,3 +86,17 @@ def seen_here(wildcards):
     """Id of this machine where a target is this machine; another's can't be seen from here."""
     target = target_of(wildcards)
     return "remote" if target.slurm is not None else machine_record(target.library).id
+
+
+def engines_of(target):
+    """Engines of a target, or none and a line that says why."""
+    with checkpoints.record_machine.get(target=target.name).output[0].open() as file:
+        record = json.load(file)
+    if record["missing"]:
+        logger.warning(f"engines: none for target {target.name}: {record['missing']}")
+        return []
+    return PLAN.engine_files(target.name, record["id"])
+
+
+def all_engines(wildcards):
+    return [path for target in PLAN.targets for path in engines_of(target)]

@@ -53,17 +53,3 @@ rule build_engine:
         " --machine {input.machine:q} --machine-id {params.machine:q}"
         " --timing-cache {params.cache:q} --output {output.engine:q}"
         " --sidecar {output.sidecar:q} > {log:q} 2>&1"
-
-
-def engines_of(target):
-    """Engines of a target, or none and a line that says why."""
-    with checkpoints.record_machine.get(target=target.name).output[0].open() as file:
-        record = json.load(file)
-    if record["missing"]:
-        logger.warning(f"engines: none for target {target.name}: {record['missing']}")
-        return []
-    return PLAN.engine_files(target.name, record["id"])
-
-
-def all_engines(wildcards):
-    return [path for target in PLAN.targets for path in engines_of(target)]

@@ -71,6 +71,8 @@ class Settings:
             raise SettingError(f"seed: {self.seed} is not between 0 and {LARGEST_SEED}")
         if not 0 <= self.pause_ms <= LONGEST_PAUSE_MS:
             raise SettingError(f"pause_ms: {self.pause_ms} is not between 0 and {LONGEST_PAUSE_MS}")
+        self.sampling(Defaults())  # they refuse what is out of range
+        self.delivery(Defaults())
 
     def changed(self, **changes: Any) -> "Settings":
         """The same with some values replaced.

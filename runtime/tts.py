@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         stream=sys.stderr,
         force=True,
     )
+    _check_output(args)
     text = _text(args)
     settings = _settings(args)
     voice = Voice.load(
@@ -150,8 +151,7 @@ def _add_reference(group: argparse._ArgumentGroup) -> None:
         "--ref-lang",
         choices=MODES,
         type=str.lower,
-        default="auto",
-        help="language of --ref-text",
+        help="language of --ref-text (default: auto)",
     )
 
 
@@ -243,26 +243,48 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     option(group, "--quiet", action="store_true", help="say nothing but errors")
 
 
+def _check_output(args: argparse.Namespace) -> None:
+    """Refuse what can't be written before anything is spoken."""
+    path = Path(args.output)
+    if args.dump_phones or args.output_raw or args.output == "-":
+        return
+    try:
+        if path.is_dir():
+            raise _unwritable(args.output, "it is a folder")
+        if not path.parent.is_dir():
+            raise _unwritable(args.output, "its folder does not exist")
+    except OSError as error:  # of a name that is too long
+        raise _unwritable(args.output, error.strerror) from error
+
+
+def _unwritable(output: str, reason: str | None) -> SettingError:
+    return SettingError(f"--output {output}: {reason}; give a file that can be written")
+
+
 def _text(args: argparse.Namespace) -> str:
     given = [source for source in (args.words, args.text, args.text_file) if source is not None]
     if len(given) > 1:
         raise SettingError("text: given twice; choose one of TEXT, --text and --text-file")
-    if args.text_file is not None and str(args.text_file) != "-":
-        try:
-            return str(args.text_file.read_text("utf-8"))
-        except UnicodeDecodeError:
-            raise TextError(f"{args.text_file}: not UTF-8 text; save it as UTF-8") from None
-    return str(given[0]) if given and args.text_file is None else sys.stdin.read()
+    if given and args.text_file is None:
+        return str(given[0])
+    name = "-" if args.text_file is None else str(args.text_file)
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else args.text_file.read_bytes()
+        return str(content.decode("utf-8-sig").replace("\r\n", "\n"))
+    except UnicodeDecodeError:
+        raise TextError(f"text file {name}: it is not UTF-8; save it as UTF-8") from None
+    except OSError as error:
+        raise TextError(f"text file {name}: {error.strerror}; give a readable file") from error
 
 
 def _settings(args: argparse.Namespace) -> Settings:
     reference = None
     if args.ref_audio:
         first, *more = args.ref_audio
-        reference = Reference(first, args.ref_text, args.ref_lang, tuple(more))
-    elif args.ref_text:
+        reference = Reference(first, args.ref_text, args.ref_lang or "auto", tuple(more))
+    elif args.ref_text or args.ref_lang:
         raise SettingError(
-            "--ref-text: goes with --ref-audio; give the sound that it is the text of"
+            "--ref-text, --ref-lang: they go with --ref-audio; give the sound that they are about"
         )
     return Settings(
         lang=args.lang,
@@ -313,7 +335,10 @@ def _write(args: argparse.Namespace, chunks: Iterator[AudioChunk], rate: int) ->
     if args.output == "-":
         sys.stdout.buffer.write(whole.wav)
         return
-    whole.save(args.output)
+    try:
+        whole.save(args.output)
+    except OSError as error:
+        raise _unwritable(args.output, error.strerror) from error
     logging.info("%s: %.2f s", args.output, whole.seconds)
 
 

@@ -2,23 +2,14 @@
 
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
-
-import numpy as np
 
 from runtime.acoustic import Acoustic, Delivery, Manner
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.noise import normals
 from runtime.voice import Voice
-from tests import goldens
+from tests import bundles, goldens
 from tests.graphs.exported import exported
-from tests.t2s_models import t2s_graphs, t2s_model
-from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part, pack
-from workflow_scripts.graphs.t2s import step_tables
-
-SOVITS = ("quantizer", "style", "prior", "vocoder")
-T2S = ("t2s_embed", "t2s_decoder")
 
 
 @cache
@@ -42,38 +33,5 @@ def manner(model: goldens.Case, seed: int = 0, speed: float = 1.0, steady: bool 
 
 @cache
 def voice() -> Voice:
-    """A whole voice of tiny random models: no speaker, no RoBERTa."""
-    (model,) = (model for model in goldens.sovits_models() if model.name == "v2")
-    checkpoint = goldens.ROOT / "t2s" / "tiny_a.ckpt"
-    folder = Path(mkdtemp(prefix="voice-"))
-    homes = dict.fromkeys(SOVITS, exported("sovits", model.model))
-    homes |= dict.fromkeys(T2S, t2s_graphs(checkpoint))
-    homes["hubert"] = exported("hubert", goldens.ROOT / "sovits" / "hubert_768")
-    tables = folder / "t2s_tables.npz"
-    np.savez(tables, **step_tables(t2s_model(checkpoint)))
-    contents = Contents(
-        parts=tuple(Part(name, "fp32", home / f"{name}.onnx") for name, home in homes.items()),
-        tables=(tables,),
-        audio=goldens.ROOT / "sovits" / "ref_mono_32k.wav",
-    )
-    pack(folder / "bundle", contents, Labels("tiny", "fp32", 300, "Hello.", "en"), _origin())
-    return Voice.load(folder / "bundle", threads=1)
-
-
-def _origin() -> Origin:
-    sizes = t2s_model(goldens.ROOT / "t2s" / "tiny_a.ckpt").sizes
-    facts = {
-        "family": "v2",
-        "symbols": "v2",
-        "spectrogram_bins": 1025,
-        "needs_speaker": False,
-        "gpt": {
-            "sizes": {
-                "layers": sizes.layers,
-                "heads": sizes.heads,
-                "vocabulary": sizes.vocabulary,
-                "max_sec": 54,
-            }
-        },
-    }
-    return Origin(facts, {}, {}, {}, {})
+    """A whole voice of tiny random models, whose sentences are of two seconds at most."""
+    return Voice.load(bundles.brief(), threads=1)

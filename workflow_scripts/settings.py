@@ -116,13 +116,16 @@ def _repeated_keys(path: Path) -> Iterator[str]:
 
 
 def _with_numbers(config: Config) -> Config:
-    """`--config max_len=[64,128]` arrives as text."""
+    """`--config max_len=[64,128]` and `--config bench={rounds: 3}` arrive as text."""
     if isinstance(config.get("max_len"), list):
-        config["max_len"] = [
-            int(rows) if isinstance(rows, str) and rows.isdecimal() else rows
-            for rows in config["max_len"]
-        ]
+        config["max_len"] = [_number(rows) for rows in config["max_len"]]
+    if isinstance(config.get("bench"), dict):
+        config["bench"] = {key: _number(value) for key, value in config["bench"].items()}
     return config
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _with_defaults(value: Any, schema: Config) -> Any:

@@ -36,6 +36,10 @@ class Threads:
 
     intra_op: int = 0
 
+    def __post_init__(self) -> None:
+        if self.intra_op < 0:
+            raise SettingError(f"threads: {self.intra_op} is below 0; 0 takes all cores")
+
 
 @dataclass(frozen=True)
 class Backend:

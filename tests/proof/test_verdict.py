@@ -38,10 +38,17 @@ def test_a_bar_concerns_every_report_that_has_its_metric() -> None:
     assert [miss.graph for miss in judge(reports, {"max_abs": 0.1})] == ["prior", "style"]
 
 
-@pytest.mark.parametrize("bar", ["audio_snr_db", "snr_db", "latnt_max_abs"])
+@pytest.mark.parametrize("bar", ["latent_snr_db", "snr_db", "latnt_max_abs"])
 def test_a_bar_that_no_report_answers_is_an_error(bar: str) -> None:
     with pytest.raises(ConfigError, match=f"no report has '{bar}'; measured were latent_max_abs"):
         judge([report(latent_max_abs=0.0)], {bar: 40.0})
+
+
+def test_a_bar_for_a_graph_that_the_bundle_does_without_asks_for_nothing() -> None:
+    bars = {"embedding_max_abs": 0.1}
+    assert judge([report(latent_max_abs=0.0)], bars) == []
+    with pytest.raises(ConfigError, match="no report has 'embedding_max_abs'"):
+        judge([report("speaker", embedding_snr_db=90.0)], bars)
 
 
 def test_a_bar_for_no_metric_is_an_error() -> None:

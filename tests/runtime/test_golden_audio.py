@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.acoustic import Acoustic, Delivery
+from runtime.acoustic import Acoustic, Delivery, Manner
 from runtime.arrays import Latent, Style
 from runtime.audio import Audio
 from runtime.backends import Threads
@@ -74,7 +74,7 @@ def latent_of(case: Case, style: Style) -> Latent:
 
     tokens, phones = case[case.facts["codes"]][0, 0], case[case.facts["text"]][0]
     delivery = Delivery(case.facts["speed"], case.facts["noise_scale"])
-    return acoustic(case.model).latent(tokens, phones, style, noise, delivery)
+    return acoustic(case.model).latent(tokens, Manner(phones, style, noise, delivery))
 
 
 @pytest.mark.golden

@@ -107,12 +107,14 @@ write(given["--output"], json.dumps(report))
 """,
 }
 
-
-BARS = """
+STEADY = """mixed_precision:
+  fp16:
+    quantizer: fp32
+    speaker: fp16_stored
 bars:
   fp32: {audio_snr_db: 60.0, seam_error: 1.0e-4}
   fp16: {audio_snr_db: 40.0}
-"""
+"""  # in place of the embedded ones, which may be tuned
 
 
 def lay_out(folder: Path) -> Path:
@@ -125,7 +127,8 @@ def lay_out(folder: Path) -> Path:
     for name, text in STAGES.items():
         (scripts / name).write_text(text, "utf-8")
     config = folder / "config/config.yaml"
-    config.write_text(config.read_text("utf-8").split("\nbars:")[0] + BARS, "utf-8")
+    text = config.read_text("utf-8")
+    config.write_text(text[: text.index("mixed_precision:")] + STEADY, "utf-8")
     bring_sources(folder)
     return folder
 

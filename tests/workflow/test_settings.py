@@ -47,6 +47,12 @@ def test_lengths_from_the_command_line_are_numbers(config: Config) -> None:
     assert checked(config).lengths == ("64", "128")
 
 
+def test_numbers_of_timing_from_the_command_line_are_numbers(config: Config) -> None:
+    config["bench"] = {"tokens": "30", "rounds": 2}
+    bench = checked(config).bench
+    assert (bench.tokens, bench.rounds, bench.threads) == (30, 2, 2)
+
+
 def test_the_speaker_base_is_demanded_by_a_voice_that_needs_it(config: Config) -> None:
     (line,) = faults(config, says(needs_speaker=True))
     assert line.startswith("config: shared.sv: null, but voices[0] is a v2 voice; give")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.cli import run
+from runtime.contract import GRAPHS
 from runtime.errors import ArtifactError, ConfigError, ProofError
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.proof.bars import Miss, missed, split
@@ -32,15 +33,23 @@ def judge(reports: Sequence[Report], bars: Mapping[str, float]) -> list[Miss]:
         The misses, in the order of the reports. A value that is no number misses its bar.
 
     Raises:
-        ConfigError: a bar names no metric, or one that no report has.
+        ConfigError: a bar names no metric, or one that no report has, though every graph with
+            such an output was measured.
     """
     measured = {key for report in reports for key in report["metrics"]}
+    answered = measured | {split(key)[1] for key in measured}
+    elsewhere = _outputs_of_others({report["graph"] for report in reports})
     for bar in bars:
-        split(bar)
-        if bar not in measured and bar not in {split(key)[1] for key in measured}:
+        if bar not in answered and split(bar)[0] not in elsewhere:
             known = ", ".join(sorted(measured)) or "nothing"
             raise ConfigError(f"bars: no report has '{bar}'; measured were {known}")
     return [miss for report in reports for miss in missed(report, bars)]
+
+
+def _outputs_of_others(graphs: set[str]) -> set[str]:
+    """Outputs of graphs that this bundle does without: not every voice has a speaker graph."""
+    others = (row for name, row in GRAPHS.items() if name not in graphs)
+    return {output.name for row in others for output in row.outputs}
 
 
 def told(miss: Miss, precision: str) -> str:
