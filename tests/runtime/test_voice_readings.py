@@ -51,6 +51,7 @@ def test_words_are_read_as_the_voice_says_unless_the_caller_says_otherwise(folde
 
 
 def test_the_voices_example_is_read_so_too(folder: Path) -> None:
+    bundles.change_manifest(folder, lambda c: c["reference"].update(text="Hello."))
     plain = Voice.load(folder, threads=1)
     bring(
         folder,
