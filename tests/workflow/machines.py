@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
 from runtime.machine import MachineRecord
 from tests.runtime.fake_driver import Driver, packages, record_of
 
@@ -54,5 +56,9 @@ def with_machines(folder: Path) -> Path:
     assert text.count("\ndef main(") == 1
     module.write_text(text.replace("\ndef main(", PRETEND), "utf-8")
     (folder / "workflow_scripts/engines/build.py").write_text(BUILD, "utf-8")
+    config = folder / "config/config.yaml"
+    settings = yaml.safe_load(config.read_text("utf-8"))
+    settings["targets"] = [{"name": "local", "backends": ["tensorrt"], "engines": "auto"}]
+    config.write_text(yaml.safe_dump(settings, allow_unicode=True), "utf-8")
     pretend(folder)
     return folder
