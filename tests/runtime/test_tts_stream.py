@@ -14,7 +14,7 @@ from tests import bundles, voices
 pytestmark = pytest.mark.golden
 
 TEXT = "The quick brown fox."
-REQUEST = ("--lang", "en", "--seed", "3", "--threads", "1", "--quiet", TEXT)
+REQUEST = ("--lang", "en", "--seed", "1", "--threads", "1", "--quiet", TEXT)
 OTHER = {
     "first_chunk_tokens": 3,
     "chunk_growth": 1.1,
@@ -34,7 +34,7 @@ def spoken(*words: str) -> None:
 
 
 def streamed(voice: Voice, streaming: Streaming) -> bytes:
-    chunks = voice.stream(TEXT, Settings(lang="en", seed=3, streaming=streaming))
+    chunks = voice.stream(TEXT, Settings(lang="en", seed=1, streaming=streaming))
     return b"".join(audio.to_pcm(chunk.samples) for chunk in chunks)
 
 
@@ -47,7 +47,7 @@ def test_a_file_holds_the_whole_decode_or_on_wish_the_stream(voice: Voice, tmp_p
     whole, chunked = tmp_path / "whole.wav", tmp_path / "chunked.wav"
     spoken("-f", str(whole))
     spoken("-f", str(chunked), "--stream")
-    assert whole.read_bytes() == voice.synthesize(TEXT, lang="en", seed=3).wav
+    assert whole.read_bytes() == voice.synthesize(TEXT, lang="en", seed=1).wav
     assert chunked.read_bytes()[44:] == streamed(voice, Streaming())
     assert whole.read_bytes() != chunked.read_bytes()
 
