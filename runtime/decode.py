@@ -156,6 +156,8 @@ class Decoder:
         """A state with `rows` live rows of no meaning, to time steps at."""
         state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, rows + 1))
         state.cache.live_rows = rows
+        for buffer in state.cache.keys + state.cache.values:
+            buffer.fill(0.5)  # untouched zeros would all be one page, and read from the cache
         return state
 
     def _prefill_inputs(self, prompt: Prompt) -> tuple[Float32, Float32]:

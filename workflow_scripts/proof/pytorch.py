@@ -123,8 +123,8 @@ def _cache_of(model: T2S, rows: int) -> KVCache:
     sizes = model.sizes
     shape = (1, sizes.heads, rows, sizes.head_width)
     return KVCache(
-        [torch.zeros(shape) for _ in range(sizes.layers)],
-        [torch.zeros(shape) for _ in range(sizes.layers)],
+        [torch.full(shape, 0.5) for _ in range(sizes.layers)],
+        [torch.full(shape, 0.5) for _ in range(sizes.layers)],
     )
 
 
