@@ -14,7 +14,7 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from runtime.contract import GRAPHS
+from runtime.contract import GRAPHS, STEP_TABLES
 from runtime.errors import BundleError
 
 FORMAT = 1
@@ -28,7 +28,6 @@ G2PW_FILES = (  # as they are named in g2pW's folder
     "bopomofo_to_pinyin_wo_tune_dict.json",
 )
 G2PW_MORE = "polyphonic.rep"  # its list of words, which need not be there
-STEP_TABLES = "t2s_tables.npz"  # rows that a step adds up to its input
 
 PLAIN_NAME = re.compile(r"(?!\.)[^/\\:\0]+")  # never a path out of the bundle
 JSON_NAMES: Mapping[type, str] = {

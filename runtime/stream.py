@@ -11,17 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.acoustic import (
-    CONTEXT_FRAMES,
-    FRAMES_PER_TOKEN,
-    SAMPLES_PER_FRAME,
-    Acoustic,
-    Manner,
-    frame_count,
-    steady_grid,
-)
+from runtime.acoustic import CONTEXT_FRAMES, Acoustic, Manner
 from runtime.arrays import Latent, Samples, Tokens
 from runtime.errors import SettingError
+from runtime.frames import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME, frame_count, steady_grid
 
 BLEND_FRAMES = 4
 LIMITS = {  # of each setting, both ends included

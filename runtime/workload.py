@@ -12,10 +12,11 @@ from functools import partial
 import numpy as np
 
 from runtime import noise
-from runtime.acoustic import FRAMES_PER_TOKEN, Acoustic, Delivery, Manner, frame_grid
+from runtime.acoustic import Acoustic, Delivery, Manner
 from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
 from runtime.backends import Arrays
 from runtime.decode import Decoder, DecodeState, Ending, Limits, Prompt, sampled
+from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.graphs import VoiceGraphs
 from runtime.sampler import Sampling
 from runtime.stream import Streaming, spoken_chunks

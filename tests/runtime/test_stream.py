@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME, SPEEDS, frame_count
+from runtime.acoustic import CONTEXT_FRAMES, SPEEDS
 from runtime.errors import SettingError
+from runtime.frames import SAMPLES_PER_FRAME, frame_count
 from runtime.stream import BLEND_FRAMES, LIMITS, SpokenChunk, Streaming, spoken_chunks
 from tests.runtime.local_models import REACH, local_acoustic, local_manner
 

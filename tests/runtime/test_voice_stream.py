@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME
+from runtime.acoustic import CONTEXT_FRAMES
 from runtime.decode import DecodeState
+from runtime.frames import SAMPLES_PER_FRAME
 from runtime.settings import Settings
 from runtime.stream import Streaming, spoken_chunks
 from runtime.voice import AudioChunk, Voice
