@@ -102,7 +102,14 @@ class Acoustic:
 
 @dataclass(frozen=True)
 class Defaults:
-    """How the voice speaks where a caller does not say otherwise; the reference's own numbers."""
+    """How the voice speaks where a caller does not say otherwise; the reference's own numbers.
+
+    Attributes:
+        top_k, top_p, temperature, repetition_penalty: how tokens are chosen.
+        speed, noise_scale: how they are spoken.
+        lookahead_tokens: what a stream waits for behind a chunk; more where the build has measured
+            that this voice's seams need it.
+    """
 
     top_k: int = 15
     top_p: float = 1.0
@@ -110,6 +117,7 @@ class Defaults:
     repetition_penalty: float = 1.35
     speed: float = 1.0
     noise_scale: float = 0.5
+    lookahead_tokens: int = 16
 
 
 @dataclass(frozen=True)

@@ -193,13 +193,14 @@ HELP = {
 def _add_streaming(group: argparse._ArgumentGroup) -> None:
     for setting in fields(Streaming):
         low, high = LIMITS[setting.name]
+        usual = "the voice's" if setting.default is None else setting.default
         option(
             group,
             "--" + setting.name.replace("_", "-"),
-            type=type(setting.default),
+            type=type(low),
             default=setting.default,
             metavar="X" if isinstance(low, float) else "N",
-            help=f"{HELP[setting.name]}, {low:g} to {high:g} (default: {setting.default})",
+            help=f"{HELP[setting.name]}, {low:g} to {high:g} (default: {usual})",
         )
 
 
