@@ -2,6 +2,7 @@ rule pack_bundle:
     input:
         facts="artifacts/inspect/{voice}.json",
         verdict="artifacts/parity/verdicts/{voice}/{max_len}/{precision}.json",
+        stream="artifacts/parity/stream/{voice}/{precision}.json",
         graphs=of_members("artifacts/graphs/{}.onnx"),
         tables=lambda w: PLAN.tables(w.voice),
         audio=ancient(lambda w: voice_of(w).reference.audio),
@@ -31,5 +32,6 @@ rule pack_bundle:
         " --voice {params.voice:q} --max-len {params.max_len:q} --precision {params.precision:q}"
         " --reference-audio {input.audio:q} --reference-text={params.text:q}"
         " --reference-lang {params.lang:q} --facts {input.facts:q} --verdict {input.verdict:q}"
+        " --stream {input.stream:q}"
         " --sources {params.sources:q} --tools {params.tools:q} --options {params.options:q}"
         " {params.readings:q} --output {output:q} > {log:q} 2>&1"

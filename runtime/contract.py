@@ -7,6 +7,7 @@ symbolic in a graph; every other letter is a size of the voice and must be a num
 
 from dataclasses import dataclass, replace
 
+STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
 MOVING = frozenset("XPTQKCNSRFMUZ")
 
 

@@ -13,8 +13,9 @@ from runtime.backends import GraphRunner, Threads, backend_for
 from runtime.backends.cpu import CpuGraph
 from runtime.cache import CacheShape
 from runtime.choices import Choice
+from runtime.contract import STEP_TABLES
 from runtime.decode import Decoder, StepTables
-from runtime.manifest import STEP_TABLES, Manifest
+from runtime.manifest import Manifest
 from runtime.reference import ReferenceEncoder, ReferenceGraphs
 
 POSITIONS = 4000  # rows of the reference's sine table

@@ -14,7 +14,7 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from runtime.contract import GRAPHS
+from runtime.contract import GRAPHS, STEP_TABLES
 from runtime.errors import BundleError
 
 FORMAT = 1
@@ -28,7 +28,6 @@ G2PW_FILES = (  # as they are named in g2pW's folder
     "bopomofo_to_pinyin_wo_tune_dict.json",
 )
 G2PW_MORE = "polyphonic.rep"  # its list of words, which need not be there
-STEP_TABLES = "t2s_tables.npz"  # rows that a step adds up to its input
 
 PLAIN_NAME = re.compile(r"(?!\.)[^/\\:\0]+")  # never a path out of the bundle
 JSON_NAMES: Mapping[type, str] = {
@@ -103,7 +102,14 @@ class Acoustic:
 
 @dataclass(frozen=True)
 class Defaults:
-    """How the voice speaks where a caller does not say otherwise; the reference's own numbers."""
+    """How the voice speaks where a caller does not say otherwise; the reference's own numbers.
+
+    Attributes:
+        top_k, top_p, temperature, repetition_penalty: how tokens are chosen.
+        speed, noise_scale: how they are spoken.
+        lookahead_tokens: what a stream waits for behind a chunk; more where the build has measured
+            that this voice's seams need it.
+    """
 
     top_k: int = 15
     top_p: float = 1.0
@@ -111,6 +117,7 @@ class Defaults:
     repetition_penalty: float = 1.35
     speed: float = 1.0
     noise_scale: float = 0.5
+    lookahead_tokens: int = 16
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,11 @@ class Settings:
             noise_scale=_first(self.noise_scale, defaults.noise_scale),
         )
 
+    def chunking(self, defaults: Defaults) -> Streaming:
+        """How a stream is cut."""
+        ahead = _first(self.streaming.lookahead_tokens, defaults.lookahead_tokens)
+        return replace(self.streaming, lookahead_tokens=ahead)
+
 
 def _first(given: Any, default: Any) -> Any:
     return default if given is None else given

@@ -11,17 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.acoustic import (
-    CONTEXT_FRAMES,
-    FRAMES_PER_TOKEN,
-    SAMPLES_PER_FRAME,
-    Acoustic,
-    Manner,
-    frame_count,
-    steady_grid,
-)
+from runtime.acoustic import CONTEXT_FRAMES, Acoustic, Manner
 from runtime.arrays import Latent, Samples, Tokens
 from runtime.errors import SettingError
+from runtime.frames import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME, frame_count, steady_grid
+from runtime.manifest import Defaults
 
 BLEND_FRAMES = 4
 LIMITS = {  # of each setting, both ends included
@@ -43,20 +37,20 @@ class Streaming:
         chunk_growth: how many times larger each further chunk is.
         largest_chunk_tokens: where the growth ends.
         lookahead_tokens: how many tokens are waited for behind a chunk, at a speed up to 1; above,
-            as many times more. More come nearer to the whole decode.
+            as many times more. More come nearer to the whole decode. None takes the voice's.
         history_tokens: how many before a chunk its encoder sees.
     """
 
     first_chunk_tokens: int = 10
     chunk_growth: float = 1.5
     largest_chunk_tokens: int = 50
-    lookahead_tokens: int = 16
+    lookahead_tokens: int | None = None
     history_tokens: int = 120
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise SettingError(f"{name}: {value} is not between {low:g} and {high:g}")
 
 
@@ -89,7 +83,7 @@ def spoken_chunks(
         tokens: semantic tokens; the next one is asked for when it is needed.
         acoustic: prior and vocoder of the voice.
         manner: of the utterance; frames are read in steady steps, whatever it says.
-        streaming: sizes.
+        streaming: sizes; without a lookahead, the usual one is taken.
     """
     utterance = _Utterance(acoustic, manner, streaming)
     for token in tokens:
@@ -113,7 +107,9 @@ class _Utterance:
         self._manner = manner
         self._streaming = streaming
         self._speed = manner.delivery.speed
-        self._lookahead = math.ceil(streaming.lookahead_tokens * max(1.0, self._speed))
+        ahead = streaming.lookahead_tokens
+        ahead = Defaults.lookahead_tokens if ahead is None else ahead
+        self._lookahead = math.ceil(ahead * max(1.0, self._speed))
         self._wanted_tokens = float(streaming.first_chunk_tokens)
         self._dropped_tokens = 0  # before tokens[0]
         self._spoken = 0  # how many of `tokens` have been spoken

@@ -28,6 +28,7 @@ EXAMPLE = (
     " 5 machine, 130 interrupted"
 )
 NUMBERS = ("speed", "noise_scale", "top_p", "temperature", "repetition_penalty")
+OUTPUT = "output.wav"
 CUT_SHORT = {"early_stop", "cap", "max_len"}
 
 
@@ -94,9 +95,8 @@ def parser() -> argparse.ArgumentParser:
         made,
         "-f",
         "--output",
-        default="output.wav",
         metavar="FILE",
-        help="WAV file, - for standard output (default: output.wav)",
+        help=f"WAV file, - for standard output (default: {OUTPUT})",
     )
     option(
         made,
@@ -193,13 +193,14 @@ HELP = {
 def _add_streaming(group: argparse._ArgumentGroup) -> None:
     for setting in fields(Streaming):
         low, high = LIMITS[setting.name]
+        usual = "the voice's" if setting.default is None else setting.default
         option(
             group,
             "--" + setting.name.replace("_", "-"),
-            type=type(setting.default),
+            type=type(low),
             default=setting.default,
             metavar="X" if isinstance(low, float) else "N",
-            help=f"{HELP[setting.name]}, {low:g} to {high:g} (default: {setting.default})",
+            help=f"{HELP[setting.name]}, {low:g} to {high:g} (default: {usual})",
         )
 
 
@@ -244,7 +245,10 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
 
 
 def _check_output(args: argparse.Namespace) -> None:
-    """Refuse what can't be written before anything is spoken."""
+    """Refuse what can't be written before anything is spoken; fills in where it goes."""
+    if args.output_raw and args.output is not None:
+        raise SettingError("--output-raw, --output: samples go to standard output; choose one")
+    args.output = OUTPUT if args.output is None else args.output
     path = Path(args.output)
     if args.dump_phones or args.output_raw or args.output == "-":
         return
@@ -278,26 +282,34 @@ def _text(args: argparse.Namespace) -> str:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    reference = None
-    if args.ref_audio:
-        first, *more = args.ref_audio
-        reference = Reference(first, args.ref_text, args.ref_lang or "auto", tuple(more))
-    elif args.ref_text or args.ref_lang:
-        raise SettingError(
-            "--ref-text, --ref-lang: they go with --ref-audio; give the sound that they are about"
-        )
     return Settings(
         lang=args.lang,
         as_phones=args.phones,
         cut=args.cut,
         seed=secrets.randbits(31) if args.seed is None else args.seed,
-        reference=reference,
+        reference=_reference(args),
         pause_ms=args.pause_ms,
         lexicons=dict(map(_lexicon, args.lexicon)),
         streaming=Streaming(**{name: getattr(args, name) for name in LIMITS}),
         top_k=args.top_k,
         **{name: getattr(args, name) for name in NUMBERS},
     )
+
+
+def _reference(args: argparse.Namespace) -> Reference | None:
+    if not args.ref_audio:
+        if args.ref_text or args.ref_lang:
+            raise SettingError(
+                "--ref-text, --ref-lang: they go with --ref-audio; give the sound that they are"
+                " about"
+            )
+        return None
+    if args.ref_lang and not args.ref_text.strip():
+        raise SettingError(
+            "--ref-lang: it is the language of --ref-text; give what is said, or leave both out"
+        )
+    first, *more = args.ref_audio
+    return Reference(first, args.ref_text, args.ref_lang or "auto", tuple(more))
 
 
 def _lexicon(given: str) -> tuple[str, Lexicon]:

@@ -19,6 +19,7 @@ from runtime import tuned
 from runtime.backends import BACKENDS, GraphRunner, Threads
 from runtime.choices import USUAL
 from runtime.cli import option, run
+from runtime.contract import STEP_TABLES
 from runtime.errors import GraphError, SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
@@ -127,7 +128,7 @@ def tune(folder: Path, job: Job) -> tuple[Manifest, dict[str, Any]]:
     manifests.verify(folder, voice)
     load = load_average()
     files = {name: folder / member.file for name, member in voice.graphs.items()}
-    graphs = VoiceGraphs(files, folder / manifests.STEP_TABLES, threads=Threads(job.threads))
+    graphs = VoiceGraphs(files, folder / STEP_TABLES, threads=Threads(job.threads))
     names = [name for name in BARS if name in files]
     vocabulary = folder / manifests.VOCABULARY if "roberta" in files else None
     example = sound.read(folder / voice.reference.audio)

@@ -293,7 +293,8 @@ class Voice:
     def _chunked(
         self, tokens: Iterable[int], manner: Manner, request: Settings
     ) -> Iterator[SpokenChunk]:
-        return spoken_chunks(tokens, self._acoustic, manner, request.streaming)
+        streaming = request.chunking(self.manifest.defaults)
+        return spoken_chunks(tokens, self._acoustic, manner, streaming)
 
 
 def _audio(item: Audio | Path | str) -> Audio:

@@ -12,11 +12,13 @@ from functools import partial
 import numpy as np
 
 from runtime import noise
-from runtime.acoustic import FRAMES_PER_TOKEN, Acoustic, Delivery, Manner, frame_grid
+from runtime.acoustic import Acoustic, Delivery, Manner
 from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
 from runtime.backends import Arrays
 from runtime.decode import Decoder, DecodeState, Ending, Limits, Prompt, sampled
+from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import Defaults
 from runtime.sampler import Sampling
 from runtime.stream import Streaming, spoken_chunks
 from runtime.timing import Work
@@ -29,7 +31,7 @@ CODES = 1024  # semantic tokens of every voice, the end token left out
 FEATURE_WIDTH = 1024
 NOISE_SCALE = 0.5
 STREAMING = Streaming()
-FIRST_TOKENS = STREAMING.first_chunk_tokens + STREAMING.lookahead_tokens  # waited for by a stream
+FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waited for by a stream
 FIRST_FRAMES = FRAMES_PER_TOKEN * STREAMING.first_chunk_tokens  # of its first chunk
 
 PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total

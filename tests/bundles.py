@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from runtime.manifest import NAME, STEP_TABLES, VOCABULARY, digest
+from runtime.contract import STEP_TABLES
+from runtime.manifest import NAME, VOCABULARY, digest
 from tests.graphs.exported import exported
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part, pack
 from workflow_scripts.graphs.export import EXPORTERS

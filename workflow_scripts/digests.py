@@ -90,6 +90,20 @@ def of_code(module: str) -> str:
     Raises:
         ModuleNotFoundError: there is no such module of ours.
     """
+    return hashlib.sha256(repr(sorted(_code(module).items())).encode()).hexdigest()[:12]
+
+
+def modules_of(module: str) -> list[str]:
+    """The modules that count into the digest of a script, itself included.
+
+    Raises:
+        ModuleNotFoundError: there is no such module of ours.
+    """
+    return sorted(_code(module))
+
+
+def _code(module: str) -> dict[str, str]:
+    """Syntax trees of a script and of all our modules that it imports, by name."""
     if _file_of(module) is None:
         raise ModuleNotFoundError(f"{module}: no such module below {ROOT}")
     found: dict[str, str] = {}
@@ -100,7 +114,7 @@ def of_code(module: str) -> str:
             continue
         found[name], imports = _parsed(name)
         todo += [*imports, name.rpartition(".")[0]]  # a package's __init__ runs too
-    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:12]
+    return found
 
 
 def of_tools(*packages: str) -> list[str]:

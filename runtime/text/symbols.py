@@ -39,7 +39,7 @@ def encode(phones: Iterable[str], table: str) -> tuple[int, ...]:
     """Ids of phones that are all in the table.
 
     Raises:
-        TextError: a phone is not in the table; names the nearest one that is.
+        TextError: a phone is not in the table; names one that is like it.
     """
     ids = ids_of(table)
     return tuple(ids[phone] if phone in ids else _refuse(phone, table) for phone in phones)
@@ -55,8 +55,13 @@ def as_array(ids: Iterable[int]) -> PhoneIds:
 def _refuse(phone: str, table: str) -> int:
     from difflib import get_close_matches  # slow to import, and only needed here
 
-    ids = ids_of(table)
-    folded = {symbol.lower(): symbol for symbol in ids}
-    near = get_close_matches(phone, ids, 1, 0.0) or [UNKNOWN]
-    nearest = folded.get(phone.lower(), near[0])
-    raise TextError(f"phones: '{phone}' is not in table {table}; the nearest is '{nearest}'")
+    folded = {symbol.lower(): symbol for symbol in ids_of(table)}
+    near = get_close_matches(phone.lower(), folded, 1)
+    if not near:
+        raise TextError(
+            f"phones: '{phone}' is not in table {table}, nor is anything like it; write phones as"
+            " HH AH0 L OW1"
+        )
+    raise TextError(
+        f"phones: '{phone}' is not in table {table}; the nearest is '{folded[near[0]]}'"
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from runtime import manifest
 from runtime.errors import ArtifactError, BundleError
+from runtime.manifest import Defaults
 from tests.g2pw_stand_in import lay_out as lay_out_g2pw
 from workflow_scripts.bundle import hear, pack
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part
@@ -165,6 +166,8 @@ def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_pa
     facts, verdict = tmp_path / "facts.json", tmp_path / "verdict.json"
     facts.write_text(json.dumps(FACTS))
     verdict.write_text(json.dumps({"bars": {}, "measured": ORIGIN.measured}))
+    stream = tmp_path / "stream.json"
+    stream.write_text(json.dumps({"graph": "stream", "recommended_lookahead_tokens": 20}))
     members = [
         word
         for part in contents.parts
@@ -178,13 +181,22 @@ def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_pa
             *("--reference-audio", str(contents.audio)),
             *("--reference-text=Guten Morgen, it's me.", "--reference-lang", "en"),
             *("--lexicon", "en", str(contents.lexicons["en"])),
-            *("--facts", str(facts), "--verdict", str(verdict)),
+            *("--facts", str(facts), "--verdict", str(verdict), "--stream", str(stream)),
             *("--sources", '{"gpt": "00"}', "--tools", "onnx=1.0"),
             *("--options", '{"mixed_precision": {"prior": "fp32"}}'),
             *("--output", str(folder / "manifest.json")),
         ]
     )
-    assert manifest.load(folder) == pack.pack(tmp_path / "other", contents, LABELS, ORIGIN)
+    defaults = Defaults(lookahead_tokens=20)
+    found = manifest.load(folder)
+    assert found == pack.pack(tmp_path / "other", contents, LABELS, ORIGIN, defaults)
+    assert found.defaults.lookahead_tokens == 20
+
+
+def test_a_report_of_a_stream_that_recommends_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "stream.json").write_text('{"graph": "stream"}')
+    with pytest.raises(ArtifactError, match=r"stream\.json: recommends no lookahead; remove it"):
+        pack._defaults(tmp_path / "stream.json")
 
 
 def test_a_build_ends_with_the_command_that_speaks(

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from runtime.acoustic import frame_grid
+from runtime.frames import frame_grid
 from tests.goldens import Case
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.models.eres2net import SpeakerNetwork, load_eres2net

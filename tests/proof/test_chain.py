@@ -10,9 +10,9 @@ from onnx import numpy_helper
 
 from runtime import audio as sound
 from runtime.backends import Threads
+from runtime.contract import STEP_TABLES
 from runtime.errors import ArtifactError, UsageError
 from runtime.graphs import VoiceGraphs
-from runtime.manifest import STEP_TABLES
 from tests.goldens import ROOT
 from tests.graphs.exported import exported
 from workflow_scripts.graphs.export import EXPORTERS

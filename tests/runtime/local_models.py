@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME, Acoustic, Delivery, Manner
+from runtime.acoustic import CONTEXT_FRAMES, Acoustic, Delivery, Manner
+from runtime.frames import SAMPLES_PER_FRAME
 from runtime.noise import normals
 
 WIDTH = 2

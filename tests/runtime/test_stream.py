@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME, SPEEDS, frame_count
+from runtime.acoustic import CONTEXT_FRAMES, SPEEDS
 from runtime.errors import SettingError
+from runtime.frames import SAMPLES_PER_FRAME, frame_count
 from runtime.stream import BLEND_FRAMES, LIMITS, SpokenChunk, Streaming, spoken_chunks
 from tests.runtime.local_models import REACH, local_acoustic, local_manner
 
@@ -110,7 +111,7 @@ def test_a_chunk_is_made_as_soon_as_its_tokens_and_its_lookahead_are_there() -> 
 
 def test_no_call_grows_with_the_length_of_the_utterance() -> None:
     acoustic, prior, vocoder = local_acoustic()
-    cut = Streaming()
+    cut = Streaming(lookahead_tokens=16)
     endless = itertools.cycle(drawn(97))
     stream = spoken_chunks(endless, acoustic, local_manner(), cut)
     spoken = sum(chunk.tokens.size for chunk in itertools.islice(stream, 400))

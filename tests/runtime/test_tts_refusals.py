@@ -14,6 +14,7 @@ from tests.runtime.command import PHONES, Done, call
 
 ROOT = Path(__file__).parents[2]
 SPOKEN = ("--phones", PHONES)
+REFERENCE = ("--ref-audio", str(bundles.EXAMPLE))
 FAST = ("--verify", "size", "--threads", "1", "--seed", "7", "--provider", "cpu")
 
 
@@ -34,7 +35,7 @@ def refused(*options: str | Path, stdin: bytes = b"", bundle: Path | None = None
         (("Hi", "--text", "Hi"), 2, "text: given twice; choose one of TEXT, --text and"),
         (("Hi", "--text-file", "-"), 2, "text: given twice; choose one of TEXT, --text and"),
         (("--text-file", "none.txt"), 4, "text file none.txt: No such file or directory; give a"),
-        (("--phones", "HH QQ1"), 4, "phones: 'QQ1' is not in table v2"),
+        (("--phones", "HH QQ1"), 4, "phones: 'QQ1' is not in table v2, nor is anything like it;"),
         ((*SPOKEN, "--speed", "5"), 2, "speed: 5.0 is not between 0.25 and 4"),
         ((*SPOKEN, "--top-k", "0"), 2, "top_k: 0 is below 1"),
         ((*SPOKEN, "--seed=-1"), 2, "seed: -1 is not between 0 and "),
@@ -42,6 +43,12 @@ def refused(*options: str | Path, stdin: bytes = b"", bundle: Path | None = None
         ((*SPOKEN, "--ref-audio", "none.wav"), 4, "none.wav: No such file or directory; give a"),
         ((*SPOKEN, "--ref-text", "Hi."), 2, "--ref-text, --ref-lang: they go with --ref-audio"),
         ((*SPOKEN, "--ref-lang", "en"), 2, "--ref-text, --ref-lang: they go with --ref-audio"),
+        (
+            (*SPOKEN, *REFERENCE, "--ref-lang", "en"),
+            2,
+            "--ref-lang: it is the language of --ref-te",
+        ),
+        ((*SPOKEN, "--output-raw"), 2, "--output-raw, --output: samples go to standard output; ch"),
         ((*SPOKEN, "--provider", "warp"), 2, "provider: 'warp' is none of the back ends; use one"),
         (("--lexicon", "words.txt", "Hi"), 2, "--lexicon words.txt: not LANG=FILE; for instance"),
         (("--lexicon", "en=none.txt", "Hi"), 2, "lexicon none.txt: No such file or directory"),

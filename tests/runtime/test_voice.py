@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from runtime import Audio, Reference, Settings, Voice
-from runtime.acoustic import frame_count
 from runtime.audio import read
 from runtime.errors import AudioError, SettingError, TextError
+from runtime.frames import frame_count
 from tests import bundles
 
 ROOT = Path(__file__).parents[2]

@@ -2,16 +2,18 @@
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME
+from runtime.acoustic import CONTEXT_FRAMES
 from runtime.decode import DecodeState
+from runtime.frames import SAMPLES_PER_FRAME
 from runtime.settings import Settings
 from runtime.stream import Streaming, spoken_chunks
 from runtime.voice import AudioChunk, Voice
-from tests import voices
+from tests import bundles, voices
 from tests.goldens import Case, sovits_models
 
 pytestmark = pytest.mark.golden
@@ -119,6 +121,19 @@ def test_settings_of_a_stream_reach_it(voice: Voice) -> None:
     request = Settings(lang="en", seed=3, streaming=Streaming(2, 1.0, 2, 6))
     first, second, *_ = voice.stream(TEXT, request)
     assert first.tokens.size == second.tokens.size == 2
+
+
+def test_a_stream_waits_as_the_voice_says_where_nothing_is_asked(tmp_path: Path) -> None:
+    bundle = bundles.copied(bundles.brief(), tmp_path / "far")
+    bundles.change_manifest(bundle, lambda said: said["defaults"].update(lookahead_tokens=24))
+    far, near = Voice.load(bundle, threads=1), voices.voice()
+
+    def pcm(voice: Voice, streaming: Streaming) -> bytes:
+        return spoken(list(voice.stream(TEXT, lang="en", seed=3, streaming=streaming)))[0].tobytes()
+
+    asked, usual = Streaming(lookahead_tokens=24), Streaming(lookahead_tokens=16)
+    assert pcm(far, Streaming()) == pcm(far, asked) == pcm(near, asked) != pcm(near, Streaming())
+    assert pcm(far, usual) == pcm(near, usual) == pcm(near, Streaming())
 
 
 def decode_states() -> list[DecodeState]:

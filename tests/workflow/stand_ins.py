@@ -108,6 +108,7 @@ known, given = arguments(many=["named"])
 digest(given["--answers"], *(named.split("=", 1)[1] for named in known.named))
 metrics = {"stream_seam_error": 0.0, "stream_lost_samples": 0}
 report = {"graph": "stream", "cases": [{"case": "all", "metrics": metrics}], "metrics": metrics}
+report["recommended_lookahead_tokens"] = 16
 write(given["--output"], json.dumps(report))
 """,
 }

@@ -8,6 +8,7 @@ import pytest
 
 from workflow_scripts import digests
 
+EXPORT = "workflow_scripts.graphs.export"
 SCRIPT = "workflow_scripts.stage.script"
 
 
@@ -112,6 +113,14 @@ def test_no_script_takes_names_that_the_runtime_loads_by_a_string() -> None:
         ):
             for name in names.split(", "):
                 assert digests._file_of(f"runtime.{name.split(' as ')[0]}"), f"{path}: {name}"
+
+
+def test_what_speaks_does_not_count_where_graphs_are_exported() -> None:
+    # an edit of the runtime's back ends or loops would export every checkpoint anew
+    runtime = {name for name in digests.modules_of(EXPORT) if name.startswith("runtime.")}
+    assert runtime == {
+        f"runtime.{name}" for name in ("arrays", "cli", "contract", "errors", "frames")
+    }
 
 
 def test_a_script_that_does_not_exist_is_refused(package: Path) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from runtime.manifest import (
     load,
 )
 from workflow_scripts.files import atomic, write_json
+
+USUAL = Defaults()
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,13 @@ class Origin:
     options: dict[str, Any]
 
 
-def pack(folder: Path, contents: Contents, labels: Labels, origin: Origin) -> Manifest:
+def pack(
+    folder: Path,
+    contents: Contents,
+    labels: Labels,
+    origin: Origin,
+    defaults: Defaults = USUAL,
+) -> Manifest:
     """Fill a bundle's folder.
 
     Args:
@@ -134,6 +142,7 @@ def pack(folder: Path, contents: Contents, labels: Labels, origin: Origin) -> Ma
         contents: what goes into it.
         labels: names, numbers and the example's text.
         origin: what the manifest tells of the build.
+        defaults: how the voice speaks where a caller gives nothing.
 
     Returns:
         The manifest as the runtime reads it back.
@@ -154,7 +163,8 @@ def pack(folder: Path, contents: Contents, labels: Labels, origin: Origin) -> Ma
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     files = {name: _measured_file(folder / name) for name in names}
     with atomic(folder / NAME) as (part,):
-        write_json(part, asdict(_manifest(contents, labels, origin, files)))
+        manifest = _manifest(contents, labels, origin, files)
+        write_json(part, asdict(replace(manifest, defaults=defaults)))
     return load(folder)
 
 
@@ -200,7 +210,7 @@ def _manifest(
             reference=Reference(contents.audio_name, labels.text, labels.lang),
             lexicons=contents.lexicon_names,
             g2pw=contents.g2pw_names,
-            defaults=Defaults(),
+            defaults=USUAL,
             graphs={p.graph: Member(f"{p.graph}.onnx", p.precision) for p in contents.parts},
             files=files,
             sources=origin.sources,
@@ -212,6 +222,18 @@ def _manifest(
         raise ArtifactError(
             f"facts of {labels.voice}: no {error}; describe the voice anew"
         ) from error
+
+
+def _defaults(stream: Path) -> Defaults:
+    """The reference's numbers, and the lookahead that was recommended.
+
+    Raises:
+        ArtifactError: the report recommends none.
+    """
+    ahead = _read_json(stream).get("recommended_lookahead_tokens")
+    if not isinstance(ahead, int):
+        raise ArtifactError(f"{stream}: recommends no lookahead; remove it and build again")
+    return Defaults(lookahead_tokens=ahead)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -249,6 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     option(parser, "--g2pw", type=Path, help="folder of g2pW, which reads polyphonic characters")
     option(parser, "--facts", type=Path, required=True, help="JSON: what the checkpoints are")
     option(parser, "--verdict", type=Path, required=True, help="JSON: the judged measurements")
+    option(parser, "--stream", type=Path, required=True, help="JSON: the measured stream")
     option(parser, "--sources", type=json.loads, required=True, help="JSON: word to sha256")
     option(parser, "--tools", nargs="+", default=[], metavar="NAME=VERSION", help="of the build")
     option(parser, "--options", type=json.loads, default={}, help="JSON: what steered the build")
@@ -278,7 +301,7 @@ def main(argv: list[str] | None = None) -> None:
         tools=dict(tool.split("=", 1) for tool in args.tools),
         options=args.options,
     )
-    pack(args.output.parent, contents, labels, origin)
+    pack(args.output.parent, contents, labels, origin, _defaults(args.stream))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ lengths is left in the graph.
 import torch
 from torch import Tensor
 
-from runtime.acoustic import FRAMES_PER_TOKEN, frame_grid
+from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from workflow_scripts.models.sovits import SPEAKER_WIDTH, Sovits
 
 Inputs = tuple[Tensor, ...]

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from runtime.cli import run
-from runtime.manifest import STEP_TABLES
+from runtime.contract import STEP_TABLES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs import cases, wrappers

@@ -13,8 +13,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from runtime.contract import GRAPHS
-from runtime.manifest import STEP_TABLES
+from runtime.contract import GRAPHS, STEP_TABLES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.graphs import answers

@@ -87,8 +87,8 @@ def places(like: Tensor, heads: int) -> Places:
     )
 
 
-class RelativeAttention(nn.Module):
-    """Global self-attention with learned terms for distances up to WINDOW rows."""
+class Projections(nn.Module):
+    """What any attention has: heads, and the four projections around them."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -97,21 +97,40 @@ class RelativeAttention(nn.Module):
         self.conv_k = nn.Conv1d(width, width, 1)
         self.conv_v = nn.Conv1d(width, width, 1)
         self.conv_o = nn.Conv1d(width, width, 1)
+
+    def by_head(self, asking: Tensor, asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of [1, D, N], scaled, keys and values of [1, D, M], float32.
+
+        Returns:
+            [1, H, N, A], [1, H, A, M] and [1, H, M, A].
+        """
+        split = (1, self.heads, self.head_width, -1)
+        query = self.conv_q(asking).reshape(split).transpose(2, 3) / math.sqrt(self.head_width)
+        key = self.conv_k(asked).reshape(split)
+        return query, key, self.conv_v(asked).reshape(split).transpose(2, 3)
+
+    def joined(self, mixed: Tensor) -> Tensor:
+        """All heads' [1, H, N, A] float32 as [1, D, N]."""
+        together = mixed.transpose(2, 3).reshape(1, self.heads * self.head_width, -1)
+        out: Tensor = self.conv_o(together)
+        return out
+
+
+class RelativeAttention(Projections):
+    """Global self-attention with learned terms for distances up to WINDOW rows."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__(width, heads)
         self.emb_rel_k = nn.Parameter(torch.zeros(1, 2 * WINDOW + 1, self.head_width))
         self.emb_rel_v = nn.Parameter(torch.zeros(1, 2 * WINDOW + 1, self.head_width))
 
     def forward(self, x: Tensor, where: Places) -> Tensor:
         """Attend over [1, D, N] float32; the shape stays."""
-        split = (1, self.heads, self.head_width, -1)
-        query = self.conv_q(x).reshape(split).transpose(2, 3) / math.sqrt(self.head_width)
-        key = self.conv_k(x).reshape(split)
-        value = self.conv_v(x).reshape(split).transpose(2, 3)
+        query, key, value = self.by_head(x, x)
         by_distance = F.pad(query @ self.emb_rel_k.transpose(1, 2), (1, 1))
         share = torch.softmax(query @ key + by_distance.gather(3, where.of_keys), dim=-1)
         near = share.gather(3, where.of_values) * where.exist
-        mixed = (share @ value + near @ self.emb_rel_v).transpose(2, 3)
-        out: Tensor = self.conv_o(mixed.reshape(1, self.heads * self.head_width, -1))
-        return out
+        return self.joined(share @ value + near @ self.emb_rel_v)
 
 
 class FeedForward(nn.Module):
@@ -154,28 +173,13 @@ class Encoder(nn.Module):
         return x
 
 
-class CrossAttention(nn.Module):
+class CrossAttention(Projections):
     """Attention of frames over phones."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads, self.head_width = heads, width // heads
-        self.conv_q = nn.Conv1d(width, width, 1)
-        self.conv_k = nn.Conv1d(width, width, 1)
-        self.conv_v = nn.Conv1d(width, width, 1)
-        self.conv_o = nn.Conv1d(width, width, 1)
 
     def forward(self, frames: Tensor, phones: Tensor) -> Tensor:
         """Mix phones [1, 512, X] for each of frames [1, 512, N]; float32 [1, 512, N]."""
-        split = (1, self.heads, self.head_width, -1)
-        query = self.conv_q(frames).reshape(split).transpose(2, 3) / math.sqrt(self.head_width)
-        key = self.conv_k(phones).reshape(split)
-        value = self.conv_v(phones).reshape(split).transpose(2, 3)
-        mixed = torch.softmax(query @ key, dim=-1) @ value
-        out: Tensor = self.conv_o(
-            mixed.transpose(2, 3).reshape(1, self.heads * self.head_width, -1)
-        )
-        return out
+        query, key, value = self.by_head(frames, phones)
+        return self.joined(torch.softmax(query @ key, dim=-1) @ value)
 
 
 class FramePhoneMixer(nn.Module):

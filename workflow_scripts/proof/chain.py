@@ -19,11 +19,10 @@ from runtime.arrays import Float32
 from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.cli import run
-from runtime.contract import GRAPHS
+from runtime.contract import GRAPHS, STEP_TABLES
 from runtime.decode import Ending, Limits, Prompt, sampled
 from runtime.errors import UsageError
 from runtime.graphs import VoiceGraphs
-from runtime.manifest import STEP_TABLES
 from runtime.sampler import Sampling
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.proof.chain_record import ChainRecord

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from runtime import noise
-from runtime.acoustic import CONTEXT_FRAMES, SAMPLES_PER_FRAME
+from runtime.acoustic import CONTEXT_FRAMES
 from runtime.arrays import Int64, Latent, Samples
 from runtime.decode import sampled
+from runtime.frames import SAMPLES_PER_FRAME
 from runtime.sampler import Sampling
 from runtime.workload import (
     FIRST_FRAMES,

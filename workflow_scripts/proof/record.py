@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import features, noise
-from runtime.acoustic import FRAMES_PER_TOKEN, frame_grid
 from runtime.audio import Audio
 from runtime.cli import run
 from runtime.decode import sampled
+from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.sampler import Sampling
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.files import atomic

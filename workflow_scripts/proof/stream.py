@@ -20,6 +20,7 @@ from runtime.arrays import Float32, Int64, Latent, Tokens
 from runtime.backends import Threads
 from runtime.cli import run
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import Defaults
 from runtime.stream import BLEND_FRAMES, Streaming, spoken_chunks
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.proof.chain import named_files
@@ -101,7 +102,15 @@ def _relative_rms(found: Latent, wanted: Latent, frames: Any) -> float:
     return METRICS["relative_rms"].measure(found[..., frames], wanted[..., frames])
 
 
-def recommended(measured: Mapping[int, Measured]) -> int:
+def recommended(least: int) -> int:
+    """The usual lookahead in tokens, or more where a voice's seams would stand out with it.
+
+    Not less: a token costs a few milliseconds, and each brings the stream nearer to the whole.
+    """
+    return max(least, Defaults.lookahead_tokens)
+
+
+def least_lookahead(measured: Mapping[int, Measured]) -> int:
     """The least lookahead in tokens, of those measured, at which seams hardly stand out."""
     return min(
         (
@@ -127,13 +136,15 @@ def report_of(acoustic: Acoustic, record: ChainRecord) -> dict[str, Any]:
         f"speed {record.speed:g}": measure_stream(acoustic, tokens, other, Streaming()),
         "single tokens": measure_stream(acoustic, tokens[: TOKENS // 4], plain, single),
     }
+    least = least_lookahead(by_lookahead)
     judged = {name: _judged(found) for name, found in measured.items()}
     return {
         "graph": "stream",
         "metrics": _worst(list(judged.values())),
         "cases": [{"case": name, "metrics": metrics} for name, metrics in judged.items()],
         "from_whole": {name: _in_json(asdict(found)) for name, found in measured.items()},
-        "recommended_lookahead_tokens": recommended(by_lookahead),
+        "least_lookahead_tokens": least,
+        "recommended_lookahead_tokens": recommended(least),
     }
 
 

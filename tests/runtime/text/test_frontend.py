@@ -71,6 +71,11 @@ def test_an_unknown_phone_names_the_nearest(wrong: str, near: str) -> None:
         parse_phones(f"HH {wrong}", "v2")
 
 
+def test_of_a_phone_like_no_other_no_nearest_is_told() -> None:
+    with pytest.raises(TextError, match="'QQ1' is not in table v2, nor is anything like it; write"):
+        parse_phones("HH QQ1", "v2")
+
+
 def test_no_phones_at_all_are_refused() -> None:
     with pytest.raises(TextError, match="none are given"):
         parse_phones("  ", "v2")
