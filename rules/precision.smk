@@ -41,7 +41,8 @@ rule reduce_precision:
         tools=digests.of_tools("onnx", "onnxconverter-common", "onnxruntime", "numpy"),
         graph="{graph}",
         precision="{precision}",
+        options=lambda w: PLAN.reduction_options(w.precision, w.graph),
     shell:
         "python -m workflow_scripts.variants.reduce {input.graph:q} --graph {params.graph:q}"
         " --to {params.precision:q} --answers {input.answers:q} --output {output.graph:q}"
-        " --record {output.record:q} > {log:q} 2>&1"
+        " --record {output.record:q} {params.options:q} > {log:q} 2>&1"

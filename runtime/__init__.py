@@ -12,9 +12,18 @@ if TYPE_CHECKING:
     from runtime.errors import FoundryError
     from runtime.settings import Reference, Settings
     from runtime.stream import Streaming
-    from runtime.voice import AudioChunk, Voice
+    from runtime.voice import AudioChunk, Speech, Voice
 
-__all__ = ["Audio", "AudioChunk", "FoundryError", "Reference", "Settings", "Streaming", "Voice"]
+__all__ = [
+    "Audio",
+    "AudioChunk",
+    "FoundryError",
+    "Reference",
+    "Settings",
+    "Speech",
+    "Streaming",
+    "Voice",
+]
 
 _HOMES = {
     "Audio": "runtime.audio",
@@ -22,6 +31,7 @@ _HOMES = {
     "FoundryError": "runtime.errors",
     "Reference": "runtime.settings",
     "Settings": "runtime.settings",
+    "Speech": "runtime.voice",
     "Streaming": "runtime.stream",
     "Voice": "runtime.voice",
 }

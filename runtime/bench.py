@@ -18,6 +18,7 @@ import numpy as np
 
 from runtime import fresh, tuned
 from runtime import manifest as manifests
+from runtime.backends import Threads
 from runtime.choices import Choice, choose
 from runtime.cli import option, run
 from runtime.decode import Decoder
@@ -41,8 +42,10 @@ from runtime.workload import (
     Speaker,
 )
 
-FLOAT_BYTES = 4
-COMPUTED_LARGER = {"fp16_stored": 2}  # precision → times the file's bytes that a step reads
+COMPUTED_LARGER = {
+    "fp16": 2,
+    "fp16_stored": 2,
+}  # precision → times the file's bytes that a step reads
 WITHIN = 0.05  # the parts of a sentence and its total may differ by
 
 Report = dict[str, Any]
@@ -58,12 +61,15 @@ class Job:
         rounds: turns of each rival.
         threads: of each session.
         buffer_bytes: what the memory's bandwidth is measured on.
+        spinning, huge_pages: as `Threads` has them.
     """
 
     tokens: int = 100
     rounds: int = 15
     threads: int = 2
     buffer_bytes: int = BUFFER_BYTES
+    spinning: bool = False
+    huge_pages: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("tokens", FIRST_TOKENS), ("rounds", 1), ("threads", 1)):
@@ -109,7 +115,8 @@ def entrant(folder: Path, provider: str, job: Job, bandwidth: float) -> Entrant:
             f"--tokens: {job.tokens} and the prompt are {replay.rows} rows, {folder} holds"
             f" {manifest.max_len}; give fewer"
         )
-    speaker = Speaker(VoiceGraphs.of_bundle(folder, manifest, choice, job.threads), replay)
+    how = Threads(job.threads, job.spinning, job.huge_pages)
+    speaker = Speaker(VoiceGraphs.of_bundle(folder, manifest, choice, how), replay)
     return Entrant(
         rival=speaker.rival(),
         facts=_facts(folder, manifest, choice),
@@ -134,8 +141,7 @@ def ceiling_ms(
     folder: Path, manifest: Manifest, decoder: Decoder, bandwidth: float
 ) -> dict[int, float]:
     """Least milliseconds of a step by rows: weights and live cache rows, read once."""
-    member, shape = manifest.graphs["t2s_decoder"], decoder.cache_shape
-    row_bytes = 2 * shape.layers * shape.heads * shape.head_width * FLOAT_BYTES
+    member, row_bytes = manifest.graphs["t2s_decoder"], decoder.cache_shape.row_bytes
     weights = manifest.files[member.file].size_bytes * COMPUTED_LARGER.get(member.precision, 1)
     return {rows: 1e3 * (weights + rows * row_bytes) / bandwidth for rows in ROWS}
 
@@ -344,8 +350,21 @@ def parser() -> argparse.ArgumentParser:
             made, f"--{name}", type=int, default=number, metavar="N",
             help=f"{text} (default: {number})",
         )  # fmt: skip
+    option(made, "--spinning", action="store_true", help="let idle threads of ours spin")
+    option(made, "--huge-pages", action="store_true", help="KV caches on pages of 2 MiB (Linux)")
     option(made, "--json", type=Path, metavar="FILE", help="write the report there, - to stdout")
     return made
+
+
+def job_of(args: argparse.Namespace) -> Job:
+    """What the command line says of the work."""
+    return Job(
+        args.tokens,
+        args.rounds,
+        args.threads,
+        spinning=args.spinning,
+        huge_pages=args.huge_pages,
+    )
 
 
 def publish(report: Mapping[str, Any], to: Path | None) -> None:
@@ -362,7 +381,7 @@ def publish(report: Mapping[str, Any], to: Path | None) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Parse, time, print."""
     args = parser().parse_args(argv)
-    job = Job(args.tokens, args.rounds, args.threads)
+    job = job_of(args)
     publish(bench(args.voice, args.provider, job, {}), args.json)
 
 

@@ -1,21 +1,38 @@
 """KV cache buffers of one utterance: capacity, live rows, growth."""
 
+import mmap
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from runtime.arrays import Float32
+from runtime.arrays import CacheRows
+from runtime.errors import MachineError
 
 CAPACITIES = (512, 1024, 2048, 4096)
+HUGE_PAGE_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
 class CacheShape:
-    """Sizes of a voice's cache."""
+    """Sizes of a voice's cache.
+
+    Attributes:
+        layers, heads, head_width: L, H and A.
+        dtype: of the elements, float32 or int8 as the graph says.
+        huge_pages: whether it is to lie on pages of 2 MiB.
+    """
 
     layers: int
     heads: int
     head_width: int
+    dtype: str = "float32"
+    huge_pages: bool = False
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes in all layers, keys and values."""
+        return 2 * self.layers * self.heads * self.head_width * np.dtype(self.dtype).itemsize
 
 
 def capacity_for(rows: int, limit: int) -> int:
@@ -28,24 +45,28 @@ class KVCache:
     """Keys and values of all layers, allocated once and written in place by the graph.
 
     Attributes:
-        keys, values: per layer float32 [1, H, C, A].
+        keys, values: per layer [1, H, C, A], float32 or int8.
         live_rows: rows that are filled.
     """
 
     def __init__(self, shape: CacheShape, capacity: int) -> None:
         self.shape = shape
         self.live_rows = 0
-        self.keys = self._buffers(capacity)
-        self.values = self._buffers(capacity)
+        buffers = self._buffers(capacity)
+        self.keys, self.values = buffers[: shape.layers], buffers[shape.layers :]
 
     @property
     def capacity(self) -> int:
         """Rows that fit."""
         return int(self.keys[0].shape[2])
 
-    def _buffers(self, capacity: int) -> list[Float32]:
+    def _buffers(self, capacity: int) -> list[CacheRows]:
         size = (1, self.shape.heads, capacity, self.shape.head_width)
-        return [np.zeros(size, np.float32) for _ in range(self.shape.layers)]
+        count = 2 * self.shape.layers
+        if not self.shape.huge_pages:
+            return [np.zeros(size, self.shape.dtype) for _ in range(count)]
+        memory = _on_huge_pages(capacity * self.shape.row_bytes)
+        return list(memory.view(self.shape.dtype).reshape(count, *size))
 
     def grown(self, capacity: int) -> "KVCache":
         """A larger cache with the same live rows, copied once."""
@@ -54,3 +75,20 @@ class KVCache:
             theirs[:, :, : self.live_rows] = mine[:, :, : self.live_rows]
         larger.live_rows = self.live_rows
         return larger
+
+
+def _on_huge_pages(size: int) -> NDArray[np.uint8]:
+    """Zeros [size] that begin at a page of 2 MiB; the system is asked for such pages.
+
+    Raises:
+        MachineError: it has none.
+    """
+    try:
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        memory = mmap.mmap(-1, size + 2 * HUGE_PAGE_BYTES, flags=private)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    except (AttributeError, OSError) as error:
+        raise MachineError("huge pages: this system has none; leave the option out") from error
+    whole = np.frombuffer(memory, np.uint8)
+    start = -whole.ctypes.data % HUGE_PAGE_BYTES
+    return whole[start : start + size]

@@ -19,11 +19,13 @@ class Tensor:
         name: as in the graph; `{layer}` stands for 0 .. L-1.
         dtype: numpy's name of the element type.
         dims: numbers, letters, or sums and products of them ("X+P", "640*N").
+        reduced: the other element type that a variant may give it; empty for none.
     """
 
     name: str
     dtype: str
     dims: tuple[int | str, ...]
+    reduced: str = ""
 
     @property
     def per_layer(self) -> bool:
@@ -82,6 +84,11 @@ def _f32(name: str, *dims: int | str) -> Tensor:
     return Tensor(name, "float32", dims)
 
 
+def _cache(name: str) -> Tensor:
+    """Keys or values of a layer; whoever feeds it reads the dtype from the graph."""
+    return Tensor(name, "float32", (1, "H", "C", "A"), reduced="int8")
+
+
 def _i64(name: str, *dims: int | str) -> Tensor:
     return Tensor(name, "int64", dims)
 
@@ -128,13 +135,13 @@ GRAPHS: dict[str, Graph] = {
             _f32("rows", "Q", "D"),
             Tensor("live_rows", "int32", (1,)),
             _f32("bias", 1, 1, "Q", "K"),
-            _f32("past_keys.{layer}", 1, "H", "C", "A"),
-            _f32("past_values.{layer}", 1, "H", "C", "A"),
+            _cache("past_keys.{layer}"),
+            _cache("past_values.{layer}"),
         ),
         outputs=(
             _f32("logits", 1, "V"),
-            _f32("present_keys.{layer}", 1, "H", "C", "A"),
-            _f32("present_values.{layer}", 1, "H", "C", "A"),
+            _cache("present_keys.{layer}"),
+            _cache("present_values.{layer}"),
         ),
     ),
     "prior": Graph(

@@ -16,12 +16,12 @@ from runtime.backends import GraphRunner
 from runtime.backends.cpu import Binding, CpuGraph
 from runtime.cache import CacheShape, KVCache, capacity_for
 from runtime.errors import SettingError
+from runtime.forecast import Pace
 from runtime.sampler import Sampling, draw, penalised, probabilities
 
 END_HELD_BACK_STEPS = 11  # the reference lets no utterance end before
 HARD_CAP_TOKENS = 1500
-EXPECTED_TOKENS_PER_PHONE = 12
-LEAST_EXPECTED_TOKENS = 100
+CUT_SHORT = frozenset({"early_stop", "cap", "max_len"})  # endings that the model did not choose
 
 Draws = Callable[[int, int], Float32]  # (step, count) -> Exponential(1) numbers
 Chooser = Callable[[Logits, Flags, int], int | None]  # (scores, used, step) -> token; None ends
@@ -35,11 +35,13 @@ class Prompt:
         phones: int64 [X], reference text then target text.
         features: float32 [1024, X].
         tokens: int64 [P] of the reference audio; empty in prompt-free mode.
+        most_tokens: that the text hardly passes, for the cache's first size; None: by its phones.
     """
 
     phones: PhoneIds
     features: Features
     tokens: Tokens
+    most_tokens: int | None = None
 
     @property
     def rows(self) -> int:
@@ -58,6 +60,20 @@ class Limits:
 
     early_stop_tokens: int = -1
     max_len: int = 2048
+
+    def room(self, prompt: Prompt) -> int:
+        """Tokens after which an utterance ends, whatever the model says.
+
+        Raises:
+            SettingError: the prompt alone leaves no room for a token within max_len.
+        """
+        if prompt.rows >= self.max_len:
+            raise SettingError(
+                f"max_len: {prompt.phones.size} phones and {prompt.tokens.size} prompt tokens leave"
+                f" no room in {self.max_len} cache rows; cut the text or build a longer max_len"
+            )
+        early = HARD_CAP_TOKENS if self.early_stop_tokens < 0 else self.early_stop_tokens + 1
+        return min(early, HARD_CAP_TOKENS, self.max_len - prompt.rows)
 
 
 @dataclass(frozen=True)
@@ -81,9 +97,14 @@ class StepTables:
 
 @dataclass
 class Ending:
-    """Why the last token was the last: `eos`, `early_stop`, `cap`, `max_len`; empty before."""
+    """Why the last token was the last: `eos`, or what cut it short; empty before."""
 
     reason: str = ""
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a limit ended it, not the model."""
+        return self.reason in CUT_SHORT
 
 
 class Decoder:
@@ -118,7 +139,7 @@ class Decoder:
         Raises:
             SettingError: the prompt alone does not leave room for a token within max_len.
         """
-        self._check_room(prompt, limits)
+        limits.room(prompt)
         state = self._state_for(prompt, limits)
         try:
             logits = state.prefill(*self._prefill_inputs(prompt))
@@ -157,7 +178,7 @@ class Decoder:
         state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, rows + 1))
         state.cache.live_rows = rows
         for buffer in state.cache.keys + state.cache.values:
-            buffer.fill(0.5)  # untouched zeros would all be one page, and read from the cache
+            buffer.fill(1)  # untouched zeros would all be one page, and read from the cache
         return state
 
     def _prefill_inputs(self, prompt: Prompt) -> tuple[Float32, Float32]:
@@ -170,16 +191,11 @@ class Decoder:
         )
         return rows, bias
 
-    def _check_room(self, prompt: Prompt, limits: Limits) -> None:
-        if prompt.rows >= limits.max_len:
-            raise SettingError(
-                f"max_len: {prompt.phones.size} phones and {prompt.tokens.size} prompt tokens leave"
-                f" no room in {limits.max_len} cache rows; cut the text or build a longer max_len"
-            )
-
     def _state_for(self, prompt: Prompt, limits: Limits) -> "DecodeState":
-        expected = max(LEAST_EXPECTED_TOKENS, EXPECTED_TOKENS_PER_PHONE * prompt.phones.size)
-        capacity = capacity_for(prompt.rows + expected, limits.max_len)
+        most = prompt.most_tokens
+        if most is None:
+            most = Pace().most(prompt.phones.size)
+        capacity = capacity_for(prompt.rows + most, limits.max_len)
         try:
             state = self._idle.pop()
         except IndexError:

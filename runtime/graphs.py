@@ -47,13 +47,14 @@ class VoiceGraphs:
         folder: Path,
         manifest: Manifest,
         choice: Choice,
-        threads: int = 0,
+        threads: int | Threads = 0,
         compiled: Path | None = None,
     ) -> "VoiceGraphs":
         """The graphs of a bundle on the back ends that were chosen."""
         files = {name: folder / member.file for name, member in manifest.graphs.items()}
         tables = folder / STEP_TABLES
-        return cls(files, tables, choice.backends, threads=Threads(threads), compiled=compiled)
+        own = threads if isinstance(threads, Threads) else Threads(threads)
+        return cls(files, tables, choice.backends, threads=own, compiled=compiled)
 
     def __contains__(self, graph: str) -> bool:
         return graph in self.files
@@ -81,6 +82,8 @@ class VoiceGraphs:
             layers=sum(name.startswith("past_keys.") for name in decoder.input_names),
             heads=decoder.input_dim("past_keys.0", 1),
             head_width=decoder.input_dim("past_keys.0", 3),
+            dtype=decoder.input_dtype("past_keys.0"),
+            huge_pages=self.threads.huge_pages,
         )
         return Decoder(self.open("t2s_embed"), decoder, tables, shape)
 

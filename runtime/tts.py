@@ -13,7 +13,7 @@ import numpy as np
 
 from runtime import audio as sound
 from runtime.audio import Audio
-from runtime.backends import BACKENDS
+from runtime.backends import BACKENDS, Threads
 from runtime.cli import option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
@@ -29,7 +29,6 @@ EXAMPLE = (
 )
 NUMBERS = ("speed", "noise_scale", "top_p", "temperature", "repetition_penalty")
 OUTPUT = "output.wav"
-CUT_SHORT = {"early_stop", "cap", "max_len"}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -47,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     voice = Voice.load(
         args.voice,
         provider=args.provider,
-        threads=args.threads,
+        threads=Threads(args.threads, args.spinning, args.huge_pages),
         verify=args.verify,
         measured=args.measured,
         keep_compiled=args.keep_compiled,
@@ -190,6 +189,12 @@ HELP = {
 }
 
 
+MACHINE = {
+    "spinning": "let idle threads spin: steps gain a little, what runs next loses",
+    "huge-pages": "keep the KV cache on pages of 2 MiB (Linux)",
+}
+
+
 def _add_streaming(group: argparse._ArgumentGroup) -> None:
     for setting in fields(Streaming):
         low, high = LIMITS[setting.name]
@@ -234,6 +239,8 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="of each graph; 0 takes all cores",
     )
+    for name, text in MACHINE.items():
+        option(group, f"--{name}", action="store_true", help=text)
     option(
         group,
         "--verify",
@@ -320,7 +327,7 @@ def _lexicon(given: str) -> tuple[str, Lexicon]:
 
 
 def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
-    """The same chunks; says what came out of each segment, and what was cut short."""
+    """The same chunks; says what came out of each segment."""
     tokens = samples = sentence = 0
     for chunk in chunks:
         tokens += chunk.tokens.size
@@ -330,10 +337,6 @@ def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
             seconds = samples / chunk.rate
             logging.info("sentence %d: %d tokens, %.2f s", sentence, tokens, seconds)
             tokens = samples = 0
-        if chunk.ending in CUT_SHORT:
-            logging.warning(
-                "sentence %d was cut short (%s); cut the text finer", sentence, chunk.ending
-            )
         yield chunk
 
 

@@ -7,6 +7,7 @@ Reads top to bottom like the models' figure: text to phones, reference to prompt
 semantic tokens, tokens to latent frames, latent frames to samples.
 """
 
+import logging
 import secrets
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -24,8 +25,10 @@ from runtime import noise, polyphones, tuned
 from runtime.acoustic import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.audio import Audio
+from runtime.backends import Threads
 from runtime.choices import Choice, choose
-from runtime.decode import Ending, Limits, Prompt, sampled
+from runtime.decode import CUT_SHORT, Ending, Limits, Prompt, sampled
+from runtime.forecast import Pace
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.script import Line, TextFeatures
@@ -36,6 +39,24 @@ from runtime.text.pieces import pieces
 
 TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
 ROWS_PER_PHONE = 8  # of max_len: a phone's own row and those of the tokens that it needs
+CUT = "sentence %d was cut short (%s); cut the text finer"
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Speech(Audio):
+    """The sound of a whole text.
+
+    Attributes:
+        endings: why each sentence ended: `eos`, or the limit that cut it short.
+    """
+
+    endings: tuple[str, ...] = ()
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a limit ended some sentence before the model did."""
+        return not CUT_SHORT.isdisjoint(self.endings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +93,11 @@ class Prepared:
     tokens: Tokens
     line: Line | None
     style: Style
+
+    @property
+    def pace(self) -> Pace:
+        """How slowly it is spoken."""
+        return Pace.heard(self.tokens.size, self.line.phones.size if self.line else 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +147,7 @@ class Voice:
         folder: Path | str,
         *,
         provider: str = "auto",
-        threads: int = 0,
+        threads: int | Threads = 0,
         verify: Literal["full", "size"] = "full",
         measured: Path | None = None,
         keep_compiled: bool = False,
@@ -131,7 +157,7 @@ class Voice:
         Args:
             folder: the bundle.
             provider: `auto`, a name of BACKENDS, or graphs with theirs; see `choices.choose`.
-            threads: of each session; 0 takes all cores.
+            threads: of each session; 0 takes all cores. A `Threads` says more.
             verify: `full` compares every byte with the manifest, `size` only sizes.
             measured: what `auto` goes by; None for this machine's file.
             keep_compiled: keep what back ends compile in the user's cache, to load quickly.
@@ -148,7 +174,7 @@ class Voice:
         graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, compiled)
         return cls(folder, manifest, graphs, choice)
 
-    def synthesize(self, text: str, settings: Settings | None = None, **changes: Any) -> Audio:
+    def synthesize(self, text: str, settings: Settings | None = None, **changes: Any) -> Speech:
         """Speak a text of any length.
 
         Args:
@@ -162,7 +188,9 @@ class Voice:
             SettingError: a setting is unknown or out of range.
         """
         chunks = list(self.sentences(text, settings, **changes))
-        return Audio(np.concatenate([chunk.samples for chunk in chunks]), self.rate)
+        samples = np.concatenate([chunk.samples for chunk in chunks])
+        endings = tuple(chunk.ending for chunk in chunks if chunk.ending)
+        return Speech(samples, self.rate, endings=endings)
 
     def sentences(
         self, text: str, settings: Settings | None = None, **changes: Any
@@ -183,11 +211,23 @@ class Voice:
         """
         return self._speak_all(self._asked(text, settings, changes), self._chunked)
 
+    def parts(
+        self, text: str, settings: Settings | None = None, **changes: Any
+    ) -> list[tuple[Prompt, Manner]]:
+        """What each sentence is decoded from, and what its sound is made under; to measure with."""
+        asked = self._asked(text, settings, changes)
+        return [
+            (self._prompt(item, asked.reference), self._manner(item, asked, number))
+            for number, item in enumerate(asked.wanted)
+            if isinstance(item, Line)
+        ]
+
     def _asked(self, text: str, settings: Settings | None, changes: Mapping[str, Any]) -> Asked:
         request = (settings or Settings()).changed(**changes)
         wanted = self._pieces(text, request)
         reference = self.prepare(request.reference) if request.reference else self._own
         seed = secrets.randbits(63) if request.seed is None else request.seed
+        self._foresee([item for item in wanted if isinstance(item, Line)], reference)
         return Asked(wanted, reference, request, seed)
 
     def _pieces(self, text: str, request: Settings) -> list[Line | Piece]:
@@ -240,13 +280,39 @@ class Voice:
         tokens = self._references.prompt_tokens(audios[0])
         return Prepared(tokens, self._features.line(phonemes), style)
 
+    @cached_property
+    def _limits(self) -> Limits:
+        return Limits(
+            early_stop_tokens=int(TOKENS_PER_SECOND_OF_LIMIT * self.manifest.t2s.max_sec),
+            max_len=self.manifest.max_len,
+        )
+
+    def _prompt(self, line: Line, reference: Prepared) -> Prompt:
+        spoken = line.after(reference.line) if reference.line else line
+        most = reference.pace.most(line.phones.size)
+        return Prompt(spoken.phones, spoken.features, reference.tokens, most)
+
+    def _foresee(self, lines: Sequence[Line], reference: Prepared) -> None:
+        """Say, before anything is spoken, which sentences will likely be cut short."""
+        for sentence, line in enumerate(lines, 1):
+            room = self._limits.room(self._prompt(line, reference))
+            likely = reference.pace.likely(line.phones.size)
+            if likely > room:
+                LOG.warning(
+                    "sentence %d: %d phones likely need %d tokens and there is room for %d; cut the"
+                    " text finer or build a longer max_len",
+                    sentence, line.phones.size, likely, room,
+                )  # fmt: skip
+
     def _speak_all(self, asked: Asked, speak: Speak) -> Iterator[AudioChunk]:
+        sentence = 0
         for number, item in enumerate(asked.wanted):
             end = number == len(asked.wanted) - 1
             if not isinstance(item, Line):
                 silence = np.zeros(item.samples(self.rate), np.float32)
                 yield AudioChunk(silence, self.rate, number, np.zeros(0, np.int64), "", end)
                 continue
+            sentence += 1
             ending = Ending()
             pause = Piece(pause_ms=asked.request.pause_ms).samples(self.rate)
             manner = self._manner(item, asked, number)
@@ -256,22 +322,18 @@ class Voice:
                     samples = np.pad(spoken.samples, (0, pause * spoken.last))
                     reason = ending.reason if spoken.last else ""
                     last = end and spoken.last
+                    if spoken.last and ending.cut_short:
+                        LOG.warning(CUT, sentence, reason)
                     yield AudioChunk(samples, self.rate, number, spoken.tokens, reason, last)
 
     def _tokens(
         self, line: Line, asked: Asked, number: int, ending: Ending
     ) -> Generator[int, None, None]:
         """Semantic tokens of one line as they are made; `number` is the line's."""
-        reference = asked.reference
-        spoken = line.after(reference.line) if reference.line else line
-        prompt = Prompt(spoken.phones, spoken.features, reference.tokens)
-        limits = Limits(
-            early_stop_tokens=int(TOKENS_PER_SECOND_OF_LIMIT * self.manifest.t2s.max_sec),
-            max_len=self.manifest.max_len,
-        )
+        prompt = self._prompt(line, asked.reference)
         sampling = asked.request.sampling(self.manifest.defaults)
         chooser = sampled(sampling, partial(noise.exponentials, asked.seed, number))
-        return self._decoder.tokens(prompt, chooser, limits, ending)
+        return self._decoder.tokens(prompt, chooser, self._limits, ending)
 
     def _manner(self, line: Line, asked: Asked, number: int) -> Manner:
         width = self._acoustic.latent_width

@@ -6,9 +6,11 @@ unit at one precision; a bundle is a list of members.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
+
+from workflow_scripts.words import words
 
 BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
 SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
@@ -96,8 +98,7 @@ class Bench:
     @property
     def options(self) -> list[str]:
         """The words that tell `speed`."""
-        words = {"--tokens": self.tokens, "--rounds": self.rounds, "--threads": self.threads}
-        return [word for option, number in words.items() for word in (option, str(number))]
+        return words(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ class Plan:
         lengths: capacities of the KV cache, as they stand in paths.
         precisions: one bundle each.
         mixed_precision: precision → graph → the other precision that it has in such a bundle.
+        reduction: precision → graph → how it is written at it: block, what keeps more bits.
         bars: precision → metric → bar.
         bench: how bundles are timed.
         targets: machines that engines are built on.
@@ -145,6 +147,7 @@ class Plan:
     lengths: tuple[str, ...]
     precisions: tuple[str, ...]
     mixed_precision: Mapping[str, Mapping[str, str]]
+    reduction: Mapping[str, Mapping[str, Mapping[str, Any]]]
     bars: Mapping[str, Mapping[str, float]]
     bench: Bench
     targets: tuple[Target, ...]
@@ -224,8 +227,8 @@ class Plan:
     def reading_options(self, voice: str) -> list[str]:
         """The words that tell `pack` what text is read with."""
         lexicons = self.voice(voice).lexicons.items()
-        words = [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
-        return words if self.g2pw is None else [*words, "--g2pw", self.g2pw]
+        told = [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
+        return told if self.g2pw is None else [*told, "--g2pw", self.g2pw]
 
     def chain_sources(self, name: str) -> dict[str, str]:
         """Sources of a voice that its chain from audio and phones to samples takes: no text."""
@@ -233,13 +236,16 @@ class Plan:
 
     def chain_options(self, name: str) -> list[str]:
         """The words that tell `record` each source of a voice's chain."""
-        options = self.chain_sources(name).items()
-        return [word for option, path in options for word in (f"--{option}", path)]
+        return words(self.chain_sources(name))
 
     def options(self, precision: str) -> dict[str, Any]:
         """What the configuration says that steered the bundles of a precision."""
-        mixed = dict(self.mixed_precision.get(precision, {}))
-        return {"mixed_precision": mixed, "bars": dict(self.bars[precision])}
+        keys = ("mixed_precision", "reduction", "bars")
+        return {key: dict(getattr(self, key).get(precision, {})) for key in keys}
+
+    def reduction_options(self, precision: str, graph: str) -> list[str]:
+        """The words that tell `reduce` how to write a graph at a precision."""
+        return words(self.reduction.get(precision, {}).get(graph, {}))
 
     @property
     def bundles(self) -> list[Bundle]:
@@ -317,9 +323,7 @@ class Plan:
 
     @property
     def _shared_tables(self) -> list[str]:
-        return (
-            ["artifacts/tables/shared/roberta/vocabulary.json"] if "roberta" in self.bases else []
-        )
+        return ["artifacts/tables/shared/roberta/vocabulary.json"] * ("roberta" in self.bases)
 
     @property
     def _all_members(self) -> list[Member]:
@@ -354,6 +358,7 @@ def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
         lengths=tuple(map(str, config["max_len"])),
         precisions=tuple(config["precisions"]),
         mixed_precision=config["mixed_precision"],
+        reduction=config["reduction"],
         bars=config["bars"],
         bench=Bench(**config["bench"]),
         targets=tuple(map(_target, config.get("targets", []))),

@@ -24,7 +24,7 @@ from runtime.text.lexicon import LANGS, load_lexicon
 from runtime.text.zh_polyphones import read_tables
 from workflow_scripts.plan import Facts, Plan, planned
 from workflow_scripts.proof import bars
-from workflow_scripts.variants.precisions import PRECISIONS
+from workflow_scripts.variants.precisions import PRECISIONS, usual_precision
 
 MAX_NAME_BYTES = 100  # of UTF-8; schedulers join all wildcards of a job into one file name
 REPEATED = re.compile(r"(.{1,3})\1{18}")  # Snakemake takes a wildcard like that for a loop
@@ -153,7 +153,15 @@ def _with_numbers(config: Config) -> Config:
         config["max_len"] = [_number(rows) for rows in config["max_len"]]
     if isinstance(config.get("bench"), dict):
         config["bench"] = {key: _number(value) for key, value in config["bench"].items()}
+    for graphs in _mappings(config.get("reduction")):
+        for options in _mappings(graphs):
+            options |= {key: _number(value) for key, value in options.items()}
     return config
+
+
+def _mappings(value: Any) -> list[Config]:
+    """The values of a mapping that are mappings."""
+    return [v for v in value.values() if isinstance(v, dict)] if isinstance(value, dict) else []
 
 
 def _number(value: Any) -> Any:
@@ -224,12 +232,21 @@ def _faults_across(config: Config) -> Iterator[str]:
     yield from _faults_of_targets(config)
     if config["shared"]["g2pw"] and not config["shared"]["bert"]:
         yield "shared.g2pw: needs the vocabulary of shared.bert, which is null; give that too"
+    yield from _faults_of_graphs(config)
+
+
+def _faults_of_graphs(config: Config) -> Iterator[str]:
+    """Graphs that are given a precision, or ways to write it, that they never have."""
+    for precision, reduced in config["reduction"].items():
+        for graph in reduced:
+            if not PRECISIONS[precision].fits(graph):
+                yield f"reduction.{precision}.{graph}: never written at it; leave it out"
     for precision, graphs in config["mixed_precision"].items():
         for graph, kept in graphs.items():
             if not PRECISIONS[kept].fits(graph):
                 yield (
                     f"mixed_precision.{precision}.{graph}: {kept!r} is not meant for it;"
-                    f" use {PRECISIONS[kept].instead!r}"
+                    f" use {usual_precision(kept, graph)!r}"
                 )
 
 
@@ -270,7 +287,9 @@ def _mixed(config: Config) -> dict[str, dict[str, str]]:
     """Per precision, the graphs that have another: by the table, and by the configuration."""
     return {
         name: {
-            graph: PRECISIONS[name].instead for graph in GRAPHS if not PRECISIONS[name].fits(graph)
+            graph: usual_precision(name, graph)
+            for graph in GRAPHS
+            if not PRECISIONS[name].usual(graph)
         }
         | config["mixed_precision"].get(name, {})
         for name in config["precisions"]

@@ -28,13 +28,17 @@ class GraphRunner(Protocol):
 
 @dataclass(frozen=True)
 class Threads:
-    """Threads of one session.
+    """How sessions use the cores and the memory of this machine.
 
     Attributes:
         intra_op: workers inside an operator; 0 lets the library take all cores.
+        spinning: let ONNX Runtime's idle workers spin: a step gains a little, what runs next loses.
+        huge_pages: keep the KV cache on pages of 2 MiB.
     """
 
     intra_op: int = 0
+    spinning: bool = False
+    huge_pages: bool = False
 
     def __post_init__(self) -> None:
         if self.intra_op < 0:

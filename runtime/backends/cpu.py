@@ -11,6 +11,7 @@ from runtime.errors import GraphError
 
 PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3
+DTYPES = {"tensor(float)": "float32", "tensor(int8)": "int8"}  # of KV caches
 
 
 def missing() -> str | None:
@@ -27,7 +28,8 @@ class CpuGraph:
         options.inter_op_num_threads = 1
         options.log_severity_level = ERRORS_ONLY
         # spinning workers of an idle session would slow whatever runs next on the same cores
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        stop = "0" if threads.spinning else "1"
+        options.add_session_config_entry("session.force_spinning_stop", stop)
         try:
             self.session = onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
         except Exception as error:  # the library's own types are not public
@@ -44,6 +46,11 @@ class CpuGraph:
         """A size of an input that stands still."""
         (dims,) = (put.shape for put in self.session.get_inputs() if put.name == name)
         return int(dims[axis])
+
+    def input_dtype(self, name: str) -> str:
+        """Numpy's name of an input's element type."""
+        (kind,) = (put.type for put in self.session.get_inputs() if put.name == name)
+        return DTYPES[kind]
 
     def binding(self) -> "Binding":
         """An own set of bound buffers over this session."""

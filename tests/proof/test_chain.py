@@ -15,11 +15,14 @@ from runtime.errors import ArtifactError, UsageError
 from runtime.graphs import VoiceGraphs
 from tests.goldens import ROOT
 from tests.graphs.exported import exported
+from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.export import EXPORTERS
 from workflow_scripts.proof import chain
 from workflow_scripts.proof.chain import measure_chain
 from workflow_scripts.proof.chain_record import ChainRecord
 from workflow_scripts.proof.record import TOKENS, load_networks, record_chain
+from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.precisions import reduce_file
 
 SOVITS = ROOT / "sovits"
 SOURCES = {
@@ -80,6 +83,19 @@ def test_one_changed_weight_of_the_decoder_shows_in_the_scores_alone(
     bad = measured(files | {"t2s_decoder": tmp_path / "t2s_decoder.onnx"}, tables, record)
     assert bad["scores_max_abs"] > 100 * good["scores_max_abs"]
     assert bad["audio_max_abs"] == good["audio_max_abs"]  # rendered from the recorded tokens
+
+
+def test_an_int8_cache_is_measured_along_the_chain_like_any_other(
+    files: dict[str, Path], tables: Path, record: ChainRecord, tmp_path: Path
+) -> None:
+    recorded = answers.load(tables.parent / "t2s_decoder.npz")
+    job = Job("t2s_decoder", recorded, block=32)
+    reduced, note = tmp_path / "t2s_decoder.onnx", tmp_path / "t2s_decoder.json"
+    reduce_file(files["t2s_decoder"], reduced, note, to="int8_kv8", job=job)
+    found = measured(files | {"t2s_decoder": reduced}, tables, record)
+    assert 0 < found["scores_kl"] < 0.01
+    assert found["scores_top1_agreement"] > 0.8
+    assert found["audio_max_abs"] < 1e-4
 
 
 def test_a_record_is_read_as_it_was_written(record: ChainRecord, tmp_path: Path) -> None:

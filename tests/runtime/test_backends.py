@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.backends import BACKENDS, Threads, backend_for, openvino, openvino_bf16
+from runtime.backends import BACKENDS, Threads, backend_for, cpu, openvino, openvino_bf16
 from runtime.contract import GRAPHS
 from runtime.errors import BackendMissing, GraphError, SettingError
 from runtime.graphs import VoiceGraphs
@@ -46,6 +46,14 @@ def test_openvino_answers_as_pytorch_did_at_any_length(graph: str) -> None:
             assert array.dtype == wanted.dtype
             allowed = 2e-4 * max(1, np.abs(wanted).max())
             np.testing.assert_allclose(array, wanted, atol=allowed, rtol=0, err_msg=label)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("spinning", "stops"), [(False, "1"), (True, "0")])
+def test_idle_threads_stop_spinning_unless_they_are_to(spinning: bool, stops: str) -> None:
+    graph = cpu.open_graph(file_of("vocoder"), Threads(1, spinning))
+    options = graph.session.get_session_options()
+    assert options.get_session_config_entry("session.force_spinning_stop") == stops
 
 
 @pytest.mark.golden

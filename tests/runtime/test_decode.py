@@ -1,5 +1,7 @@
 """The runtime's decode loop against the reference's own tokens, and its limits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,30 @@ def test_the_cache_grows_without_changing_the_tokens(case: Case) -> None:
     assert prompt.rows + len(first) > CAPACITIES[0], "never grew"
     # the grown state is kept for the next utterance, which therefore does not grow
     assert list(decoder.tokens(prompt, chooser, limits, Ending())) == first
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(
+    ("most", "max_len", "capacity"),
+    [(100, 2048, 512), (600, 2048, 1024), (1400, 2048, 2048), (600, 700, 700), (1, 4096, 512)],
+)
+def test_the_first_cache_is_the_smallest_that_holds_prompt_and_forecast(
+    case: Case, most: int, max_len: int, capacity: int
+) -> None:
+    decoder = t2s_decoder(case.model)
+    decoder._idle.clear()
+    prompt = replace(prompt_of(case), most_tokens=most)
+    limits = Limits(early_stop_tokens=11, max_len=max_len)
+    assert list(decoder.tokens(prompt, greedy(1.35), limits, Ending()))
+    assert [state.cache.capacity for state in decoder._idle] == [capacity]
+
+
+@pytest.mark.golden
+def test_room_is_what_every_limit_leaves(case: Case) -> None:
+    prompt = prompt_of(case)
+    assert Limits(max_len=prompt.rows + 5).room(prompt) == 5
+    assert Limits(early_stop_tokens=20).room(prompt) == 21
+    assert Limits(max_len=4096).room(prompt) == 1500
 
 
 @pytest.mark.golden

@@ -196,6 +196,13 @@ def test_threads_below_none_are_refused(tmp_path: Path) -> None:
     assert (done.code, done.err) == (2, "error: threads: -1 is below 0; 0 takes all cores\n")
 
 
+@pytest.mark.parametrize("option", ["--spinning", "--huge-pages"])
+def test_how_the_machine_is_used_changes_no_sample(
+    tmp_path: Path, usual: bytes, option: str
+) -> None:
+    assert spoken(tmp_path, *SPOKEN, option) == usual
+
+
 def test_sizes_are_all_that_is_checked_on_demand(tmp_path: Path) -> None:
     bundle = bundles.copied(bundles.brief(), tmp_path / "altered")
     tables = bytearray((bundle / "reference.wav").read_bytes())
@@ -263,6 +270,8 @@ OWN_TESTS = {
     "--measured": test_what_was_measured_is_read_from_the_file_that_is_named,
     "--keep-compiled": test_compiled_graphs_are_kept_on_demand,
     "--threads": test_threads_below_none_are_refused,
+    "--spinning": test_how_the_machine_is_used_changes_no_sample,
+    "--huge-pages": test_how_the_machine_is_used_changes_no_sample,
     "--verify": test_sizes_are_all_that_is_checked_on_demand,
     "--quiet": test_quiet_says_nothing_but_errors,
 }

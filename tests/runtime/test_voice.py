@@ -198,6 +198,31 @@ def test_a_sentence_says_why_it_ended(tmp_path: Path) -> None:
     assert ending(narrow) == "max_len"
 
 
+def test_a_cut_is_foreseen_told_and_in_the_result(caplog: pytest.LogCaptureFixture) -> None:
+    brief = Voice.load(bundles.brief(), threads=1, verify="size")
+    speech = brief.synthesize(f"[phones={PHONES}][pause=20ms][phones={PHONES}]", seed=7)
+    assert speech.endings == ("early_stop", "eos")  # what is likely need not come
+    assert speech.cut_short
+    foreseen = (
+        "11 phones likely need 113 tokens and there is room for 51; cut the text finer or build a"
+        " longer max_len"
+    )
+    told = "was cut short (early_stop); cut the text finer"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"sentence 1: {foreseen}",
+        f"sentence 2: {foreseen}",
+        f"sentence 1 {told}",
+    ]
+
+
+def test_nothing_is_said_where_nothing_is_cut(
+    voice: Voice, caplog: pytest.LogCaptureFixture
+) -> None:
+    speech = voice.synthesize(PHONES, NARROW)
+    assert (speech.endings, speech.cut_short) == (("eos",), False)
+    assert caplog.records == []
+
+
 def test_a_text_that_leaves_no_room_for_a_token_is_refused(tmp_path: Path) -> None:
     small = bundles.copied(bundles.v2(), tmp_path / "small")
     bundles.change_manifest(small, lambda manifest: manifest.update(max_len=90))

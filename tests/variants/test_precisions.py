@@ -10,13 +10,22 @@ import pytest
 
 from runtime.contract import GRAPHS
 from runtime.errors import GraphError
+from tests.proof import decoder
 from tests.variants import tiny
 from workflow_scripts.graphs import answers
 from workflow_scripts.variants import reduce
 from workflow_scripts.variants.measure import Running, distance
-from workflow_scripts.variants.precisions import PRECISIONS
+from workflow_scripts.variants.precisions import PRECISIONS, usual_precision
 
-LIMITS = {"fp32": 0.0, "fp16": 5e-3, "fp16_stored": 5e-4, "int8": 0.02, "int4": 0.2}
+LIMITS = {
+    "fp32": 0.0,
+    "fp16": 5e-3,
+    "fp16_stored": 5e-4,
+    "int8": 0.02,
+    "int8_kv8": 0.03,
+    "int4": 0.2,
+    "int4_kv8": 0.3,
+}
 
 
 @pytest.fixture
@@ -38,13 +47,24 @@ def test_every_precision_has_a_limit_here() -> None:
     assert set(LIMITS) == set(PRECISIONS)
 
 
+@pytest.fixture
+def decoder_source(tmp_path: Path) -> Path:
+    onnx.save(decoder.model(), tmp_path / "t2s_decoder.onnx")
+    answers.save(tmp_path / "t2s_decoder.npz", decoder.cases())
+    return tmp_path / "t2s_decoder.onnx"
+
+
 @pytest.mark.parametrize("to", PRECISIONS)
-def test_every_precision_writes_a_graph_that_answers_and_a_record(source: Path, to: str) -> None:
-    output, record = reduced(source, to, "--block", "16")
+def test_every_precision_writes_a_graph_that_answers_and_a_record(
+    source: Path, decoder_source: Path, to: str
+) -> None:
+    graph = "roberta" if PRECISIONS[to].fits("roberta") else "t2s_decoder"
+    source = source if graph == "roberta" else decoder_source
+    output, record = reduced(source, to, "--block", "16", graph=graph)
     found = distance(Running(output, to), answers.load(source.with_suffix(".npz")))
     assert found <= LIMITS[to]
     written = json.loads(record.read_text("utf-8"))
-    assert (written["graph"], written["precision"]) == ("roberta", to)
+    assert (written["graph"], written["precision"]) == (graph, to)
     assert written["relative_rms"] == found
     assert written["bytes"] == {
         "before": source.stat().st_size,
@@ -57,7 +77,10 @@ def test_every_precision_writes_a_graph_that_answers_and_a_record(source: Path, 
 def test_every_precision_fits_a_graph_and_says_what_to_take_for_the_others(to: str) -> None:
     precision = PRECISIONS[to]
     assert any(precision.fits(graph) for graph in GRAPHS)
-    assert all(PRECISIONS[precision.instead].fits(graph) for graph in GRAPHS)
+    for graph in GRAPHS:
+        usual = usual_precision(to, graph)
+        assert PRECISIONS[usual].usual(graph)
+        assert (usual == to) == precision.usual(graph)
     assert precision.note
 
 
@@ -65,6 +88,13 @@ def test_a_graph_that_a_precision_does_not_fit_is_refused(source: Path) -> None:
     with pytest.raises(GraphError, match="vocoder: int8 is not meant for it; use fp16_stored"):
         reduced(source, "int8", graph="vocoder")
     assert not list(source.parent.glob("int8*"))
+
+
+def test_a_cache_in_8_bits_takes_other_graphs_from_the_precision_of_its_weights() -> None:
+    found = {graph: usual_precision("int4_kv8", graph) for graph in GRAPHS}
+    assert found["t2s_decoder"] == "int4_kv8"
+    assert found["roberta"] == "int4"
+    assert {found[graph] for graph in ("hubert", "vocoder", "t2s_embed")} == {"fp16_stored"}
 
 
 def test_options_reach_the_conversion(source: Path) -> None:
@@ -75,6 +105,12 @@ def test_options_reach_the_conversion(source: Path) -> None:
     assert json.loads(record.read_text("utf-8"))["why"].startswith("no choice of nodes")
     _, record = reduced(source, "int4", "--keep-int8", "second", "--block", "16")
     assert "second" in json.loads(record.read_text("utf-8"))["kept"]
+
+
+def test_a_name_to_keep_that_nothing_has_is_refused(source: Path) -> None:
+    told = r"roberta: keep_int8 'seconds' fits no node or weight; a name here is 'a'"
+    with pytest.raises(GraphError, match=told):
+        reduced(source, "int4", "--keep-int8", "second", "seconds", "--block", "16")
 
 
 def test_what_is_no_graph_and_what_are_no_answers_is_refused(source: Path) -> None:

@@ -32,6 +32,7 @@ def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
         "max_len": [1000],
         "precisions": ["fp32", "fp16"],
         "mixed_precision": {},
+        "reduction": {},
         "bars": {"fp32": {"audio_snr_db": 60.0}, "fp16": {"audio_snr_db": 40.0}},
         "bench": {"tokens": 100, "rounds": 15, "threads": 2},
     }
@@ -128,6 +129,17 @@ def test_every_bundle_is_timed_as_the_configuration_says() -> None:
     plan = plan_of({"plain": PLAIN}, bench={"tokens": 30, "rounds": 3, "threads": 1})
     assert plan.bench_files == [f"artifacts/bench/plain/1000/{p}.json" for p in ("fp32", "fp16")]
     assert plan.bench.options == ["--tokens", "30", "--rounds", "3", "--threads", "1"]
+
+
+def test_a_reduction_reaches_its_graph_at_its_precision_and_the_manifest() -> None:
+    kept = {"block": 32, "keep_int8": ["h.layers.0.*", "h.layers.1.*"]}
+    plan = plan_of({"plain": PLAIN}, reduction={"fp16": {"t2s_decoder": kept}})
+    assert plan.reduction_options("fp16", "t2s_decoder") == [
+        *("--block", "32", "--keep-int8", "h.layers.0.*", "h.layers.1.*")
+    ]
+    assert plan.reduction_options("fp16", "prior") == []
+    assert plan.reduction_options("fp32", "t2s_decoder") == []
+    assert plan.options("fp16")["reduction"] == {"t2s_decoder": kept}
 
 
 def test_what_text_is_read_with_is_a_source_of_the_bundle_and_not_of_the_chain() -> None:

@@ -78,6 +78,32 @@ def test_graphs_that_a_precision_is_not_meant_for_get_another(config: Config) ->
     assert "t2s_decoder" not in mixed
 
 
+def test_hubert_has_8_bits_only_where_that_is_asked_for(config: Config) -> None:
+    config["precisions"] = ["int8"]
+    config["bars"]["int8"] = {"audio_snr_db": 10}
+    assert checked(config).mixed_precision["int8"]["hubert"] == "fp16_stored"
+    config["mixed_precision"] = {"int8": {"hubert": "int8"}}
+    assert checked(config).mixed_precision["int8"]["hubert"] == "int8"
+    config["mixed_precision"] = {"int8": {"vocoder": "int8_kv8"}}
+    assert faults(config) == [
+        "config: mixed_precision.int8.vocoder: 'int8_kv8' is not meant for it; use 'fp16_stored'"
+    ]
+
+
+def test_a_reduction_is_planned_and_its_faults_are_told(config: Config) -> None:
+    config["reduction"] = {"int8": {"hubert": {"block": "32", "keep_fp32": ["*.0.*"]}}}
+    assert checked(config).reduction_options("int8", "hubert") == [
+        *("--block", "32", "--keep-fp32", "*.0.*")
+    ]
+    config["reduction"] = {"int8": {"vocoder": {"block": 32}}}
+    assert faults(config) == ["config: reduction.int8.vocoder: never written at it; leave it out"]
+    config["reduction"] = {"int4": {"t2s_decoder": {"block": 33, "keep_int8": "all"}}}
+    assert faults(config) == [
+        "config: reduction.int4.t2s_decoder.block: 33 is not one of [16, 32, 64, 128, 256]",
+        "config: reduction.int4.t2s_decoder.keep_int8: 'all' is not of type 'array'",
+    ]
+
+
 def test_a_repeated_key_is_refused_with_its_line(config: Config, tmp_path: Path) -> None:
     file = tmp_path / "twice.yaml"
     file.write_text("voices:\n  - name: a\n    name: b\nmax_len: [1]\nmax_len: [2]\n")

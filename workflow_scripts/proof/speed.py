@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--sovits", type=Path, required=True, metavar="FILE", help="SoVITS checkpoint")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    job = bench.Job(args.tokens, args.rounds, args.threads)
-    report = bench.bench(args.voice, args.provider, job, {RIVAL: partial(entrant, args)})
+    rivals = {RIVAL: partial(entrant, args)}
+    report = bench.bench(args.voice, args.provider, bench.job_of(args), rivals)
     bench.publish(report, args.json)
 
 

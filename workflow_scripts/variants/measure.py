@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
@@ -15,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from runtime.errors import GraphError
 from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.variants.distance import relative_rms
+from workflow_scripts.variants.int8_cache import scales_of, to_integers
 
 Array = NDArray[Any]
 
@@ -53,9 +55,11 @@ class Running:
             )
         except FAILURES as error:
             raise GraphError(f"{name}: ONNX Runtime can't load it: {error}") from error
+        integers = any(entry.type == "tensor(int8)" for entry in self.session.get_inputs())
+        self._scales = scales_of(_structure(model)) if integers else {}
 
     def __call__(self, case: Answer) -> dict[str, Array]:
-        """Every output; float16 comes back as float32.
+        """Every output; float16 and an int8 cache come back as float32.
 
         Raises:
             GraphError: the case has other inputs than the graph, or the call failed.
@@ -66,13 +70,26 @@ class Running:
             raise GraphError(
                 f"{self.name}: graph and recorded inputs differ in {odd}; export again"
             )
-        feeds = {name: _as_type(array, wanted[name]) for name, array in case.inputs.items()}
+        feeds = {
+            name: self._as_type(name, array, wanted[name]) for name, array in case.inputs.items()
+        }
         try:
             found = self.session.run(None, feeds)
         except FAILURES as error:
             raise GraphError(f"{self.name}: ONNX Runtime can't run it: {error}") from error
         names = [entry.name for entry in self.session.get_outputs()]
-        return {name: _widened(array) for name, array in zip(names, found, strict=True)}
+        return {name: self._widened(name, array) for name, array in zip(names, found, strict=True)}
+
+    def _as_type(self, name: str, array: Array, kind: str) -> Array:
+        if kind == "tensor(int8)":
+            return to_integers(array, self._scales[name.removeprefix("past_")])
+        with np.errstate(over="ignore"):  # becomes infinite, and shows in the answer
+            return array.astype(np.float16) if kind == "tensor(float16)" else array
+
+    def _widened(self, name: str, array: Array) -> Array:
+        if array.dtype == np.int8:
+            return array * self._scales[name.removeprefix("present_")]
+        return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def pairs(running: Running, case: Answer) -> Iterator[tuple[str, Array, Array]]:
@@ -121,13 +138,10 @@ def distance(running: Running, cases: dict[str, Answer]) -> float | None:
     return worst
 
 
-def _as_type(array: Array, kind: str) -> Array:
-    with np.errstate(over="ignore"):  # becomes infinite, and shows in the answer
-        return array.astype(np.float16) if kind == "tensor(float16)" else array
-
-
-def _widened(array: Array) -> Array:
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+def _structure(model: Path | bytes) -> onnx.ModelProto:
+    if isinstance(model, Path):
+        return onnx.load(model)
+    return onnx.ModelProto.FromString(model)
 
 
 def _without_masks(found: Array, wanted: Array) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import GraphError
 from workflow_scripts.files import write_json
-from workflow_scripts.variants.job import Job, Record
+from workflow_scripts.variants.job import Job, Record, matches
 
 if TYPE_CHECKING:
     import onnx
@@ -25,10 +25,11 @@ class Precision:
 
     Attributes:
         convert: model and job -> model and record; the model that it is given may be changed.
-        fits: whether it is meant for the graph of this name.
-        instead: precision of the graphs in a bundle that it does not fit.
+        fits: whether the graph of this name can be written at it.
+        instead: precision of the graphs in a bundle that do not have it.
         note: a sentence for help texts and docs.
         engines: whether NVIDIA's importer knows its operators.
+        on_request: graphs that it fits, and that have it only where `mixed_precision` says so.
     """
 
     convert: Callable[[onnx.ModelProto, Job], tuple[onnx.ModelProto, Record]]
@@ -36,6 +37,18 @@ class Precision:
     note: str
     instead: str = "fp32"
     engines: bool = True
+    on_request: frozenset[str] = frozenset()
+
+    def usual(self, graph: str) -> bool:
+        """Whether the graph of this name has it in a bundle, if nothing else is said."""
+        return self.fits(graph) and graph not in self.on_request
+
+
+def usual_precision(precision: str, graph: str) -> str:
+    """The precision that a graph has in a bundle of a precision, if nothing else is said."""
+    while not PRECISIONS[precision].usual(graph):
+        precision = PRECISIONS[precision].instead
+    return precision
 
 
 def _unchanged(model: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
@@ -60,13 +73,29 @@ def _weight_only(model: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.Mode
     return weight_only(model, job, bits)
 
 
+def _weights_and_cache(
+    model: onnx.ModelProto, job: Job, bits: int
+) -> tuple[onnx.ModelProto, Record]:
+    from workflow_scripts.variants.int8_cache import int8_cache
+
+    model, weights = _weight_only(model, job, bits)
+    model, cache = int8_cache(model, job)
+    return model, Record(f"{weights.method}; {cache.method}", cache.why, weights.kept)
+
+
 def _every_graph(graph: str) -> bool:
     return True
 
 
 def _mostly_matmul(graph: str) -> bool:
-    """Not hubert: small errors in its features move the prompt tokens to other codes."""
-    return graph in {"t2s_decoder", "roberta"}
+    return graph in {"t2s_decoder", "roberta", "hubert"}
+
+
+def _caching(graph: str) -> bool:
+    return graph == "t2s_decoder"
+
+
+EXACT_FEATURES = frozenset({"hubert"})  # small errors move the prompt tokens to other codes
 
 
 PRECISIONS: dict[str, Precision] = {
@@ -87,6 +116,14 @@ PRECISIONS: dict[str, Precision] = {
         "MatMul weights in 8 bits: the fastest step on a CPU",
         instead="fp16_stored",
         engines=False,
+        on_request=EXACT_FEATURES,
+    ),
+    "int8_kv8": Precision(
+        partial(_weights_and_cache, bits=8),
+        _caching,
+        "int8 with a KV cache in 8 bits: a quarter of its memory; steps gain, prefill loses",
+        instead="int8",
+        engines=False,
     ),
     "int4": Precision(
         partial(_weight_only, bits=4),
@@ -94,8 +131,28 @@ PRECISIONS: dict[str, Precision] = {
         "MatMul weights in 4 bits: the smallest file; errs ten times as much as int8",
         instead="fp16_stored",
         engines=False,
+        on_request=EXACT_FEATURES,
+    ),
+    "int4_kv8": Precision(
+        partial(_weights_and_cache, bits=4),
+        _caching,
+        "int4 with a KV cache in 8 bits",
+        instead="int4",
+        engines=False,
     ),
 }
+
+
+def _refuse_unknown_names(model: onnx.ModelProto, job: Job) -> None:
+    """A name to keep that nothing has would be a slip of the pen without any effect."""
+    names = {name for node in model.graph.node for name in (node.name, *node.input)}
+    for option, patterns in (("keep_fp32", job.keep_fp32), ("keep_int8", job.keep_int8)):
+        for pattern in patterns:
+            if not matches(tuple(names), (pattern,)):
+                raise GraphError(
+                    f"{job.graph}: {option} {pattern!r} fits no node or weight; a name here is"
+                    f" {min(n for n in names if n)!r}"
+                )
 
 
 def reduce_file(source: Path, output: Path, record: Path, *, to: str, job: Job) -> None:
@@ -109,7 +166,8 @@ def reduce_file(source: Path, output: Path, record: Path, *, to: str, job: Job) 
         job: the graph's name, its answers and what to keep.
 
     Raises:
-        GraphError: not a graph, one that the precision does not fit, or one that does not run.
+        GraphError: not a graph, one that the precision does not fit, one that does not run, or one
+            without a name that was to be kept.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -118,11 +176,13 @@ def reduce_file(source: Path, output: Path, record: Path, *, to: str, job: Job) 
 
     precision = PRECISIONS[to]
     if not precision.fits(job.graph):
-        raise GraphError(f"{job.graph}: {to} is not meant for it; use {precision.instead}")
+        usual = usual_precision(to, job.graph)
+        raise GraphError(f"{job.graph}: {to} is not meant for it; use {usual}")
     try:
         model = onnx.load(source)
     except DecodeError as error:
         raise GraphError(f"{source}: not an ONNX file; export it again") from error
+    _refuse_unknown_names(model, job)
     converted, made = precision.convert(model, job)
     onnx.save(converted, output)
     found = {

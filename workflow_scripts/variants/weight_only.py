@@ -1,10 +1,12 @@
 """Write the weights of MatMul and Gemm as 8- or 4-bit integers; everything is computed in fp32.
 
-A block of weights along the input axis shares a scale (`com.microsoft.MatMulNBits`), which ONNX
-Runtime multiplies on the CPU in integers. What is no such weight is stored in fp16.
+A block of weights along the input axis shares a scale, and in 4 bits a zero point
+(`com.microsoft.MatMulNBits`), which ONNX Runtime multiplies on the CPU in integers. What is no such
+weight is stored in fp16.
 """
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import onnx
@@ -17,7 +19,7 @@ from workflow_scripts.variants.stored import stored_half
 
 INTEGER_ARITHMETIC = 4  # accuracy_level: the activations become int8 too
 SENSITIVE = ("*ar_predict_layer*",)  # never fewer than 8 bits
-SHRINKS = np.linspace(0.6, 1, 9)  # of the largest value; 4 bits gain from cutting it off
+SHRINKS = (0.7, 0.8, 0.9, 1.0)  # of a block's range to each side; 4 bits gain from cutting it off
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class Packed:
     Attributes:
         numbers: uint8 [N, blocks, bytes of a block]; a byte holds two of 4 bits, the low one first.
         scales: float32 [N * blocks].
+        zeros: uint8 [N * bytes of a row's zero points], packed alike; None: the middle.
     """
 
     numbers: NDArray[np.uint8]
     scales: NDArray[np.float32]
+    zeros: NDArray[np.uint8] | None = None
 
 
 def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.ModelProto, Record]:
@@ -112,24 +116,53 @@ def pack(matrix: NDArray[np.float32], bits: int, block: int) -> Packed:
 
     Args:
         matrix: float32 [K, N].
-        bits: 8 or 4.
+        bits: 8, where the zero is the middle, or 4, where each block has its own.
         block: values along K that share a scale; the last block is filled up with zeros.
     """
     blocks = _in_blocks(matrix, block)
-    middle = 2 ** (bits - 1)
-    peaks = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
-    best = np.full(peaks.shape, np.inf, np.float32)
-    scales = np.ones_like(peaks)
-    for shrink in SHRINKS if bits < 8 else (1.0,):
+    if bits == 8:
         # the peak lies on the side that has one number more
-        tried = np.where(peaks == 0, 1, peaks * np.float32(-shrink / middle))
-        errors = np.square(_rounded(blocks, tried, middle) * tried - blocks).sum(-1, keepdims=True)
-        better = errors < best
-        best, scales = np.where(better, errors, best), np.where(better, tried, scales)
-    numbers = (_rounded(blocks, scales, middle) + middle).astype(np.uint8)
-    if bits == 4:
-        numbers = numbers[..., 0::2] | numbers[..., 1::2] << 4
-    return Packed(numbers, scales.astype(np.float32).reshape(-1))
+        peaks = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
+        steps = np.where(peaks == 0, 1, peaks / np.float32(-128))
+        numbers = _rounded(blocks, steps, np.float32(128), 255).astype(np.uint8)
+        return Packed(numbers, steps.astype(np.float32).reshape(-1))
+    steps, zeros = _searched(blocks, 2**bits - 1)
+    numbers = _rounded(blocks, steps, zeros, 2**bits - 1).astype(np.uint8)
+    row = zeros.astype(np.uint8)[..., 0]
+    row = np.pad(row, ((0, 0), (0, row.shape[1] % 2)))
+    return Packed(_nibbles(numbers), steps.reshape(-1), _nibbles(row).reshape(-1))
+
+
+def _searched(
+    blocks: NDArray[np.float32], top: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Steps and zero points, float32 [N, blocks, 1] each, of the least squared error that is found.
+
+    Ranges cut off to either side are tried; the best numbers then get the step that suits them.
+    """
+    low = np.minimum(blocks.min(-1, keepdims=True), 0)
+    high = np.maximum(blocks.max(-1, keepdims=True), 0)
+    best = np.full(low.shape, np.inf, np.float32)
+    steps, zeros = np.ones_like(low), np.zeros_like(low)
+    for below, above in product(SHRINKS, SHRINKS):
+        span = np.float32(above) * high - np.float32(below) * low
+        step = np.where(span == 0, 1, span / np.float32(top))
+        zero = np.clip(np.rint(-np.float32(below) * low / step), 0, top)
+        for _ in range(2):
+            numbers = _rounded(blocks, step, zero, top) - zero
+            errors = np.square(numbers * step - blocks).sum(-1, keepdims=True)
+            better = errors < best
+            best, steps = np.where(better, errors, best), np.where(better, step, steps)
+            zeros = np.where(better, zero, zeros)
+            weight = np.square(numbers).sum(-1, keepdims=True)
+            fitted = (numbers * blocks).sum(-1, keepdims=True) / np.maximum(weight, 1)
+            step = np.where(fitted > 0, fitted, step)
+    return steps, zeros
+
+
+def _nibbles(numbers: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Two numbers of 4 bits to a byte along the last axis, the first one low."""
+    return np.asarray(numbers[..., 0::2] | numbers[..., 1::2] << 4, np.uint8)
 
 
 def _in_blocks(matrix: NDArray[np.float32], block: int) -> NDArray[np.float32]:
@@ -142,9 +175,13 @@ def _in_blocks(matrix: NDArray[np.float32], block: int) -> NDArray[np.float32]:
 
 
 def _rounded(
-    blocks: NDArray[np.float32], scales: NDArray[np.float32], middle: int
+    blocks: NDArray[np.float32],
+    steps: NDArray[np.float32],
+    zeros: NDArray[np.float32] | np.float32,
+    top: int,
 ) -> NDArray[np.float32]:
-    return np.asarray(np.clip(np.rint(blocks / scales), -middle, middle - 1), np.float32)
+    """Numbers 0 .. top."""
+    return np.asarray(np.clip(np.rint(blocks / steps) + zeros, 0, top), np.float32)
 
 
 def _to_integers(
@@ -158,9 +195,12 @@ def _to_integers(
     matrix = numpy_helper.to_array(weight)
     if (weight.name, bits) not in made:
         made[weight.name, bits] = pack(matrix, bits, block)
+    names = [f"{weight.name}.int{bits}", f"{weight.name}.scales{bits}"]
+    if made[weight.name, bits].zeros is not None:
+        names.append(f"{weight.name}.zeros{bits}")
     new = helper.make_node(
         "MatMulNBits",
-        [node.input[0], f"{weight.name}.int{bits}", f"{weight.name}.scales{bits}"],
+        [node.input[0], *names],
         list(node.output),
         name=node.name,
         domain="com.microsoft",
@@ -181,6 +221,10 @@ def _add_weights(graph: onnx.ModelProto, made: dict[tuple[str, int], Packed]) ->
                 numpy_helper.from_array(packed.scales, f"{name}.scales{bits}"),
             ]
         )
+        if packed.zeros is not None:
+            graph.graph.initializer.append(
+                numpy_helper.from_array(packed.zeros, f"{name}.zeros{bits}")
+            )
     if all(entry.domain != "com.microsoft" for entry in graph.opset_import):
         graph.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     _drop_unread_weights(graph)

@@ -1,0 +1,43 @@
+"""How many tokens a text will need, told before the first one is made.
+
+A reference says how slowly its speaker speaks: tokens of its sound over phones of its text. From
+that come the tokens that a line will likely need, and a bound that it hardly passes. Knows nothing
+of graphs and caches.
+"""
+
+import math
+from dataclasses import dataclass
+
+USUAL_TOKENS_PER_PHONE = 2.5  # ten phones a second
+MOST_TOKENS_PER_PHONE = 12
+LEAST_TOKENS = 100  # of a bound: a short line may be drawn out
+SLOWER = 3  # times as slow as the reference, at most
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How slowly a voice speaks.
+
+    Attributes:
+        tokens_per_phone: that a line likely needs.
+        most_per_phone: that it hardly passes.
+    """
+
+    tokens_per_phone: float = USUAL_TOKENS_PER_PHONE
+    most_per_phone: float = MOST_TOKENS_PER_PHONE
+
+    @classmethod
+    def heard(cls, tokens: int, phones: int) -> "Pace":
+        """The pace of a reference; the usual one where its text or its tokens are not known."""
+        if not tokens or not phones:
+            return cls()
+        pace = min(tokens / phones, MOST_TOKENS_PER_PHONE)
+        return cls(pace, min(SLOWER * pace, MOST_TOKENS_PER_PHONE))
+
+    def likely(self, phones: int) -> int:
+        """Tokens that a line of so many phones likely needs."""
+        return math.ceil(self.tokens_per_phone * phones)
+
+    def most(self, phones: int) -> int:
+        """Tokens that a line of so many phones hardly passes."""
+        return max(LEAST_TOKENS, math.ceil(self.most_per_phone * phones))

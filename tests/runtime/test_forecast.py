@@ -1,0 +1,33 @@
+"""How many tokens a text is said to need."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.forecast import LEAST_TOKENS, MOST_TOKENS_PER_PHONE, Pace
+
+
+def test_a_line_likely_goes_at_the_pace_of_its_reference() -> None:
+    pace = Pace.heard(tokens=90, phones=30)
+    assert (pace.likely(40), pace.most(40)) == (120, 360)
+
+
+@pytest.mark.parametrize(("tokens", "phones"), [(0, 30), (90, 0), (0, 0)])
+def test_without_a_reference_that_tells_the_bound_is_twelve_a_phone(
+    tokens: int, phones: int
+) -> None:
+    pace = Pace.heard(tokens, phones)
+    assert (pace.likely(100), pace.most(100)) == (250, 1200)
+
+
+def test_a_short_line_is_given_a_hundred_tokens() -> None:
+    assert Pace.heard(90, 30).most(1) == LEAST_TOKENS == 100
+
+
+@given(tokens=st.integers(0, 300), phones=st.integers(0, 300), wanted=st.integers(1, 600))
+def test_the_bound_lies_above_what_is_likely_and_below_twelve_a_phone(
+    tokens: int, phones: int, wanted: int
+) -> None:
+    pace = Pace.heard(tokens, phones)
+    assert 0 < pace.likely(wanted) <= pace.most(wanted)
+    assert pace.most(wanted) <= max(LEAST_TOKENS, MOST_TOKENS_PER_PHONE * wanted)

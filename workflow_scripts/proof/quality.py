@@ -1,0 +1,221 @@
+"""How far precisions and back ends of a voice are from its first bundle, on sentences of your own.
+
+The first bundle speaks the sentences. Every other one gets the same tokens: the distance of its
+scores before each (teacher forcing), and of its sound of them with the same noise. Then it speaks
+on its own with the same draws, which shows whether it ends where the first one does. It does not
+judge: the bars of a build are in its verdicts.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime import audio as sound
+from runtime import manifest as manifests
+from runtime import noise
+from runtime.acoustic import Manner
+from runtime.arrays import Float32, Samples, Style, Tokens
+from runtime.choices import choose
+from runtime.cli import option, run
+from runtime.decode import Chooser, Ending, Limits, Prompt, sampled
+from runtime.errors import SettingError
+from runtime.graphs import VoiceGraphs
+from runtime.sampler import Sampling
+from runtime.text import MODES
+from runtime.voice import Voice
+from workflow_scripts.files import atomic, write_json
+from workflow_scripts.proof.metrics import METRICS
+
+COLUMNS = {  # of the table: key of a report → heading
+    "scores_kl": "kl",
+    "worst_sentence_kl": "worst",
+    "scores_top1_agreement": "top-1",
+    "tokens_of_own": "own length",
+    "prompt_tokens_token_equality": "prompt",
+    "audio_snr_db": "snr dB",
+    "audio_log_mel_distance": "mel dB",
+    "t2s_decoder_mb": "t2s MB",
+    "bundle_mb": "all MB",
+}
+
+Report = dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Sentence:
+    """What the first bundle makes of one sentence.
+
+    Attributes:
+        prompt: what its decoder gets.
+        manner: what its sound is made under.
+        tokens: int64 [T], sampled.
+        scores: float32 [T, V], before each token.
+        samples: float32 [S].
+    """
+
+    prompt: Prompt
+    manner: Manner
+    tokens: Tokens
+    scores: Float32
+    samples: Samples
+
+
+class Rival:
+    """One bundle on one choice of back ends."""
+
+    def __init__(self, folder: Path, provider: str, threads: int) -> None:
+        self.manifest = manifests.load(folder)
+        manifests.verify(folder, self.manifest)
+        choice = choose(provider, self.manifest)
+        graphs = VoiceGraphs.of_bundle(folder, self.manifest, choice, threads)
+        self.decoder = graphs.decoder()
+        self.acoustic = graphs.acoustic()
+        self._references = graphs.references()
+        self._example = sound.read(folder / self.manifest.reference.audio)
+        self._limits = Limits(max_len=self.manifest.max_len)
+
+    def heard(self) -> tuple[Tokens, Style]:
+        """Prompt tokens and style of the bundle's own example."""
+        tokens = self._references.prompt_tokens(self._example)
+        return tokens, self._references.style([self._example])
+
+    def spoken(self, prompt: Prompt, chooser: Chooser) -> Tokens:
+        """The tokens of a free run, int64 [T]."""
+        return np.fromiter(self.decoder.tokens(prompt, chooser, self._limits, Ending()), np.int64)
+
+    def scores(self, prompt: Prompt, tokens: Tokens) -> Float32:
+        """Under teacher forcing, float32 [T, V]."""
+        return self.decoder.forced_logits(prompt, tokens, self.manifest.max_len)
+
+    def samples(self, tokens: Tokens, manner: Manner) -> Samples:
+        """The sound of tokens."""
+        return self.acoustic.samples(self.acoustic.latent(tokens, manner), manner.style)
+
+    def megabytes(self) -> Report:
+        """Files of the decoder and of the whole bundle."""
+        files = self.manifest.files
+        decoder = files[self.manifest.graphs["t2s_decoder"].file].size_bytes
+        whole = sum(file.size_bytes for file in files.values())
+        return {"t2s_decoder_mb": decoder / 1e6, "bundle_mb": whole / 1e6}
+
+
+def draws(rival: Rival, seed: int, number: int) -> Chooser:
+    """The chooser of one sentence: the voice's settings, the same draws for all."""
+    usual = rival.manifest.defaults
+    sampling = Sampling(usual.top_k, usual.top_p, usual.temperature, usual.repetition_penalty)
+    return sampled(sampling, partial(noise.exponentials, seed, number))
+
+
+def sentences(
+    first: Rival, parts: Sequence[tuple[Prompt, Manner]], seed: int
+) -> Iterator[Sentence]:
+    """Let the first bundle speak."""
+    for number, (prompt, manner) in enumerate(parts):
+        tokens = first.spoken(prompt, draws(first, seed, number))
+        scores = first.scores(prompt, tokens)
+        yield Sentence(prompt, manner, tokens, scores, first.samples(tokens, manner))
+
+
+def compared(rival: Rival, spoken: Sequence[Sentence], first: Rival, seed: int) -> Report:
+    """All distances of one rival from the first bundle; those of sentences are means."""
+    rows = [_of_sentence(rival, sentence, seed, n) for n, sentence in enumerate(spoken)]
+    (tokens, style), (first_tokens, first_style) = rival.heard(), first.heard()
+    return {
+        **{key: float(np.mean([row[key] for row in rows])) for key in rows[0]},
+        "worst_sentence_kl": max(row["scores_kl"] for row in rows),
+        "prompt_tokens_token_equality": METRICS["token_equality"].measure(tokens, first_tokens),
+        "style_relative_rms": METRICS["relative_rms"].measure(style, first_style),
+        **rival.megabytes(),
+    }
+
+
+def _of_sentence(rival: Rival, sentence: Sentence, seed: int, number: int) -> Report:
+    scores = rival.scores(sentence.prompt, sentence.tokens)
+    samples = rival.samples(sentence.tokens, sentence.manner)
+    own = rival.spoken(sentence.prompt, draws(rival, seed, number))
+    found = {f"scores_{m}": METRICS[m].measure(scores, sentence.scores) for m in SCORES}
+    return {
+        **found,
+        "tokens_of_own": own.size / sentence.tokens.size,
+        **{f"audio_{m}": METRICS[m].measure(samples, sentence.samples) for m in SOUND},
+    }
+
+
+SCORES = ("kl", "top1_agreement", "max_abs")
+SOUND = ("snr_db", "log_mel_distance")
+
+
+def table(reports: Mapping[str, Report]) -> str:
+    """For people: a line each, the first bundle's own distances from itself included."""
+    width = max(map(len, reports))
+    lines = [" " * width + "".join(f"{heading:>11}" for heading in COLUMNS.values())]
+    for name, report in reports.items():
+        lines.append(f"{name:{width}}" + "".join(f"{report[key]:11.4g}" for key in COLUMNS))
+    return "\n".join([*lines, ""])
+
+
+def quality(
+    folders: Sequence[Path], providers: Sequence[str], text: str, how: Mapping[str, Any]
+) -> dict[str, Report]:
+    """Compare bundles on back ends with the first bundle on the first of them.
+
+    Args:
+        folders: bundles.
+        providers: each bundle is taken on each.
+        text: what to say; each line for itself.
+        how: `lang`, `seed` and `threads`.
+
+    Raises:
+        BundleError, SettingError, MachineError, TextError: something can't be used.
+    """
+    seed, threads = how["seed"], how["threads"]
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise SettingError("text: no line with something to say; give sentences")
+    voice = Voice.load(folders[0], provider=providers[0], threads=threads, verify="size")
+    lang = how["lang"] or voice.manifest.reference.lang
+    parts = [part for line in lines for part in voice.parts(line, lang=lang, seed=seed)]
+    first = Rival(folders[0], providers[0], threads)
+    spoken = list(sentences(first, parts, seed))
+    reports: dict[str, Report] = {}
+    for folder in folders:
+        for provider in providers:
+            rival = Rival(folder, provider, threads)
+            reports[f"{folder} on {provider}"] = compared(rival, spoken, first, seed)
+    return reports
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    option(
+        parser, "-m", "--voice", type=Path, nargs="+", required=True, metavar="DIR",
+        help="bundles; the first is what the others are compared with",
+    )  # fmt: skip
+    option(
+        parser, "--provider", nargs="+", default=["cpu"], metavar="NAME",
+        help="back ends, as for runtime.tts; each bundle is taken on each (default: cpu)",
+    )  # fmt: skip
+    option(parser, "--text-file", type=Path, required=True, metavar="FILE", help="UTF-8, lines")
+    option(parser, "--lang", choices=MODES, help="of the text (default: the reference's)")
+    option(parser, "--seed", type=int, default=0, metavar="N", help="of all draws (default: 0)")
+    option(parser, "--threads", type=int, default=0, metavar="N", help="of each session; 0: all")
+    option(parser, "--json", type=Path, metavar="FILE", help="write the report there")
+    args = parser.parse_args(argv)
+    text = args.text_file.read_text("utf-8-sig")
+    how = {"lang": args.lang, "seed": args.seed, "threads": args.threads}
+    reports = quality(args.voice, args.provider, text, how)
+    if args.json is not None:
+        with atomic(args.json) as (part,):
+            write_json(part, {"text": text, **how, "rivals": reports})
+    sys.stdout.write(table(reports))
+
+
+if __name__ == "__main__":
+    run(main)
