@@ -121,7 +121,8 @@ def _refuse_invalid(trt: ModuleType, runtime: Any, data: bytes, file: EngineFile
     validity, mask = runtime.get_engine_validity(data)
     if validity.name != INVALID:
         return
-    reasons = [reason.name for reason in trt.EngineInvalidityDiagnostics if int(mask) & reason]
+    known = sorted(trt.EngineInvalidityDiagnostics.__members__.values(), key=int)
+    reasons = [reason.name for reason in known if int(mask) & int(reason)]
     if not reasons:
         return  # the load itself tells more
     named = ", ".join(name.lower().replace("_", " ") for name in reasons)
