@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runtime import tuned
@@ -13,6 +13,7 @@ from runtime.manifest import Manifest
 
 AUTO = "auto"
 USUAL = "cpu"  # takes every graph
+GPU_FIRST = ("tensorrt", "tensorrt_rtx", "cuda")  # quickest first
 NOT_MEASURED = f"not measured on this machine; {tuned.AGAIN} finds the fastest"
 
 
@@ -23,10 +24,16 @@ class Choice:
     Attributes:
         backends: every graph of the contract → a name in BACKENDS.
         reason: why, as said to the user.
+        below: graph → what to take, in this order, where the chosen one can't be used after all.
     """
 
     backends: Mapping[str, str]
     reason: str
+    below: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def after(self, opened: Mapping[str, str]) -> "Choice":
+        """The same, once it is known what runs some of the graphs."""
+        return replace(self, backends={**self.backends, **opened})
 
     def __str__(self) -> str:
         by_name: dict[str, list[str]] = {}
@@ -38,7 +45,12 @@ class Choice:
         return f"{told} ({self.reason})"
 
 
-def choose(wanted: str, voice: Manifest | None = None, measured: Path | None = None) -> Choice:
+def choose(
+    wanted: str,
+    voice: Manifest | None = None,
+    measured: Path | None = None,
+    engines: Path | None = None,
+) -> Choice:
     """The back ends for a request.
 
     Args:
@@ -46,6 +58,7 @@ def choose(wanted: str, voice: Manifest | None = None, measured: Path | None = N
             which the other graphs are as `auto` has them, or as one plain name in the list says.
         voice: what is going to speak; `auto` looks up what was measured of it.
         measured: the file to look in; None for this machine's.
+        engines: where engines are; `auto` then tries them first.
 
     Raises:
         SettingError: no back end or graph of that name, or one that does not take the graph.
@@ -62,7 +75,45 @@ def choose(wanted: str, voice: Manifest | None = None, measured: Path | None = N
     _refuse_missing(backends.values())
     if named:
         reason = f"{', '.join(named)} asked for, others {reason}"
-    return Choice(backends, reason)
+    if plain != AUTO:
+        return Choice(backends, reason)
+    quicker, skipped = _on_gpu(engines is not None)
+    ladders = {
+        graph: (name,) if graph in named else _ladder(graph, quicker, base.get(graph, USUAL))
+        for graph, name in backends.items()
+    }
+    return Choice(
+        {graph: rungs[0] for graph, rungs in ladders.items()},
+        "; ".join([reason, *skipped]),
+        {graph: rungs[1:] for graph, rungs in ladders.items() if rungs[1:]},
+    )
+
+
+def _on_gpu(engines: bool) -> tuple[list[str], list[str]]:
+    """Back ends of a GPU that may be there, quickest first; and why others are not.
+
+    Nothing is said of a GPU where neither engines nor a runtime for one are given.
+    """
+    found, skipped = [], []
+    for name in GPU_FIRST:
+        reason = BACKENDS[name].missing()
+        if not BACKENDS[name].engines:
+            found += [] if reason else [name]
+        elif engines and reason:
+            skipped.append(f"no {name}: {reason}")
+        elif engines:
+            found.append(name)
+    return found, skipped
+
+
+def _ladder(graph: str, quicker: list[str], measured: str) -> tuple[str, ...]:
+    """Whom to try for a graph, in this order; what was measured beats a guess, not an engine."""
+    rungs = [
+        name
+        for name in quicker
+        if graph in BACKENDS[name].takes and (measured == USUAL or BACKENDS[name].engines)
+    ]
+    return tuple(dict.fromkeys([*rungs, measured, USUAL]))
 
 
 def _parsed(wanted: str) -> tuple[str, dict[str, str]]:

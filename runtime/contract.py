@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
 MOVING = frozenset("XPTQKCNSRFMUZ")
+BLOCK_TOKENS = 16  # that a decoder on a device makes before the host looks at them
 
 
 @dataclass(frozen=True)
@@ -163,3 +164,37 @@ GRAPHS: dict[str, Graph] = {
         outputs=(_f32("audio", 1, "640*N"),),
     ),
 }
+
+# graphs that no bundle holds: they are made of a bundle's for one device
+DEVICE_GRAPHS: dict[str, Graph] = {
+    # the decoder with embedding before it and sampler behind it: what a step leaves is what the
+    # next one takes, so that the host has nothing to do between two steps. A turn with a token of
+    # -1 is a prefill: its rows are given. State: token, its position, live rows, number of the step
+    "t2s_loop": Graph(
+        shared=False,
+        inputs=(
+            _f32("rows", "Q", "D"),
+            _f32("bias", 1, 1, "Q", "C"),
+            _i64("state", 4),
+            _f32("used", 1, "V"),
+            _i64("history", BLOCK_TOKENS),
+            _f32("noise", BLOCK_TOKENS, "V"),
+            _f32("temperature", 1),
+            _f32("top_p", 1),
+            _f32("penalty", 1),
+            _i64("top_k", 1),
+            _f32("past_keys.{layer}", 1, "H", "C", "A"),
+            _f32("past_values.{layer}", 1, "H", "C", "A"),
+        ),
+        outputs=(
+            _i64("next_state", 4),
+            _f32("next_used", 1, "V"),
+            _i64("next_history", BLOCK_TOKENS),
+            _f32("logits", 1, "V"),
+            _f32("present_keys.{layer}", 1, "H", "C", "A"),
+            _f32("present_values.{layer}", 1, "H", "C", "A"),
+        ),
+    ),
+}
+# what a turn leaves, and where the next one takes it
+CARRIED: dict[str, str] = {"next_state": "state", "next_used": "used", "next_history": "history"}

@@ -6,7 +6,6 @@ logits; nothing is allocated or copied beyond that.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,8 @@ from runtime.cache import CacheShape, KVCache, capacity_for
 from runtime.errors import SettingError
 from runtime.forecast import Pace
 from runtime.sampler import Sampling, draw, penalised, probabilities
+from runtime.step_tables import END_HELD_BACK_STEPS, StepTables
 
-END_HELD_BACK_STEPS = 11  # the reference lets no utterance end before
 HARD_CAP_TOKENS = 1500
 CUT_SHORT = frozenset({"early_stop", "cap", "max_len"})  # endings that the model did not choose
 
@@ -74,25 +73,6 @@ class Limits:
             )
         early = HARD_CAP_TOKENS if self.early_stop_tokens < 0 else self.early_stop_tokens + 1
         return min(early, HARD_CAP_TOKENS, self.max_len - prompt.rows)
-
-
-@dataclass(frozen=True)
-class StepTables:
-    """The rows of a step: audio_embedding[token] + alpha * sines(position)."""
-
-    audio_embedding: Float32
-    position_rows: Float32
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], positions: int) -> "StepTables":
-        """Make the tables from `t2s_tables.npz`; sines as the reference: of float32 angles."""
-        frequencies = arrays["frequencies"].astype(np.float32)
-        angles = np.arange(positions, dtype=np.float32)[:, None] * frequencies
-        sines = np.stack([np.sin(angles), np.cos(angles)], -1).reshape(positions, -1)
-        return cls(
-            audio_embedding=arrays["audio_embedding"].astype(np.float32),
-            position_rows=(arrays["alpha"].astype(np.float32) * sines).astype(np.float32),
-        )
 
 
 @dataclass
@@ -151,7 +131,7 @@ class Decoder:
                     ending.reason = "eos"
                     return
                 used[token] = True
-                ending.reason = _limit_reached(step + 1, prompt.rows, limits)
+                ending.reason = limit_reached(step + 1, prompt.rows, limits)
                 yield token
                 if ending.reason:
                     return
@@ -205,30 +185,39 @@ class Decoder:
         return state
 
 
-def sampled(sampling: Sampling, draws: Draws) -> Chooser:
-    """Choose as the reference samples.
+@dataclass(frozen=True)
+class Sampled:
+    """Chooses as the reference samples.
 
     The end token is held back at first; later it ends the utterance when it is drawn, and also
     when it leads the penalised scores, whatever was drawn.
 
-    Args:
+    Attributes:
         sampling: the settings.
         draws: Exponential(1) numbers for a step, float32 [count].
     """
 
-    def choose(logits: Logits, used: Flags, step: int) -> int | None:
+    sampling: Sampling
+    draws: Draws
+
+    def __call__(self, logits: Logits, used: Flags, step: int) -> int | None:
+        """The token of a step, or None at the end."""
         end = logits.size - 1
         count = end if step < END_HELD_BACK_STEPS else logits.size
-        scores = penalised(logits[:count], used[:count], sampling.repetition_penalty)
-        token = draw(probabilities(scores, sampling), draws(step, logits.size)[:count])
+        scores = penalised(logits[:count], used[:count], self.sampling.repetition_penalty)
+        token = draw(probabilities(scores, self.sampling), self.draws(step, logits.size)[:count])
         if token == end or int(scores.argmax()) == end:
             return None
         return token
 
-    return choose
+
+def sampled(sampling: Sampling, draws: Draws) -> Sampled:
+    """The chooser of these settings."""
+    return Sampled(sampling, draws)
 
 
-def _limit_reached(tokens: int, prompt_rows: int, limits: Limits) -> str:
+def limit_reached(tokens: int, prompt_rows: int, limits: Limits) -> str:
+    """Why an utterance of so many tokens must end, besides its end token; empty if it need not."""
     if 0 <= limits.early_stop_tokens < tokens:
         return "early_stop"
     if tokens >= HARD_CAP_TOKENS:

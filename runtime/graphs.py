@@ -1,24 +1,31 @@
 """The graphs of one voice by name: opens them on a back end and puts them together."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 
 from runtime.acoustic import Acoustic
-from runtime.backends import GraphRunner, Threads, backend_for
+from runtime.backends import Backend, Folders, GraphRunner, Threads, backend_for
 from runtime.backends.cpu import CpuGraph
 from runtime.cache import CacheShape
 from runtime.choices import Choice
 from runtime.contract import STEP_TABLES
-from runtime.decode import Decoder, StepTables
+from runtime.decode import Decoder
+from runtime.errors import GraphError, MachineError
+from runtime.loop import LoopDecoder
 from runtime.manifest import Manifest
 from runtime.reference import ReferenceEncoder, ReferenceGraphs
+from runtime.step_tables import StepTables
 
 POSITIONS = 4000  # rows of the reference's sine table
+DECODER = "t2s_decoder"
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True)
@@ -30,16 +37,20 @@ class VoiceGraphs:
         tables: `t2s_tables.npz` of the voice.
         backends: graph to the name of its back end; `default` for those that are not in it.
         default: a name of BACKENDS.
+        below: graph to what is taken where its back end can't be used, in this order.
         threads: of each session.
-        compiled: folder for what back ends compile; None keeps nothing.
+        folders: for what back ends compile, and where engines are.
+        opened: graph to the back end that runs it, as far as it was opened.
     """
 
     files: Mapping[str, Path]
     tables: Path
     backends: Mapping[str, str] = field(default_factory=dict)
     default: str = "cpu"
+    below: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     threads: Threads = field(default_factory=Threads)
-    compiled: Path | None = None
+    folders: Folders = field(default_factory=Folders)
+    opened: dict[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of_bundle(
@@ -48,13 +59,19 @@ class VoiceGraphs:
         manifest: Manifest,
         choice: Choice,
         threads: int | Threads = 0,
-        compiled: Path | None = None,
+        folders: Folders | None = None,
     ) -> "VoiceGraphs":
         """The graphs of a bundle on the back ends that were chosen."""
         files = {name: folder / member.file for name, member in manifest.graphs.items()}
         tables = folder / STEP_TABLES
-        own = threads if isinstance(threads, Threads) else Threads(threads)
-        return cls(files, tables, choice.backends, threads=own, compiled=compiled)
+        return cls(
+            files,
+            tables,
+            choice.backends,
+            below=choice.below,
+            threads=threads if isinstance(threads, Threads) else Threads(threads),
+            folders=folders or Folders(),
+        )
 
     def __contains__(self, graph: str) -> bool:
         return graph in self.files
@@ -66,18 +83,44 @@ class VoiceGraphs:
             SettingError: the back end is not for this graph.
             BackendMissing: it is not there, or would compute otherwise than it says.
         """
-        backend = backend_for(graph, self.backends.get(graph, self.default))
-        return backend.open_graph(self.files[graph], self.threads, self.compiled)
+        return self._first(graph, lambda row: self._opened(graph, row))
+
+    def _opened(self, graph: str, backend: Backend) -> GraphRunner:
+        return backend.open_graph(self.files[graph], self.threads, self.folders)
+
+    def _first(self, graph: str, opened: Callable[[Backend], Opened]) -> Opened:
+        """What the first back end of a graph's list gives that can be used; why not is logged."""
+        names = (self.backends.get(graph, self.default), *self.below.get(graph, ()))
+        for name, after in pairwise(names):
+            try:
+                found = opened(backend_for(graph, name))
+            except (GraphError, MachineError) as reason:
+                logging.warning("%s runs on %s, not on %s: %s", graph, after, name, reason)
+                continue
+            self.opened[graph] = name
+            return found
+        self.opened[graph] = names[-1]
+        return opened(backend_for(graph, names[-1]))
 
     def opener(self, graph: str) -> Callable[[], GraphRunner]:
         """Load it when it is first needed."""
         return partial(self.open, graph)
 
-    def decoder(self) -> Decoder:
-        """The T2S graphs with their step tables; sizes are read from the graph."""
+    def decoder(self) -> Decoder | LoopDecoder:
+        """The T2S graphs, as their back end runs them."""
+        return self._first(DECODER, self._decoder)
+
+    def _decoder(self, backend: Backend) -> Decoder | LoopDecoder:
+        if not backend.loops:
+            return self._stepwise(backend)
+        loop = backend.open_loop(self.files[DECODER], self.threads, self.folders)
+        return LoopDecoder(self.open("t2s_embed"), loop)
+
+    def _stepwise(self, backend: Backend) -> Decoder:
+        """With step tables, and a cache on the host; sizes are read from the graph."""
         with np.load(self.tables, allow_pickle=False) as stored:
             tables = StepTables.from_arrays(dict(stored), POSITIONS)
-        decoder = cast(CpuGraph, self.open("t2s_decoder"))
+        decoder = cast(CpuGraph, self._opened(DECODER, backend))
         shape = CacheShape(
             layers=sum(name.startswith("past_keys.") for name in decoder.input_names),
             heads=decoder.input_dim("past_keys.0", 1),

@@ -20,6 +20,7 @@ from typing import Any
 
 from runtime.cli import option, run
 from runtime.errors import BackendMissing
+from runtime.processor import processor
 
 FORMAT = 1
 MEMORY_STEP = 256 * 2**20  # drivers reserve some, and not always the same
@@ -137,14 +138,14 @@ def machine_record(
     """
     trt = _library_fields(library, installed)
     host: dict[str, int | str] = {"os": platform.system(), "arch": platform.machine()}
-    informative = _versions(installed) | {"cpu": _cpu_name()}
+    informative = _versions(installed) | {"cpu": processor()}
     try:
         gpu = _Gpu(load, device)
         hard = host | gpu.hard() | trt
         soft, informative = {"driver": _driver_version(load)}, informative | gpu.informative()
     except _NoGpuError as reason:
         # nothing is built here, but timings of two processors must not be taken for one another
-        return MachineRecord(host | {"cpu": _cpu_name()}, {}, informative, f"{reason}")
+        return MachineRecord(host | {"cpu": processor()}, {}, informative, f"{reason}")
     missing = ""
     if trt["trt_version"] == MISSING_LIBRARY:
         missing = f"{library} is not installed"
@@ -189,13 +190,6 @@ def _versions(installed: Versions) -> dict[str, int | str]:
     packages = ("numpy", "onnxruntime", "sovits-foundry")
     found: dict[str, int | str] = {"python": platform.python_version()}
     return found | {package: _version_of(package, installed) for package in packages}
-
-
-def _cpu_name() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 class _NoGpuError(Exception):

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from runtime import audio as sound
+from runtime import tuned
 from runtime.audio import Audio
-from runtime.backends import BACKENDS, Threads
+from runtime.backends import BACKENDS, Folders, Threads
 from runtime.cli import option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         threads=Threads(args.threads, args.spinning, args.huge_pages),
         verify=args.verify,
         measured=args.measured,
-        keep_compiled=args.keep_compiled,
+        folders=_folders(args),
     )
     logging.info("provider: %s", voice.provider)
     if args.dump_phones:
@@ -209,6 +210,11 @@ def _add_streaming(group: argparse._ArgumentGroup) -> None:
         )
 
 
+def _folders(args: argparse.Namespace) -> Folders:
+    compiled = tuned.user_folder() / "compiled" if args.keep_compiled else None
+    return Folders(compiled, args.engines)
+
+
 def _add_machine(group: argparse._ArgumentGroup) -> None:
     option(
         group,
@@ -224,6 +230,13 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="FILE",
         help="what python -m runtime.tune has written, for auto (default: this machine's file)",
+    )
+    option(
+        group,
+        "--engines",
+        type=Path,
+        metavar="DIR",
+        help="where this machine's engines are, as artifacts/engines; auto tries them first",
     )
     option(
         group,

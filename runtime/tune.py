@@ -20,13 +20,14 @@ from runtime.backends import BACKENDS, GraphRunner, Threads
 from runtime.choices import USUAL
 from runtime.cli import option, run
 from runtime.contract import STEP_TABLES
-from runtime.errors import GraphError, SettingError
+from runtime.errors import BackendMissing, GraphError, SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.processor import is_busy, load_average
 from runtime.rehearsal import BARS, Rehearsal
 from runtime.timing import interleaved
 
+TRIED = tuple(name for name, row in BACKENDS.items() if not row.engines)
 WORTH = 1.05  # times faster than cpu, at least: less would change from day to day
 
 
@@ -85,7 +86,7 @@ def measure(graph: str, path: Path, rehearsal: Rehearsal, job: "Job") -> dict[st
             runner = BACKENDS[name].open_graph(path, Threads(job.threads))
             distances[name] = rehearsal.distance(graph, runner.run(inputs)[0])
             runners[name] = runner
-        except GraphError as error:
+        except (BackendMissing, GraphError) as error:
             rivals[name] = Rival(refused=" ".join(f"{error}".split()))
     ways = {name: partial(runner.run, inputs) for name, runner in runners.items()}
     timed = interleaved(ways, job.rounds, warmup=1)
@@ -188,9 +189,9 @@ def parser() -> argparse.ArgumentParser:
         made,
         "--backends",
         nargs="+",
-        choices=BACKENDS,
+        choices=TRIED,
         metavar="NAME",
-        help=f"which to try besides cpu: {', '.join(BACKENDS)} (default: all that are installed)",
+        help=f"which to try besides cpu: {', '.join(TRIED)} (default: all that are installed)",
     )
     option(
         made,
@@ -208,7 +209,7 @@ def rivals(asked: list[str] | None) -> tuple[str, ...]:
     Raises:
         SettingError: one that was asked for is not installed.
     """
-    names = [name for name in BACKENDS if asked is None or name in asked or name == USUAL]
+    names = [name for name in TRIED if asked is None or name in asked or name == USUAL]
     absent = {name: reason for name in names if (reason := BACKENDS[name].missing())}
     for name, reason in absent.items():
         if asked is not None:

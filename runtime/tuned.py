@@ -21,7 +21,7 @@ from runtime.processor import cores, processor
 
 FORMAT = 1
 AGAIN = "python -m runtime.tune -m DIR"
-LIBRARIES = ("onnxruntime", "openvino")
+LIBRARIES = ("onnxruntime", "onnxruntime-gpu", "openvino")
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime import noise, polyphones, tuned
+from runtime import noise, polyphones
 from runtime.acoustic import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.audio import Audio
-from runtime.backends import Threads
+from runtime.backends import Folders, Threads
 from runtime.choices import Choice, choose
 from runtime.decode import CUT_SHORT, Ending, Limits, Prompt, sampled
 from runtime.forecast import Pace
@@ -129,12 +129,12 @@ class Voice:
         provider: Choice | None = None,
     ) -> None:
         self.manifest = manifest
-        self.provider = provider
         self.rate = manifest.acoustic.sampling_rate_hz
         self._folder = folder
         self._decoder = graphs.decoder()
         self._acoustic = graphs.acoustic()
         self._references = graphs.references()
+        self.provider = provider.after(graphs.opened) if provider else None
         self._polyphones = polyphones.of_bundle(folder, manifest, graphs.threads)
         self._features = TextFeatures(
             graphs.opener("roberta") if "roberta" in graphs else None,
@@ -150,7 +150,7 @@ class Voice:
         threads: int | Threads = 0,
         verify: Literal["full", "size"] = "full",
         measured: Path | None = None,
-        keep_compiled: bool = False,
+        folders: Folders | None = None,
     ) -> "Voice":
         """Load a bundle.
 
@@ -160,18 +160,18 @@ class Voice:
             threads: of each session; 0 takes all cores. A `Threads` says more.
             verify: `full` compares every byte with the manifest, `size` only sizes.
             measured: what `auto` goes by; None for this machine's file.
-            keep_compiled: keep what back ends compile in the user's cache, to load quickly.
+            folders: for what back ends compile, to load quickly; and where this machine's engines
+                are, which `auto` tries first. None for neither.
 
         Raises:
             BundleError: incomplete, altered, or newer than this runtime.
             SettingError, BackendMissing, MachineError: the provider.
         """
-        folder = Path(folder)
+        folder, at = Path(folder), folders or Folders()
         manifest = manifests.load(folder)
-        choice = choose(provider, manifest, measured)
+        choice = choose(provider, manifest, measured, at.engines)
         manifests.verify(folder, manifest, verify)
-        compiled = tuned.user_folder() / "compiled" if keep_compiled else None
-        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, compiled)
+        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, at)
         return cls(folder, manifest, graphs, choice)
 
     def synthesize(self, text: str, settings: Settings | None = None, **changes: Any) -> Speech:

@@ -16,6 +16,7 @@ from runtime.acoustic import Acoustic, Delivery, Manner
 from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
 from runtime.backends import Arrays
 from runtime.decode import Decoder, DecodeState, Ending, Limits, Prompt, sampled
+from runtime.errors import SettingError
 from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Defaults
@@ -111,7 +112,12 @@ class Speaker:
 
     def __init__(self, graphs: VoiceGraphs, replay: Replay) -> None:
         self._replay = replay
-        self.decoder = graphs.decoder()
+        decoder = graphs.decoder()
+        if not isinstance(decoder, Decoder):
+            raise SettingError(
+                "provider: only steps of a decoder on the CPU are timed; use t2s_decoder=cpu"
+            )
+        self.decoder = decoder
         vocoder = graphs.open("vocoder")
         self._acoustic = Acoustic(graphs.open("prior"), vocoder)
         style = np.random.default_rng(0).standard_normal((1, vocoder.input_dim("style", 1), 1))

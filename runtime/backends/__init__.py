@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from runtime.backends.turns import Turns
 from runtime.contract import GRAPHS
 from runtime.errors import SettingError
 
@@ -23,6 +24,17 @@ class GraphRunner(Protocol):
 
     def input_dim(self, name: str, axis: int) -> int:
         """A size of an input that stands still."""
+        ...
+
+
+class Loop(Protocol):
+    """The decoder with embedding and sampler on a device; weights shared by all utterances."""
+
+    capacity: int
+    vocabulary: int
+
+    def turns(self) -> Turns:
+        """Buffers for one more utterance at a time."""
         ...
 
 
@@ -46,6 +58,19 @@ class Threads:
 
 
 @dataclass(frozen=True)
+class Folders:
+    """Files beside a bundle.
+
+    Attributes:
+        compiled: where back ends keep what they compile; None keeps nothing.
+        engines: where engines were built, at any depth; None if there are none.
+    """
+
+    compiled: Path | None = None
+    engines: Path | None = None
+
+
+@dataclass(frozen=True)
 class Backend:
     """A row of BACKENDS.
 
@@ -54,24 +79,37 @@ class Backend:
         note: what it is, for help and docs.
         takes: graphs that it may run; the others stay on `cpu`.
         compiles: whether `open_graph` takes a folder for compiled graphs as its third argument.
+        engines: whether it takes the folder where engines are instead.
+        loops: whether it decodes in a loop of its own: `open_loop(path, threads, engines)`.
     """
 
     module: str
     note: str
     takes: frozenset[str] = frozenset(GRAPHS)
     compiles: bool = False
+    engines: bool = False
+    loops: bool = False
 
     def missing(self) -> str | None:
         """Why it can't be used here, or None."""
         reason: str | None = importlib.import_module(self.module).missing()
         return reason
 
-    def open_graph(self, path: Path, threads: Threads, compiled: Path | None = None) -> GraphRunner:
-        """Load one ONNX file; what is compiled is kept in `compiled`, if there is such a folder."""
+    def open_graph(
+        self, path: Path, threads: Threads, folders: Folders | None = None
+    ) -> GraphRunner:
+        """Load one ONNX file, or the engine that was built of it."""
         module = importlib.import_module(self.module)
-        kept = (compiled,) if self.compiles else ()
+        at = folders or Folders()
+        kept = (at.compiled,) if self.compiles else (at.engines,) if self.engines else ()
         runner: GraphRunner = module.open_graph(path, threads, *kept)
         return runner
+
+    def open_loop(self, path: Path, threads: Threads, folders: Folders) -> Loop:
+        """Load what was made of a decoder for a device."""
+        module = importlib.import_module(self.module)
+        loop: Loop = module.open_loop(path, threads, folders.engines)
+        return loop
 
 
 # the decoder's cache is written in place, which only the form for ONNX Runtime does
@@ -90,6 +128,13 @@ BACKENDS: dict[str, Backend] = {
         "OpenVINO on a CPU with bfloat16 arithmetic: fast and less exact",
         takes=BESIDE_T2S,
         compiles=True,
+    ),
+    "cuda": Backend("runtime.backends.cuda", "ONNX Runtime on an NVIDIA GPU", loops=True),
+    "tensorrt": Backend(
+        "runtime.backends.tensorrt", "engines of TensorRT", engines=True, loops=True
+    ),
+    "tensorrt_rtx": Backend(
+        "runtime.backends.tensorrt_rtx", "engines of TensorRT-RTX", engines=True, loops=True
     ),
 }
 

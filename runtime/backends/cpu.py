@@ -19,23 +19,13 @@ def missing() -> str | None:
     return None
 
 
-class CpuGraph:
+class SessionGraph:
     """One graph in an ONNX Runtime session."""
 
-    def __init__(self, path: Path, threads: Threads) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads.intra_op
-        options.inter_op_num_threads = 1
-        options.log_severity_level = ERRORS_ONLY
-        # spinning workers of an idle session would slow whatever runs next on the same cores
-        stop = "0" if threads.spinning else "1"
-        options.add_session_config_entry("session.force_spinning_stop", stop)
-        try:
-            self.session = onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
-        except Exception as error:  # the library's own types are not public
-            raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
-        self.input_names = [given.name for given in self.session.get_inputs()]
-        self._outputs = [output.name for output in self.session.get_outputs()]
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self.session = session
+        self.input_names = [given.name for given in session.get_inputs()]
+        self._outputs = [output.name for output in session.get_outputs()]
 
     def run(self, inputs: Arrays) -> list[NDArray[Any]]:
         """All outputs in the graph's order."""
@@ -51,6 +41,24 @@ class CpuGraph:
         """Numpy's name of an input's element type."""
         (kind,) = (put.type for put in self.session.get_inputs() if put.name == name)
         return DTYPES[kind]
+
+
+class CpuGraph(SessionGraph):
+    """One graph on the CPU, whose buffers can be bound."""
+
+    def __init__(self, path: Path, threads: Threads) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads.intra_op
+        options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        # spinning workers of an idle session would slow whatever runs next on the same cores
+        stop = "0" if threads.spinning else "1"
+        options.add_session_config_entry("session.force_spinning_stop", stop)
+        try:
+            session = onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
+        except Exception as error:  # the library's own types are not public
+            raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
+        super().__init__(session)
 
     def binding(self) -> "Binding":
         """An own set of bound buffers over this session."""

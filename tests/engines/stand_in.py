@@ -18,6 +18,8 @@ PLAIN = {
     "str": lambda value: isinstance(value, str),
     "SupportsInt": lambda value: hasattr(value, "__index__") and not isinstance(value, bool),
     "Dims": lambda value: isinstance(value, tuple | list) and all(type(d) is int for d in value),
+    "tuple": lambda value: isinstance(value, tuple) and all(type(d) is int for d in value),
+    "list": lambda value: isinstance(value, list) and all(type(d) is int for d in value),
     "Buffer": lambda value: isinstance(value, bytes | bytearray | memoryview),
     "object": lambda value: True,
 }

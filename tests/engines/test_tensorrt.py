@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
+from runtime.backends import engine_load
 from runtime.errors import EngineBuildError, FoundryError, GraphError
 from tests.engines.stand_in import RELEASES, made, stand_in, surface, tensor
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.profiles import Profile, Shapes
 from workflow_scripts.engines.tensorrt import Options, Put, Request
 
-SOURCE = Path(tensorrt.__file__)
+SOURCES = [
+    Path(tensorrt.__file__),
+    *Path(engine_load.__file__).parent.glob("engine*.py"),
+]
+RTX_ALONE = {"EngineValidity", "EngineInvalidityDiagnostics"}  # looked for before they are used
 PROFILE = Profile("any", {"x": Shapes((1, 1), (1, 5), (1, 9))})
 REQUEST = Request(
     graph=Path("tiny.onnx"),
@@ -230,13 +235,16 @@ def test_an_interrupt_ends_the_build_and_is_not_swallowed(release: str) -> None:
 def test_names_of_the_module_exist_in_every_release() -> None:
     used = {
         tuple(ast.unparse(node).split(".")[1:])
-        for node in ast.walk(ast.parse(SOURCE.read_text("utf-8")))
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("trt.")
     }
-    assert ("BuilderFlag", "TF32") in used
+    assert {("BuilderFlag", "TF32"), ("Runtime",)} <= used
     for name in RELEASES:
         trt = stand_in(name)
         for path in used:
+            if path[0] in RTX_ALONE and "rtx" not in name:
+                continue
             found: Any = trt
             for part in path:
                 assert hasattr(found, part), f"{name} has no {'.'.join(path)}"

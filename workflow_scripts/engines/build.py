@@ -12,11 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
 
 from runtime.cli import option, run
-from runtime.errors import BackendMissing, EngineMismatch
+from runtime.contract import DEVICE_GRAPHS
+from runtime.errors import BackendMissing, EngineMismatch, GraphError
 from runtime.machine import (
     LIBRARIES,
     MachineRecord,
@@ -25,9 +27,11 @@ from runtime.machine import (
     machine_record,
     require_gpu,
 )
+from runtime.manifest import digest
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.decoder import engine_decoder, form_for
 from workflow_scripts.engines.importer import Release, check_importable
+from workflow_scripts.engines.loop import loop_form
 from workflow_scripts.engines.profiles import Dims, Profile, profiles
 from workflow_scripts.engines.tensorrt import Built, Options, Put, Request
 from workflow_scripts.files import atomic, write_json
@@ -35,6 +39,7 @@ from workflow_scripts.graphs.check import check_model, load_structure
 
 FORMAT = 1
 DECODER = "t2s_decoder"
+(LOOP,) = DEVICE_GRAPHS  # made of a decoder
 STATE = "built"
 
 
@@ -48,6 +53,7 @@ class Job:
         precision: what the file was written at; a label.
         max_len: rows of the KV cache.
         options: how to build.
+        tables: rows of tokens and positions, for the loop.
     """
 
     source: Path
@@ -55,6 +61,7 @@ class Job:
     precision: str
     max_len: int
     options: Options = field(default_factory=Options)
+    tables: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -130,13 +137,14 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
     Raises:
         GraphError: the graph does not keep the contract, or can't be imported.
     """
-    check_model(load_structure(job.source), job.graph, job.source.name)
+    stored_as = DECODER if job.graph == LOOP else job.graph
+    check_model(load_structure(job.source), stored_as, job.source.name)
     model = onnx.load(job.source)
     spelling, path, options = "", job.source, job.options
-    if job.graph == DECODER:
+    if stored_as == DECODER:
         spelling = form_for(release)
-        model = engine_decoder(model, job.max_len, spelling)
-        path = folder / job.source.name
+        model = _spelled(model, job, spelling)
+        path = folder / f"{job.graph}.onnx"
         onnx.save(model, path)
         options = replace(options, max_aux_streams=0)  # a step is one chain of small kernels
     check_importable(model, job.source.name, release)
@@ -158,7 +166,19 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
         "max_aux_streams": -1 if options.max_aux_streams is None else options.max_aux_streams,
         "detailed": "on" if options.detailed else "off",
     }
+    if job.tables is not None:
+        facts["tables_sha256"] = digest(job.tables)
     return Request(path, puts, lengths, options), facts
+
+
+def _spelled(model: onnx.ModelProto, job: Job, form: str) -> onnx.ModelProto:
+    """A decoder as an engine takes it, alone or with what makes a loop of it."""
+    if job.graph != LOOP:
+        return engine_decoder(model, job.max_len, form)
+    if job.tables is None:
+        raise GraphError(f"{job.source.name}: {LOOP} needs t2s_tables.npz; give --tables")
+    with np.load(job.tables, allow_pickle=False) as tables:
+        return loop_form(model, dict(tables), job.max_len, form)
 
 
 def content_digest(graph: Path) -> str:
@@ -261,6 +281,7 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--graph", required=True, help="its name in the contract")
     option(parser, "--precision", required=True, help="what the file was written at")
     option(parser, "--max-len", type=int, required=True, help="rows of the KV cache; 0 if none")
+    option(parser, "--tables", type=Path, metavar="NPZ", help=f"t2s_tables.npz, for {LOOP}")
     option(parser, "--machine", type=Path, required=True, metavar="JSON", help="record wanted")
     option(parser, "--machine-id", help="id that the record must have (default: any)")
     option(parser, "--timing-cache", type=Path, metavar="FILE", help="read and written")
@@ -279,7 +300,7 @@ def main(argv: list[str] | None = None) -> None:
     trt = library_module(library)
     check_machine(wanted, here, trt.__version__)
     cache = args.timing_cache if library == "tensorrt" else None
-    job = Job(args.source, args.graph, args.precision, args.max_len)
+    job = Job(args.source, args.graph, args.precision, args.max_len, tables=args.tables)
     build_file(job, trt, here, Outputs(args.output, args.sidecar, cache))
 
 

@@ -7,12 +7,14 @@ row for the steps and many for a prefill, so that its weights stand once.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runtime.contract import GRAPHS, MOVING, Tensor
+from runtime.contract import DEVICE_GRAPHS, GRAPHS, MOVING, Tensor
 from runtime.errors import GraphError
 
 Dims = tuple[int, ...]
 Spans = Mapping[str, "Span"]
 SLOWEST_SPEED = 0.5  # frames of an utterance at most: twice its tokens, over the speed
+CONTRACTS = {**GRAPHS, **DEVICE_GRAPHS}
+DECODERS = ("t2s_decoder", "t2s_loop")
 SHORTEST_PROMPT = 0  # prompt-free mode
 
 
@@ -56,13 +58,13 @@ def profiles(graph: str, inputs: Mapping[str, Dims], max_len: int) -> tuple[Prof
         max_len: rows of the KV cache.
 
     Returns:
-        Two for the decoder, one for a graph with moving dims, none for any other.
+        Two for a decoder, one for a graph with moving dims, none for any other.
 
     Raises:
         GraphError: an input is not in the contract, or moves where the contract does not.
     """
     layers = sum(name.startswith("past_keys.") for name in inputs)
-    tensors = {tensor.name: tensor for tensor in GRAPHS[graph].expanded(layers).inputs}
+    tensors = {tensor.name: tensor for tensor in CONTRACTS[graph].expanded(layers).inputs}
     if odd := sorted(inputs.keys() - tensors.keys()):
         raise GraphError(f"{graph}: input '{odd[0]}' is not in the contract; export again")
     found = []
@@ -84,7 +86,7 @@ def spans_of(graph: str, max_len: int) -> dict[str, Spans]:
         graph: its name in the contract.
         max_len: rows of the KV cache, which phones, prompt and new tokens share.
     """
-    if graph == "t2s_decoder":
+    if graph in DECODERS:
         return {
             "step": {"Q": Span(1, 1, 1)},
             "prefill": {"Q": _upto(max_len, 210)},

@@ -4,7 +4,6 @@ Every None, False and -1 of the library, and every error that it logs, becomes a
 Knows nothing of voices, files of the build, or machines.
 """
 
-import functools
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,20 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from runtime.backends.engine_load import DTYPES, log_of
 from runtime.errors import EngineBuildError, GraphError
 from workflow_scripts.engines.profiles import Dims, Profile
 
 ERRORS = ("INTERNAL_ERROR", "ERROR")
 WORKSPACE_BYTES = 4 * 2**30
 DEFAULT_LEVEL = 3
-DTYPES = {
-    "FLOAT": "float32",
-    "HALF": "float16",
-    "BF16": "bfloat16",
-    "INT32": "int32",
-    "INT64": "int64",
-    "BOOL": "bool",
-}
 
 
 @dataclass(frozen=True)
@@ -90,22 +82,6 @@ class Built:
     plan: bytes
     timing_cache: bytes | None
     warnings: tuple[str, ...]
-
-
-@functools.cache  # the library keeps the first logger that a process gives it
-def log_of(trt: ModuleType) -> Any:
-    """The one logger of this process: collects (severity, message)."""
-
-    class Log(trt.ILogger):  # type: ignore[name-defined,misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.messages: list[tuple[str, str]] = []
-
-        def log(self, severity: Any, msg: str) -> None:
-            if severity.name not in ("INFO", "VERBOSE"):
-                self.messages.append((severity.name, " ".join(msg.split())))
-
-    return Log()
 
 
 def build(trt: ModuleType, request: Request) -> Built:

@@ -21,22 +21,25 @@ ELEMENT_TYPES = {
 class GraphBuilder:
     """Collects the nodes and weights of one graph of the contract."""
 
-    def __init__(self, name: str, contract: Graph, sizes: dict[str, int]) -> None:
+    def __init__(self, name: str, contract: Graph, sizes: dict[str, int], prefix: str = "") -> None:
         """Begin a graph.
 
         Args:
             name: the graph's name.
             contract: its inputs and outputs, layers written out.
             sizes: the number for each letter that stands still.
+            prefix: before every name that is made up, and before weights' names.
         """
         self.name = name
         self._contract = contract
         self._sizes = sizes
+        self._prefix = prefix
         self._nodes: list[onnx.NodeProto] = []
         self._weights: dict[str, onnx.TensorProto] = {}
 
     def weight(self, name: str, values: NDArray[Any]) -> str:
         """Store an initializer once under its name and return the name."""
+        name = f"{self._prefix}{name}"
         if name not in self._weights:
             self._weights[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
         return name
@@ -58,11 +61,10 @@ class GraphBuilder:
     ) -> list[str]:
         """Append a node; an empty name in `names` is made up."""
         number = len(self._nodes)
-        outputs = [name or f"{operator}.{number}.{i}" for i, name in enumerate(names)]
+        made = f"{self._prefix}{operator}.{number}"
+        outputs = [name or f"{made}.{i}" for i, name in enumerate(names)]
         domain = MICROSOFT if operator == "GroupQueryAttention" else ""
-        node = helper.make_node(
-            operator, inputs, outputs, name=f"{operator}.{number}", domain=domain, **attributes
-        )
+        node = helper.make_node(operator, inputs, outputs, name=made, domain=domain, **attributes)
         self._nodes.append(node)
         return outputs
 
@@ -70,14 +72,17 @@ class GraphBuilder:
         """Nodes and weights so far, for who puts them into another graph."""
         return list(self._nodes), list(self._weights.values())
 
+    def borders(self) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+        """Inputs and outputs as the contract declares them."""
+        return (
+            [self._declared(tensor) for tensor in self._contract.inputs],
+            [self._declared(tensor) for tensor in self._contract.outputs],
+        )
+
     def model(self, opset: int) -> onnx.ModelProto:
         """The finished model, checked."""
         graph = helper.make_graph(
-            self._nodes,
-            self.name,
-            [self._declared(tensor) for tensor in self._contract.inputs],
-            [self._declared(tensor) for tensor in self._contract.outputs],
-            list(self._weights.values()),
+            self._nodes, self.name, *self.borders(), list(self._weights.values())
         )
         domains = {node.domain for node in self._nodes}
         opsets = [helper.make_opsetid("", opset)]

@@ -1,0 +1,62 @@
+"""ONNX Runtime on an NVIDIA GPU; never on the CPU in its place."""
+
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime
+
+from runtime.backends import Loop, Threads
+from runtime.backends.cpu import SessionGraph
+from runtime.backends.engine_files import loop_of
+from runtime.backends.ort_loop import OrtLoop
+from runtime.backends.sessions import GPU, INSTALL, preload, session_on
+
+PACKAGES = ("onnxruntime", "onnxruntime-gpu")
+Installed = Callable[[str], str]
+
+
+def missing() -> str | None:
+    """Why it can't be used here, or None; whether the provider loads, a session tells."""
+    return lacking(onnxruntime.get_available_providers(), importlib.metadata.version)
+
+
+def lacking(providers: list[str], installed: Installed) -> str | None:
+    """Why an installation can't do it, or None.
+
+    Args:
+        providers: that ONNX Runtime is built with.
+        installed: version of a package; raises PackageNotFoundError where there is none.
+    """
+    if all(_is_there(name, installed) for name in PACKAGES):
+        return f"{' and '.join(PACKAGES)} are both installed; {INSTALL}"
+    if GPU.provider not in providers:
+        return f"onnxruntime is built without it; {INSTALL}"
+    return None
+
+
+def _is_there(package: str, installed: Installed) -> bool:
+    try:
+        return bool(installed(package))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def open_graph(path: Path, threads: Threads) -> SessionGraph:
+    """Load one ONNX file onto the GPU.
+
+    Raises:
+        GraphError: ONNX Runtime can't load it.
+        BackendMissing: it would run on the CPU.
+    """
+    preload()
+    return SessionGraph(session_on(GPU, path, threads))
+
+
+def open_loop(path: Path, threads: Threads, folder: Path | None) -> Loop:
+    """What was made of a decoder for a device, out of a folder of engines.
+
+    Raises:
+        BackendMissing: it is not there, or would run on the CPU.
+    """
+    return OrtLoop(loop_of(path, folder), threads)

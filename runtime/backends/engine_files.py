@@ -1,0 +1,177 @@
+"""Which engine file belongs to a graph on this machine, and whether it is what its sidecar says.
+
+Nothing is loaded here: an engine of another machine may hang a GPU, so it is refused before.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.contract import DEVICE_GRAPHS
+from runtime.errors import BackendMissing, EngineMismatch
+from runtime.machine import MachineRecord, differing
+from runtime.manifest import digest
+
+BUILD = "run snakemake engines on this machine"
+MAKE_LOOP = "make it with python -m workflow_scripts.engines.loop"
+(LOOP,) = DEVICE_GRAPHS
+FORMAT = 1
+ENGINE = ".engine"
+
+
+@dataclass(frozen=True, eq=False)
+class EngineFile:
+    """An engine on disk, with what its sidecar says.
+
+    Attributes:
+        path: the engine.
+        facts: the sidecar.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+
+    @property
+    def machine(self) -> MachineRecord:
+        """What it was built on."""
+        return MachineRecord.from_json(self.facts["machine"])
+
+    @property
+    def puts(self) -> list[dict[str, Any]]:
+        """Inputs and outputs: name, mode, dtype, shape with -1 where a dim moves."""
+        found: list[dict[str, Any]] = self.facts["puts"]
+        return found
+
+    @property
+    def profiles(self) -> list[str]:
+        """Names of its profiles, in the order of their numbers."""
+        return list(self.facts["build"]["profiles"])
+
+
+def engine_for(graph: Path, name: str, folder: Path | None, here: MachineRecord) -> EngineFile:
+    """The engine that was built of a graph on this machine.
+
+    Args:
+        graph: ONNX file that it was built from.
+        name: what the engine is called; the graph's name, or of what was made of it.
+        folder: where engines are, at any depth.
+        here: this machine with the library that is to run it.
+
+    Raises:
+        BackendMissing: there is none, or no folder was given.
+        EngineMismatch: there are some, but of other machines.
+    """
+    if folder is None:
+        raise BackendMissing(f"{name}: no folder of engines was given; give --engines DIR")
+    wanted = digest(graph)
+    found = [
+        engine
+        for engine in _engines(folder, name)
+        if engine.facts["build"]["onnx_sha256"] == wanted
+        and engine.machine.hard.get("trt_flavour") == here.hard["trt_flavour"]
+    ]
+    if not found:
+        raise BackendMissing(
+            f"{name}: no {here.hard['trt_flavour']} engine of {graph} in {folder}; {BUILD}"
+        )
+    fitting = [engine for engine in found if engine.machine.id == here.id]
+    refuse_other_machine(fitting[0] if fitting else found[0], here)
+    return max(fitting, key=lambda engine: (engine.facts["build"]["max_len"], engine.path))
+
+
+def loop_of(decoder: Path, folder: Path | None) -> Path:
+    """The ONNX file `t2s_loop` that was made of a decoder.
+
+    Args:
+        decoder: ONNX file that it was made from.
+        folder: where engines are, at any depth.
+
+    Raises:
+        BackendMissing: there is none, or no folder was given.
+        EngineMismatch: it is not the file that its sidecar speaks of.
+    """
+    if folder is None:
+        raise BackendMissing(f"{LOOP}: no folder of engines was given; give --engines DIR")
+    wanted = digest(decoder)
+    for sidecar in sorted(folder.rglob(f"{LOOP}.onnx.json")):
+        facts = json.loads(sidecar.read_text("utf-8"))
+        if facts["onnx_sha256"] != wanted:
+            continue
+        path = sidecar.with_suffix("")
+        if not path.exists() or digest(path) != facts["sha256"]:
+            raise EngineMismatch(f"{path}: not the file of its sidecar; {MAKE_LOOP}")
+        return path
+    raise BackendMissing(f"{LOOP}: none of {decoder} in {folder}; {MAKE_LOOP}")
+
+
+def _engines(folder: Path, name: str) -> Iterator[EngineFile]:
+    for sidecar in sorted(folder.rglob(f"{name}.json")):
+        yield read(sidecar.with_suffix(ENGINE))
+
+
+def read(path: Path) -> EngineFile:
+    """An engine with its sidecar.
+
+    Raises:
+        EngineMismatch: it has none, or one that does not say what an engine is.
+    """
+    sidecar = path.with_suffix(".json")
+    try:
+        facts = json.loads(sidecar.read_text("utf-8"))
+    except FileNotFoundError:
+        raise EngineMismatch(
+            f"{path}: has no {sidecar.name} beside it, so that nobody knows what it is; {BUILD}"
+        ) from None
+    except ValueError as error:
+        raise EngineMismatch(f"{sidecar}: not readable as JSON ({error}); {BUILD}") from error
+    needed = ("machine", "build", "engine", "puts")
+    lacking = [key for key in needed if not isinstance(facts, dict) or key not in facts]
+    if lacking or facts.get("format") != FORMAT:
+        raise EngineMismatch(f"{sidecar}: not a sidecar of format {FORMAT}; {BUILD}")
+    return EngineFile(path, facts)
+
+
+def refuse_other_machine(engine: EngineFile, here: MachineRecord) -> None:
+    """Compare the machine of an engine with this one, field by field.
+
+    A field that is only soft is told in the log.
+
+    Raises:
+        EngineMismatch: a hard field differs; both keys and every such field are named.
+    """
+    built = engine.machine
+    if found := differing(built.hard, here.hard):
+        raise EngineMismatch(
+            f"{engine.path}: built for {built.described} ({built.id}), this is {here.described}"
+            f" ({here.id}): {'; '.join(found)}; {BUILD}"
+        )
+    for change in differing(built.soft, here.soft):
+        logging.warning("%s: %s; compare its answers with the CPU's again", engine.path, change)
+
+
+def checked_bytes(engine: EngineFile) -> bytes:
+    """The engine, if it is the one of its sidecar.
+
+    Raises:
+        EngineMismatch: empty, cut short, or another file.
+    """
+    want = engine.facts["engine"]
+    try:
+        data = engine.path.read_bytes()
+    except FileNotFoundError:
+        raise EngineMismatch(f"{engine.path}: is missing beside its sidecar; {BUILD}") from None
+    if len(data) != want["bytes"]:
+        raise EngineMismatch(
+            f"{engine.path}: {len(data)} bytes where its sidecar says {want['bytes']}; {BUILD}"
+        )
+    found = hashlib.sha256(data).hexdigest()
+    if found != want["sha256"]:
+        raise EngineMismatch(
+            f"{engine.path}: not the engine of its sidecar (sha256 {found[:12]}…, want"
+            f" {want['sha256'][:12]}…); {BUILD}"
+        )
+    return data

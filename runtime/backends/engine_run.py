@@ -1,0 +1,318 @@
+"""Run a loaded engine: one execution context per request, weights shared by all.
+
+The runner owns every buffer; callers get copies. Each False, None and list of missing names that
+the library answers with becomes an error.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.backends import Arrays
+from runtime.backends.device import Device
+from runtime.backends.engine_load import Loaded
+from runtime.backends.turns import Turns, checked
+from runtime.contract import CARRIED
+from runtime.errors import GraphError, MachineError
+
+Array = NDArray[Any]
+Dims = tuple[int, ...]
+STEP, PREFILL = "step", "prefill"
+HOST = "HOST"
+
+
+def done(answer: bool, call: str, where: str) -> None:
+    """Refuse a call that answers with False.
+
+    Raises:
+        MachineError: it did.
+    """
+    if not answer:
+        raise MachineError(f"{where}: {call} failed; the library gives no more than that")
+
+
+@dataclass
+class Buffer:
+    """Memory of a device that grows.
+
+    Attributes:
+        address: where it is; 0 before it was needed.
+        size_bytes: how much.
+    """
+
+    address: int = 0
+    size_bytes: int = 0
+
+    def hold(self, size_bytes: int, device: Device) -> int:
+        """The address of at least so much."""
+        if not self.address or size_bytes > self.size_bytes:
+            if self.address:
+                device.free(self.address)
+            self.size_bytes = max(size_bytes, 1)  # an empty tensor has an address as well
+            self.address = device.allocate(self.size_bytes)
+        return self.address
+
+
+class Context:
+    """An execution context with its stream.
+
+    Attributes:
+        dtypes, shapes: of every input and output, -1 where a dim moves.
+    """
+
+    def __init__(self, loaded: Loaded, device: Device, profile: str = "") -> None:
+        self.loaded, self.device, self.where = loaded, device, loaded.where
+        self.context = loaded.engine.create_execution_context()
+        if self.context is None:
+            raise MachineError(f"{self.where}: no memory for one more request; run fewer at once")
+        self.stream = device.stream()
+        self.dtypes = {put["name"]: np.dtype(put["dtype"]) for put in loaded.file.puts}
+        self.shapes: dict[str, Dims] = {
+            put["name"]: tuple(put["shape"]) for put in loaded.file.puts
+        }
+        self.inputs = [put["name"] for put in loaded.file.puts if put["mode"] == "input"]
+        self.outputs = [put["name"] for put in loaded.file.puts if put["mode"] == "output"]
+        if profile:
+            self._choose(profile)
+
+    def _choose(self, profile: str) -> None:
+        number = self.loaded.file.profiles.index(profile)
+        chosen = self.context.set_optimization_profile_async(number, self._handle)
+        done(chosen, f"set_optimization_profile_async({profile})", self.where)
+        self.device.wait(self.stream)
+
+    @property
+    def _handle(self) -> int:
+        return int(self.stream)
+
+    def give(self, name: str, address: int) -> None:
+        """Where a tensor is."""
+        done(
+            self.context.set_tensor_address(name, address),
+            f"set_tensor_address({name})",
+            self.where,
+        )
+
+    def shape(self, name: str, shape: tuple[int, ...]) -> None:
+        """How long an input is, where it may vary."""
+        if -1 in self.shapes[name]:
+            done(
+                self.context.set_input_shape(name, shape),
+                f"set_input_shape({name}, {list(shape)}), outside the engine's profile,",
+                self.where,
+            )
+
+    def output_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of every output, once the inputs have theirs."""
+        if lacking := list(self.context.infer_shapes()):
+            raise MachineError(f"{self.where}: shapes of {', '.join(lacking)} are not known")
+        found = {name: tuple(self.context.get_tensor_shape(name)) for name in self.outputs}
+        if open_ends := [name for name, dims in found.items() if -1 in dims]:
+            raise MachineError(f"{self.where}: the size of '{open_ends[0]}' depends on data")
+        return found
+
+    def enqueue(self) -> None:
+        """Put one run onto the stream."""
+        done(self.context.execute_async_v3(self._handle), "execute_async_v3", self.where)
+
+    def on_host(self, name: str) -> bool:
+        """Whether an input is read by the host."""
+        engine = self.loaded.engine
+        return bool(
+            engine.is_shape_inference_io(name) or engine.get_tensor_location(name).name == HOST
+        )
+
+    def size_bytes(self, name: str, shape: tuple[int, ...]) -> int:
+        """Of a tensor."""
+        return int(math.prod(shape) * self.dtypes[name].itemsize)
+
+
+@dataclass
+class _Request:
+    """What one running call needs for itself."""
+
+    context: Context
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+
+    def run(self, inputs: Arrays) -> list[Array]:
+        """All outputs in the engine's order, as arrays of their own."""
+        context, device = self.context, self.context.device
+        given = self._given(inputs)
+        for name, array in given.items():
+            context.shape(name, array.shape)
+            if context.on_host(name):
+                context.give(name, array.ctypes.data)
+                continue
+            address = self._hold(name, array.nbytes)
+            context.give(name, address)
+            device.upload(address, array, context.stream)
+        found = {}
+        for name, shape in context.output_shapes().items():
+            found[name] = np.empty(shape, context.dtypes[name])
+            context.give(name, self._hold(name, found[name].nbytes))
+        context.enqueue()
+        for name, array in found.items():
+            device.download(array, self.buffers[name].address, context.stream)
+        device.wait(context.stream)  # `given` is read until here
+        return list(found.values())
+
+    def _given(self, inputs: Arrays) -> dict[str, Array]:
+        context = self.context
+        if odd := sorted({*inputs} ^ {*context.inputs}):
+            raise GraphError(f"{context.where}: '{odd[0]}' is not given, or not an input")
+        return {
+            name: checked(name, inputs[name], context.dtypes[name], context.shapes[name])
+            for name in context.inputs
+        }
+
+    def _hold(self, name: str, size_bytes: int) -> int:
+        return self.buffers.setdefault(name, Buffer()).hold(size_bytes, self.context.device)
+
+
+class EngineGraph:
+    """One graph as an engine; each running call has a context of its own."""
+
+    def __init__(self, loaded: Loaded, device: Device) -> None:
+        self._loaded, self._device = loaded, device
+        self._idle: list[_Request] = []  # list.append and list.pop are atomic
+
+    def run(self, inputs: Arrays) -> list[Array]:
+        """All outputs in the graph's order."""
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = _Request(Context(self._loaded, self._device))
+        try:
+            return request.run(inputs)
+        finally:
+            self._idle.append(request)
+
+    def input_dim(self, name: str, axis: int) -> int:
+        """A size of an input that stands still."""
+        (dims,) = (put["shape"] for put in self._loaded.file.puts if put["name"] == name)
+        return int(dims[axis])
+
+
+class EngineLoop:
+    """`t2s_loop` as an engine; each running utterance has contexts and buffers of its own."""
+
+    def __init__(self, loaded: Loaded, device: Device) -> None:
+        self._loaded, self._device = loaded, device
+        shapes = {put["name"]: put["shape"] for put in loaded.file.puts}
+        self.capacity = int(shapes["past_keys.0"][2])
+        self.vocabulary = int(shapes["used"][1])
+
+    def turns(self) -> Turns:
+        """Buffers for one more utterance at a time."""
+        return Turns(_EngineBuffers(self._loaded, self._device))
+
+
+class _EngineBuffers:
+    """Buffers at fixed addresses, shared by the context of a turn and that of a prefill."""
+
+    def __init__(self, loaded: Loaded, device: Device) -> None:
+        self._device = device
+        self._turn = Context(loaded, device, STEP)
+        self._prefill = Context(loaded, device, PREFILL)
+        self._graph: Any = None
+        self._given = {name: Buffer() for name in ("rows", "bias")}  # of a prefill
+        one_row = {name: _with(self._turn.shapes[name], 1) for name in self._turn.inputs}
+        self.capacity = int(one_row["past_keys.0"][2])
+        self.vocabulary = int(one_row["used"][1])
+        self._shapes = one_row | {n: self._turn.shapes[n] for n in self._turn.outputs}
+        self._at: dict[str, int] = {}
+        self._copies: list[tuple[int, int, int]] = []  # to, from, bytes
+        self._allocate(loaded)
+        for name in self._turn.inputs:
+            self._turn.shape(name, one_row[name])
+        self._turn.output_shapes()
+        for name, address in self._at.items():
+            self._turn.give(name, address)
+        self._staged = {
+            name: device.host_array(self._shapes[name], self._turn.dtypes[name])
+            for name in [*self._turn.inputs, "logits"]
+            if not name.startswith("past_")
+        }
+
+    def _allocate(self, loaded: Loaded) -> None:
+        """An output that replaces an input shares its address if the engine wants so."""
+        context = self._turn
+        for name in context.inputs:
+            size = context.size_bytes(name, self._shapes[name])
+            self._at[name] = self._device.allocate(size)
+        for name in context.outputs:
+            taken = CARRIED.get(name, name.replace("present_", "past_", 1))
+            if loaded.engine.get_aliased_input_tensor(name):
+                self._at[name] = self._at[taken]
+                continue
+            size = context.size_bytes(name, self._shapes[name])
+            self._at[name] = self._device.allocate(size)
+            if taken != name:
+                self._copies.append((self._at[taken], self._at[name], size))
+
+    def put(self, name: str, array: Array) -> None:
+        """Write an input; its dtype and shape are those of the graph."""
+        staged = self._staged[name]
+        staged[...] = checked(name, array, staged.dtype, self._shapes[name])
+        self._device.upload(self._at[name], staged, self._turn.stream)
+        self._device.wait(self._turn.stream)
+
+    def get(self, name: str) -> Array:
+        """Read an input as it now is, or `logits`; a copy."""
+        staged = self._staged[name]
+        self._device.download(staged, self._at[name], self._turn.stream)
+        self._device.wait(self._turn.stream)
+        return staged.copy()
+
+    def prefill(self, rows: Array, bias: Array) -> None:
+        """Run once over given rows."""
+        context = self._prefill
+        for name, address in self._at.items():
+            context.give(name, address)
+        for name, array in (("rows", rows), ("bias", bias)):
+            whole = checked(name, array, context.dtypes[name], context.shapes[name])
+            context.shape(name, whole.shape)
+            address = self._given[name].hold(whole.nbytes, self._device)
+            context.give(name, address)
+            self._device.upload(address, whole, context.stream)
+        context.output_shapes()
+        self._enqueue(context)
+        self._device.wait(context.stream)
+
+    def _enqueue(self, context: Context) -> None:
+        """A run, and what it leaves put where the next one takes it."""
+        context.enqueue()
+        for to, source, size in self._copies:
+            self._device.copy(to, source, size, context.stream)
+
+    def plain_turn(self) -> None:
+        """Run once over the token of the state."""
+        self._enqueue(self._turn)
+
+    def record(self) -> str:
+        """Record a turn as a CUDA graph; why it can't be done, or nothing."""
+        context, stream = self._turn.context, self._turn.stream
+        if hasattr(context, "is_stream_capturable") and not context.is_stream_capturable(
+            int(stream)
+        ):
+            return "the engine can't be recorded"
+        self._device.wait(stream)
+        try:
+            self._device.begin_capture(stream)
+            self._enqueue(self._turn)
+            self._graph = self._device.end_capture(stream)
+        except MachineError as error:
+            return f"a turn can't be recorded: {error}"
+        return ""
+
+    def recorded_turn(self) -> None:
+        """The same as a plain turn, from the record."""
+        self._device.launch(self._graph, self._turn.stream)
+
+
+def _with(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
+    """A shape whose moving dim is known."""
+    return tuple(rows if dim == -1 else dim for dim in shape)

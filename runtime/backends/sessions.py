@@ -1,0 +1,134 @@
+"""Sessions of ONNX Runtime that run where they are meant to.
+
+A CUDA provider that does not load leaves a session on the CPU without a word, so every session is
+asked where it runs. The same code runs on a machine without a GPU at REHEARSAL.
+"""
+
+import ctypes
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from runtime.backends import Threads
+from runtime.backends.cpu import ERRORS_ONLY
+from runtime.errors import BackendMissing, GraphError
+from runtime.machine import CUDA_LIBRARY, Loader
+
+LIBRARY = "libonnxruntime_providers_cuda.so"
+INSTALL = "pip uninstall onnxruntime, then pip install 'sovits-foundry[gpu]'"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where sessions compute.
+
+    Attributes:
+        provider: ONNX Runtime's name of the provider.
+        device: its name of the memory.
+        options: of the provider.
+    """
+
+    provider: str
+    device: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+GPU = Place(
+    "CUDAExecutionProvider",
+    "cuda",
+    {
+        "device_id": "0",
+        "use_tf32": "0",  # on by default, and it changes fp32 results
+        "cudnn_conv_algo_search": "HEURISTIC",  # the default searches again at each new length
+        "arena_extend_strategy": "kSameAsRequested",
+    },
+)
+REHEARSAL = Place("CPUExecutionProvider", "cpu")
+
+
+@functools.cache
+def preload() -> None:
+    """Load the CUDA libraries of NVIDIA's packages, once; they are on no search path."""
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+
+
+def session_on(
+    place: Place, path: Path, threads: Threads, entries: Mapping[str, str] | None = None
+) -> onnxruntime.InferenceSession:
+    """A session that runs where it is meant to.
+
+    Args:
+        place: where.
+        path: ONNX file.
+        threads: for what is left to the CPU.
+        entries: further entries of the session's configuration.
+
+    Raises:
+        GraphError: ONNX Runtime can't load the file.
+        BackendMissing: it would run elsewhere.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads.intra_op
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    for key, value in (entries or {}).items():
+        options.add_session_config_entry(key, value)
+    try:
+        session = onnxruntime.InferenceSession(
+            path, options, providers=[(place.provider, dict(place.options))], enable_fallback=0
+        )
+    except Exception as error:  # the library's own types are not public
+        raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
+    refuse_fallback(path, place, session.get_providers())
+    return session
+
+
+def refuse_fallback(path: Path, place: Place, found: list[str], load: Loader = ctypes.CDLL) -> None:
+    """Refuse a session that took another provider than the one asked for.
+
+    Raises:
+        BackendMissing: it did; with the reason, as far as it can be found.
+    """
+    if found[0] != place.provider:
+        folder = Path(onnxruntime.__file__).parent / "capi"
+        raise BackendMissing(
+            f"{path}: onnxruntime fell back to {found[0]} where {place.provider} was asked for"
+            f" ({why_not(folder, load)}); install what is missing, or use --provider cpu"
+        )
+
+
+def why_not(folder: Path, load: Loader) -> str:
+    """Why the CUDA provider does not load: the libraries that it needs are tried one by one.
+
+    Args:
+        folder: where ONNX Runtime's libraries are.
+        load: opens a shared library by name; raises OSError where there is none.
+    """
+    library = folder / LIBRARY
+    for name in (CUDA_LIBRARY, str(library)):
+        try:
+            load(name)
+        except OSError as error:
+            absent, _, told = str(error).partition(": cannot open shared object file")
+            if absent == str(library) and told:
+                return f"{LIBRARY} not found; {INSTALL}"
+            return f"{absent} not found" if told else f"{error}"
+    return "it gives no reason"
+
+
+def cpu_nodes(session: Any) -> list[str]:
+    """Operators that a session leaves to the CPU; needs `session.record_ep_graph_assignment_info`.
+
+    Sizes are computed there in any case; a node that moves data must not be among them.
+    """
+    return [
+        f"{node.op_type} '{node.name}'"
+        for part in session.get_provider_graph_assignment_info()
+        if part.ep_name == REHEARSAL.provider
+        for node in part.get_nodes()
+    ]

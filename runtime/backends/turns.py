@@ -1,0 +1,163 @@
+"""The decode loop of one utterance on a device: buffers by name, a prefill, then turn after turn.
+
+Knows the graph `t2s_loop` and not what runs it. A recorded turn is compared with one that is not
+before it is trusted.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract import CARRIED
+from runtime.errors import GraphError, SettingError
+
+Array = NDArray[Any]
+TOLERANCE = 1e-3  # of logits, from two runs of the same kernels
+COMPARED = (*CARRIED.values(), "logits")
+
+
+class Buffers(Protocol):
+    """What holds and runs the graph."""
+
+    capacity: int
+    vocabulary: int
+
+    def put(self, name: str, array: Array) -> None:
+        """Write an input; its dtype and shape are those of the graph."""
+        ...
+
+    def get(self, name: str) -> Array:
+        """Read an input as it now is, or `logits`; a copy."""
+        ...
+
+    def prefill(self, rows: Array, bias: Array) -> None:
+        """Run once over given rows."""
+        ...
+
+    def plain_turn(self) -> None:
+        """Run once over the token of the state."""
+        ...
+
+    def record(self) -> str:
+        """Record a turn; why it can't be done, or nothing."""
+        ...
+
+    def recorded_turn(self) -> None:
+        """The same as a plain turn, from the record."""
+        ...
+
+
+class Turns:
+    """Turns of one utterance after another.
+
+    Attributes:
+        live: rows of the cache that are filled.
+        plain_because: why turns are not recorded; empty if they are, or before the first.
+    """
+
+    def __init__(self, buffers: Buffers) -> None:
+        self.buffers = buffers
+        self.live = 0
+        self.plain_because = ""
+        self._turn: Callable[[], None] | None = None
+
+    def begin(self, inputs: Mapping[str, Array], rows: Array, bias: Array) -> None:
+        """Fill the cache with an utterance's first rows, and make its first token.
+
+        Args:
+            inputs: every input of `t2s_loop` besides rows, bias and caches; the state is made here
+                of `position`, int64 [1]: that of the row before the first token.
+            rows: float32 [Q, D].
+            bias: float32 [1, 1, Q, Q].
+
+        Raises:
+            SettingError: the cache is too short.
+        """
+        self._refuse_full(rows.shape[0])
+        first = dict(inputs)
+        position = int(first.pop("position")[0])
+        for name, array in first.items():
+            self.buffers.put(name, array)
+        self.live = rows.shape[0]
+        self.put_state(-1, position, self.live, 0)
+        hidden = ((0, 0), (0, 0), (0, 0), (0, self.buffers.capacity - bias.shape[3]))
+        self.buffers.prefill(np.ascontiguousarray(rows), np.pad(bias, hidden))
+
+    def put_state(self, token: int, position: int, live: int, step: int) -> None:
+        """Say what the next turn begins from, in place of what the last one left.
+
+        Args:
+            token: whose row is the next one; -1 if rows are given.
+            position: of that token.
+            live: rows of the cache after the turn.
+            step: number of the token that the turn makes.
+        """
+        self.buffers.put("state", np.array([token, position, live, step], np.int64))
+
+    def turn(self) -> None:
+        """One more token.
+
+        Raises:
+            SettingError: the cache is full; a device would write nothing, and say nothing.
+        """
+        self._refuse_full(self.live + 1)
+        self.live += 1
+        if self._turn is None:
+            self._turn = self._first_turn()
+            return
+        self._turn()
+
+    def _refuse_full(self, rows: int) -> None:
+        if rows > self.buffers.capacity:
+            raise SettingError(
+                f"max_len: {rows} rows do not fit into the {self.buffers.capacity} of the cache;"
+                " cut the text or build a longer max_len"
+            )
+
+    def _first_turn(self) -> Callable[[], None]:
+        """Do a turn both ways; how further ones are done."""
+        buffers = self.buffers
+        before = {name: buffers.get(name) for name in CARRIED.values()}
+        buffers.plain_turn()
+        plain = {name: buffers.get(name) for name in COMPARED}
+        self._restore(before)
+        self.plain_because = buffers.record()
+        if not self.plain_because:
+            self._restore(before)
+            buffers.recorded_turn()
+            apart = [name for name in COMPARED if not _alike(plain[name], buffers.get(name))]
+            if not apart:
+                return buffers.recorded_turn
+            self.plain_because = f"a recorded turn gives another {', '.join(apart)}"
+        logging.warning("turns are not recorded: %s", self.plain_because)
+        self._restore({name: plain[name] for name in before})
+        return buffers.plain_turn
+
+    def _restore(self, inputs: Mapping[str, Array]) -> None:
+        for name, array in inputs.items():
+            self.buffers.put(name, array)
+
+
+def _alike(one: Array, other: Array) -> bool:
+    if np.issubdtype(one.dtype, np.integer):
+        return bool((one == other).all())
+    return bool(np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE))
+
+
+def checked(name: str, array: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """An array as a device may read it, contiguous; never converted.
+
+    Raises:
+        GraphError: of another dtype or shape; libraries would reinterpret its bytes in silence.
+    """
+    fits = len(array.shape) == len(shape) and all(
+        wanted in (-1, found) for found, wanted in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype != dtype or not fits:
+        raise GraphError(
+            f"'{name}' is {array.dtype} {list(array.shape)}, the graph wants {dtype} {list(shape)}"
+        )
+    return np.ascontiguousarray(array)

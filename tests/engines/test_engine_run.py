@@ -1,0 +1,243 @@
+"""Running engines: buffers, shapes, aliases, recorded turns; on a GPU that is imitated."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runtime.backends import engines
+from runtime.backends.cpu import open_graph
+from runtime.backends.device import CudaDevice
+from runtime.backends.engine_load import Loaded, load
+from runtime.backends.engine_run import EngineGraph, EngineLoop
+from runtime.contract import BLOCK_TOKENS
+from runtime.decode import Ending, Limits, sampled
+from runtime.errors import BackendMissing, GraphError, MachineError
+from runtime.loop import LoopDecoder
+from runtime.sampler import Sampling
+from tests.engines.fake_gpu import FakeDevice, engine_file, library, machine_of
+from tests.engines.stand_in import RELEASES
+from tests.goldens import Case, t2s_cases
+from tests.loops import ONE, loop_file
+from tests.runtime.test_decode import prompt_of
+from tests.t2s_models import t2s_decoder, t2s_graphs
+from tests.tiny_voice import tiny_bundle
+from workflow_scripts.graphs import answers
+
+ROWS = 256
+
+
+def loaded(release: str, source: Path, device: FakeDevice, folder: Path, **changes: Any) -> Loaded:
+    trt, here = library(release, source, device, **changes), machine_of(release)
+    return load(trt, engine_file(folder, source, here), here)
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def vocoder(release: str, folder: Path, **changes: Any) -> tuple[EngineGraph, FakeDevice]:
+    device = FakeDevice()
+    source = tiny_bundle() / "vocoder.onnx"
+    return EngineGraph(loaded(release, source, device, folder, **changes), device), device
+
+
+def inputs_of(graph: str) -> list[dict[str, np.ndarray]]:
+    return [case.inputs for case in answers.load(tiny_bundle().parent / f"{graph}.npz").values()]
+
+
+@pytest.mark.golden
+def test_an_engine_answers_at_any_length_with_arrays_of_one_s_own(
+    release: str, tmp_path: Path
+) -> None:
+    runner, _ = vocoder(release, tmp_path)
+    exact = open_graph(tiny_bundle() / "vocoder.onnx", ONE)
+    found = [runner.run(inputs)[0] for inputs in inputs_of("vocoder")]
+    for array, inputs in zip(found, inputs_of("vocoder"), strict=True):
+        np.testing.assert_allclose(array, exact.run(inputs)[0], atol=1e-6)
+    assert runner.input_dim("style", 1) == exact.input_dim("style", 1)
+
+
+@pytest.mark.golden
+def test_requests_at_once_have_a_context_each_and_one_engine(tmp_path: Path) -> None:
+    runner, _ = vocoder("tensorrt_10", tmp_path)
+    cases = inputs_of("vocoder") * 3
+    alone = [runner.run(inputs)[0] for inputs in cases]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda inputs: runner.run(inputs)[0], cases))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.golden
+def test_buffers_grow_and_are_not_made_anew(tmp_path: Path) -> None:
+    runner, device = vocoder("tensorrt_10", tmp_path)
+    longest = max(inputs_of("vocoder"), key=lambda inputs: inputs["latent"].size)
+    runner.run(longest)
+    before = set(device.memory)
+    for inputs in inputs_of("vocoder"):
+        runner.run(inputs)
+    assert set(device.memory) == before
+
+
+REFUSED = {
+    "create_execution_context": ("no memory for one more request", None),
+    "set_tensor_address": (r"set_tensor_address\(latent\) failed", False),
+    "set_input_shape": (r"set_input_shape\(latent, .*outside the engine's profile, failed", False),
+    "execute_async_v3": ("execute_async_v3 failed", False),
+    "infer_shapes": ("shapes of style are not known", ["style"]),
+    "get_tensor_shape": ("the size of 'audio' depends on data", (1, -1)),
+}
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("call", REFUSED)
+def test_whatever_the_library_refuses_is_an_error_of_one_line(
+    release: str, call: str, tmp_path: Path
+) -> None:
+    told, answer = REFUSED[call]
+    owner = "ICudaEngine" if call == "create_execution_context" else "IExecutionContext"
+    runner, _ = vocoder(release, tmp_path, **{f"{owner}__{call}": answer})
+    with pytest.raises(MachineError, match=rf"vocoder\.engine: {told}"):
+        runner.run(inputs_of("vocoder")[0])
+
+
+@pytest.mark.golden
+def test_inputs_of_another_kind_are_refused_not_reinterpreted(tmp_path: Path) -> None:
+    runner, _ = vocoder("tensorrt_10", tmp_path)
+    inputs = inputs_of("vocoder")[0]
+    with pytest.raises(GraphError, match="'latent' is float64"):
+        runner.run({**inputs, "latent": inputs["latent"].astype(np.float64)})
+    with pytest.raises(GraphError, match="'style' is not given"):
+        runner.run({"latent": inputs["latent"]})
+    turned = np.asfortranarray(inputs["latent"])
+    np.testing.assert_array_equal(
+        runner.run({**inputs, "latent": turned})[0], runner.run(inputs)[0]
+    )
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return next(case for case in t2s_cases("single") if case["prompts"].size)
+
+
+def in_place(self: Any, name: str) -> str:
+    return name.replace("present_", "past_") if name.startswith("present_") else ""
+
+
+def decoder_on(
+    device: FakeDevice, release: str, case: Case, folder: Path, **changes: Any
+) -> tuple[LoopDecoder, EngineLoop]:
+    source = loop_file(case.model, ROWS)
+    loop = EngineLoop(loaded(release, source, device, folder, **changes), device)
+    embed = open_graph(t2s_graphs(case.model) / "t2s_embed.onnx", ONE)
+    return LoopDecoder(embed, loop), loop
+
+
+def chooser() -> Any:
+    noise = np.random.default_rng(3).exponential(size=(200, 1025)).astype(np.float32)
+    return sampled(Sampling(15, 0.9, 1.0, 1.0), lambda step, count: noise[step, :count])
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("aliased", [True, False], ids=["in place", "copied"])
+def test_the_loop_gives_the_tokens_of_the_cpu(
+    release: str, aliased: bool, case: Case, tmp_path: Path
+) -> None:
+    changes = {"ICudaEngine__get_aliased_input_tensor": in_place} if aliased else {}
+    device = FakeDevice()
+    decoder, _ = decoder_on(device, release, case, tmp_path, **changes)
+    limits = Limits(early_stop_tokens=50)
+    for _ in range(2):  # the second utterance finds buffers that were used
+        wanted, got = (
+            list(d.tokens(prompt_of(case), chooser(), limits, Ending()))
+            for d in (t2s_decoder(case.model), decoder)
+        )
+        assert got == wanted
+    assert len(got) > BLOCK_TOKENS
+    assert device.launched > BLOCK_TOKENS
+
+
+@pytest.mark.golden
+def test_between_blocks_nothing_crosses_the_bus(case: Case, tmp_path: Path) -> None:
+    device = FakeDevice()
+    changes = {"ICudaEngine__get_aliased_input_tensor": in_place}
+    decoder, loop = decoder_on(device, "tensorrt_11", case, tmp_path, **changes)
+    limits = Limits(early_stop_tokens=5 * BLOCK_TOKENS)
+    noise = BLOCK_TOKENS * loop.vocabulary * 4
+    seen: list[tuple[int, int]] = []
+    for step, _ in enumerate(decoder.tokens(prompt_of(case), chooser(), limits, Ending())):
+        if step and step % BLOCK_TOKENS == 0:
+            seen.append((device.moved["up"], device.moved["down"]))
+    blocks = [tuple(np.subtract(b, a)) for a, b in pairwise(seen)]
+    assert blocks
+    assert set(blocks) == {(noise, BLOCK_TOKENS * 8)}
+
+
+@pytest.mark.golden
+def test_an_engine_that_can_t_be_recorded_runs_plainly_and_says_so(
+    case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = FakeDevice()
+    changes = {"IExecutionContext__is_stream_capturable": False}
+    decoder, _ = decoder_on(device, "tensorrt_rtx_1", case, tmp_path, **changes)
+    limits = Limits(early_stop_tokens=30)
+    got = list(decoder.tokens(prompt_of(case), chooser(), limits, Ending()))
+    assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Ending()))
+    assert device.launched == 0
+    assert "turns are not recorded: the engine can't be recorded" in caplog.text
+
+
+class Failing:
+    """CUDA's functions where one fails; the others answer with numbers."""
+
+    cudaHostAllocDefault = cudaStreamNonBlocking = 0  # noqa: N815 - the library's own names
+    cudaMemcpyKind = SimpleNamespace(  # noqa: N815
+        cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2, cudaMemcpyDeviceToDevice=3
+    )
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)  # noqa: N815
+
+    def __init__(self, failing: str = "") -> None:
+        self.called: list[tuple[str, Any]] = []
+        self._failing = failing
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> tuple[int, int]:
+            self.called.append((name, arguments))
+            return (2 if name == self._failing else 0), 64
+
+        return call
+
+
+def test_what_cuda_answers_is_checked() -> None:
+    with pytest.raises(MachineError, match="CUDA: cudaSetDevice answers with 2"):
+        CudaDevice(Failing("cudaSetDevice"))  # type: ignore[arg-type]
+    with pytest.raises(MachineError, match="CUDA: cudaMalloc answers with 2"):
+        CudaDevice(Failing("cudaMalloc")).allocate(8)  # type: ignore[arg-type]
+
+
+def test_copies_go_the_way_that_they_are_meant_to() -> None:
+    cudart = Failing()
+    device = CudaDevice(cudart)  # type: ignore[arg-type]
+    array = np.zeros(3, np.float32)
+    device.upload(7, array, 5)
+    device.download(array, 7, 5)
+    device.copy(8, 7, 12, 5)
+    copies = [arguments for name, arguments in cudart.called if name == "cudaMemcpyAsync"]
+    here = array.ctypes.data
+    assert copies == [(7, here, 12, 1, 5), (here, 7, 12, 2, 5), (8, 7, 12, 3, 5)]
+
+
+@pytest.mark.parametrize("library_name", ["tensorrt", "tensorrt_rtx"])
+def test_what_is_missing_for_engines_is_one_line(library_name: str) -> None:
+    reason = engines.missing(library_name)
+    if reason is None:
+        pytest.skip("nothing is missing on this machine")
+    assert "\n" not in reason
+    with pytest.raises(BackendMissing, match=f"provider {library_name}: "):
+        engines.open_graph(library_name, Path("vocoder.onnx"), Path("engines"))
