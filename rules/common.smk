@@ -17,7 +17,7 @@ from runtime.machine import machine_record
 from workflow_scripts import digests, settings
 from workflow_scripts.bundle import hear
 from workflow_scripts.checkpoint import peek
-from workflow_scripts.plan import ANY_LENGTH, SOVITS_GRAPHS, T2S_GRAPHS
+from workflow_scripts.plan import ANY_LENGTH, DECODER, LOOP, SOVITS_GRAPHS, T2S_GRAPHS
 
 try:
     PLAN = settings.checked(
@@ -47,7 +47,7 @@ wildcard_constraints:
     voice=one_of(voice.name for voice in PLAN.voices),
     base=one_of(PLAN.bases),
     unit=one_of(PLAN.units),
-    graph=one_of([*PLAN.bases, *SOVITS_GRAPHS, *T2S_GRAPHS]),
+    graph=one_of([*PLAN.bases, *SOVITS_GRAPHS, *T2S_GRAPHS, LOOP]),
     max_len=one_of(PLAN.lengths),
     precision=one_of(PLAN.stored_precisions),
     target=one_of(target.name for target in PLAN.targets),
@@ -87,6 +87,17 @@ def seen_here(wildcards):
     """Id of this machine where a target is this machine; another's can't be seen from here."""
     target = target_of(wildcards)
     return "remote" if target.slurm is not None else machine_record(target.library).id
+
+
+def engine_source(wildcards):
+    """The graph that an engine is built of."""
+    graph = DECODER if wildcards.graph == LOOP else wildcards.graph
+    return f"artifacts/graphs/{wildcards.precision}/{wildcards.unit}/{graph}.onnx"
+
+
+def loop_tables(wildcards):
+    """What an engine with the token's embedding needs besides."""
+    return [f"artifacts/tables/{wildcards.unit}/t2s_tables.npz"] * (wildcards.graph == LOOP)
 
 
 def engines_of(target):

@@ -23,7 +23,8 @@ checkpoint record_machine:
 
 rule build_engine:
     input:
-        graph="artifacts/graphs/{precision}/{unit}/{graph}.onnx",
+        graph=engine_source,
+        tables=loop_tables,
         machine=ancient("artifacts/machines/{target}.json"),
     output:
         engine="artifacts/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.engine",
@@ -47,9 +48,10 @@ rule build_engine:
         rows=lambda w: 0 if w.length == ANY_LENGTH else w.length,
         cache="artifacts/engines/{target}/{machine}/timing.cache",
         machine="{machine}",
+        tables=lambda w: [word for path in loop_tables(w) for word in ("--tables", path)],
     shell:
         "python -m workflow_scripts.engines.build {input.graph:q} --graph {params.graph:q}"
-        " --precision {params.precision:q} --max-len {params.rows:q}"
+        " {params.tables:q} --precision {params.precision:q} --max-len {params.rows:q}"
         " --machine {input.machine:q} --machine-id {params.machine:q}"
         " --timing-cache {params.cache:q} --output {output.engine:q}"
         " --sidecar {output.sidecar:q} > {log:q} 2>&1"

@@ -16,6 +16,7 @@ BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's wo
 SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
 SOUNDING = ("prior", "vocoder")
 T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
+DECODER, LOOP = "t2s_decoder", "t2s_loop"  # the engine of the one is built as the other
 PER_LENGTH = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # engines that max_len shapes
 ANY_LENGTH = "any"
 SPOKEN = ("gpt", "sovits", "reference-audio", "ssl", "sv")  # words of what no text goes into
@@ -167,7 +168,7 @@ class Plan:
         wanted = self.target(name).precisions
         engines = _once(
             f"{m.precision}/{m.unit}/{bundle.max_len if m.graph in PER_LENGTH else ANY_LENGTH}"
-            f"/{m.graph}"
+            f"/{LOOP if m.graph == DECODER else m.graph}"
             for bundle in self.bundles
             if bundle.precision in wanted
             for m in self.members(bundle.voice, bundle.precision)

@@ -40,6 +40,11 @@ def answers_of(source: str, graph: str) -> Path:
     return exported(source.split()[0], ROOT / SOURCES[source]) / f"{graph}.npz"
 
 
+def tables_of(source: str, graph: str) -> Path:
+    """Rows of tokens and positions that stand beside a decoder."""
+    return exported(source.split()[0], ROOT / SOURCES[source]) / "t2s_tables.npz"
+
+
 @cache
 def for_engine(source: str, graph: str, form: str = "scatter_in_parts") -> Path:
     """The graph that an engine is made from."""

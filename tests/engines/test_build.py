@@ -1,5 +1,6 @@
 """From a stored graph to an engine file with its sidecar; what goes into the key."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from runtime.errors import BackendMissing, EngineBuildError, EngineMismatch, GraphError
 from runtime.machine import machine_record
-from tests.engines.files import MAX_LEN, TINY_DECODER, stored
+from tests.engines.files import MAX_LEN, TINY_DECODER, stored, tables_of
 from tests.engines.stand_in import made, stand_in, tensor
 from tests.runtime.fake_driver import TENSORRT, Driver, record_of
 from workflow_scripts.engines.build import (
@@ -102,6 +103,20 @@ def test_the_key_follows_content_options_and_machine_and_nothing_else(
         sidecar(tmp_path, job, record_of(Driver(name="NVIDIA L4"))),
     ]
     assert len({key, *(other["engine_key"] for other in others)}) == len(others) + 1
+
+
+@pytest.mark.golden
+def test_the_loop_is_built_of_the_decoder_and_of_its_tables(tmp_path: Path) -> None:
+    tables = tables_of(*TINY_DECODER)
+    job = Job(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables)
+    request, facts = prepared(job, Release("tensorrt", "11.4.0.106"), tmp_path)
+    assert facts["onnx_sha256"] == content_digest(job.source)
+    assert facts["tables_sha256"] == hashlib.sha256(tables.read_bytes()).hexdigest()
+    assert {"state", "noise", "next_history"} <= {put.name for put in request.puts}
+    prefill = facts["profiles"]["prefill"]
+    assert prefill["bias"]["max"] == [1, 1, MAX_LEN, MAX_LEN]
+    with pytest.raises(GraphError, match=r"t2s_loop needs t2s_tables\.npz; give --tables"):
+        prepared(replace(job, tables=None), Release("tensorrt", "11.4.0.106"), tmp_path)
 
 
 @pytest.mark.golden

@@ -13,7 +13,7 @@ import pytest
 
 from runtime.errors import EngineBuildError, GraphError
 from runtime.machine import machine_record
-from tests.engines.files import EVERY, MAX_LEN, TINY_DECODER, for_engine, stored
+from tests.engines.files import EVERY, MAX_LEN, TINY_DECODER, for_engine, stored, tables_of
 from tests.runtime.fake_driver import Driver, packages
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.build import Job, Outputs, build_file, prepared
@@ -47,6 +47,18 @@ def test_every_graph_builds_with_the_puts_that_it_announces(
     found = json.loads((tmp_path / "g.json").read_text("utf-8"))
     assert (tmp_path / "g.engine").stat().st_size == found["engine"]["bytes"] > 0
     assert (found["state"], found["verified"]) == ("built", None)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("release", ["11.0.0.1", "10.13.3.9"])
+def test_the_decoder_with_embedding_and_sampler_builds(
+    trt: ModuleType, release: str, tmp_path: Path
+) -> None:
+    job = Job(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables_of(*TINY_DECODER))
+    request, facts = prepared(job, Release("tensorrt", release), tmp_path)
+    assert facts["spelling"] == ("scatter_in_parts" if release[:2] == "11" else "scatter_elements")
+    assert [profile.name for profile in request.profiles] == ["step", "prefill"]
+    assert tensorrt.build(trt, request).plan
 
 
 @pytest.mark.golden

@@ -43,8 +43,8 @@ def test_engines_stand_under_target_machine_and_member(config: Config) -> None:
     config["max_len"] = [500, 1000]
     files = checked(config).engine_files("local", "sm90-trt10.13-0123456789ab")
     head = "artifacts/engines/local/sm90-trt10.13-0123456789ab/fp16"
-    assert f"{head}/voices/mia/500/t2s_decoder.engine" in files
-    assert f"{head}/voices/mia/1000/t2s_decoder.json" in files
+    assert f"{head}/voices/mia/500/t2s_loop.engine" in files
+    assert f"{head}/voices/mia/1000/t2s_loop.json" in files
     assert f"{head}/shared/hubert/any/hubert.engine" in files
     assert len(set(files)) == len(files) == 2 * (1 + 2 + 2 * 4)
 
