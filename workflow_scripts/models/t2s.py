@@ -37,6 +37,17 @@ class KVCache:
     keys: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
 
+    def extended(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values of a layer after new rows [1, H, Q, A], which are kept."""
+        if layer < len(self.keys):
+            key = torch.cat([self.keys[layer], key], 2)
+            value = torch.cat([self.values[layer], value], 2)
+            self.keys[layer], self.values[layer] = key, value
+        else:
+            self.keys.append(key)
+            self.values.append(value)
+        return key, value
+
 
 class T2S:
     """The model with float32 weights.
@@ -112,13 +123,7 @@ class T2S:
             part.view(1, -1, self.sizes.heads, self.sizes.head_width).transpose(1, 2)
             for part in packed.chunk(3, -1)
         )
-        if layer < len(cache.keys):
-            key = torch.cat([cache.keys[layer], key], 2)
-            value = torch.cat([cache.values[layer], value], 2)
-            cache.keys[layer], cache.values[layer] = key, value
-        else:
-            cache.keys.append(key)
-            cache.values.append(value)
+        key, value = cache.extended(layer, key, value)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         mixed = mixed.transpose(1, 2).reshape(hidden.shape)
         mixed = F.linear(

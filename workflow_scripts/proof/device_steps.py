@@ -1,0 +1,224 @@
+"""A decoder step in ONNX Runtime on a device, in each of the ways that it can be run.
+
+A way is a spelling of the cached attention, a precision, whether a cache's input and output share
+a buffer, and whether a step is replayed as a CUDA graph. What crosses the bus is counted.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime.arrays import Float32, Logits
+from runtime.backends import Threads
+from runtime.backends.sessions import Place, session_on
+from workflow_scripts.engines.decoder import engine_decoder
+
+ELEMENTS: Mapping[str, tuple[int, Any]] = {
+    "fp32": (TensorProto.FLOAT, np.dtype(np.float32)),
+    "fp16": (TensorProto.FLOAT16, np.dtype(np.float16)),
+    "bf16": (TensorProto.BFLOAT16, np.dtype(ml_dtypes.bfloat16)),
+}
+LARGEST = {"float16": 65504.0, "bfloat16": 3.38e38}  # a bias may be the lowest float32
+HIDDEN = np.float32(-1e4)  # finite in fp16
+BORDERS = ("rows", "bias", "logits")  # float32 at every precision
+GRAPH_ID = "gpu_graph_id"
+PLAIN, RECORDED = "-1", "1"
+MOST_RECORDINGS = 3  # runs until a CUDA graph is replayed
+
+
+@dataclass(frozen=True)
+class Way:
+    """How steps are run.
+
+    Attributes:
+        form: key of FORMS.
+        precision: key of ELEMENTS; weights, caches and arithmetic.
+        aliased: a cache's output is its input; else it is copied back on the device.
+        recorded: replayed as a CUDA graph.
+    """
+
+    form: str
+    precision: str
+    aliased: bool
+    recorded: bool
+
+    def __str__(self) -> str:
+        cache = "aliased" if self.aliased else "copied back"
+        return f"{self.form} {self.precision} {cache}{' CUDA graph' * self.recorded}"
+
+
+def step_graph(decoder: onnx.ModelProto, max_len: int, way: Way) -> onnx.ModelProto:
+    """`t2s_decoder` with a cache of fixed length, spelled and rounded as a way wants it.
+
+    Args:
+        decoder: of the contract, fp32; not changed.
+        max_len: rows of the cache.
+        way: spelling and precision.
+    """
+    model = engine_decoder(decoder, max_len, way.form)
+    if way.precision != "fp32":
+        _round(model.graph, *ELEMENTS[way.precision])
+    return model
+
+
+def _round(graph: onnx.GraphProto, element: int, dtype: Any) -> None:
+    """Every float32 tensor but rows, bias and logits, which are cast at the border."""
+    largest = LARGEST[dtype.name]
+    for weight in graph.initializer:
+        if weight.data_type == TensorProto.FLOAT:
+            values = np.clip(numpy_helper.to_array(weight), -largest, largest)
+            weight.CopyFrom(numpy_helper.from_array(values.astype(dtype), weight.name))
+    for value in (*graph.input, *graph.output):
+        kind = value.type.tensor_type
+        if kind.elem_type == TensorProto.FLOAT and value.name not in BORDERS:
+            kind.elem_type = element
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.i == TensorProto.FLOAT:
+                attribute.i = element
+        node.input[:] = [_inside(name) for name in node.input]
+        node.output[:] = [_inside(name) for name in node.output]
+    casts = [
+        helper.make_node("Cast", [name], [_inside(name)], to=element) for name in ("rows", "bias")
+    ]
+    last = helper.make_node("Cast", [_inside("logits")], ["logits"], to=TensorProto.FLOAT)
+    nodes = [*casts, *graph.node, last]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _inside(name: str) -> str:
+    return f"{name}/rounded" if name in BORDERS else name
+
+
+@dataclass
+class Copied:
+    """Bytes that steps moved."""
+
+    to_device: int = 0
+    to_host: int = 0
+    on_device: int = 0
+
+
+class DeviceStep:
+    """One session and the buffers of one utterance.
+
+    Attributes:
+        copied: what was moved so far.
+    """
+
+    def __init__(self, path: Path, way: Way, place: Place, threads: int) -> None:
+        """Load a graph of `step_graph`.
+
+        Raises:
+            GraphError: ONNX Runtime can't load it.
+            BackendMissing: it would run elsewhere.
+        """
+        self._way, self._device, self.copied = way, place.device, Copied()
+        options = dict(place.options)
+        if place.device != "cpu":
+            options["enable_cuda_graph"] = f"{int(way.recorded)}"
+        there = Place(place.provider, place.device, options)
+        self._session = session_on(there, path, Threads(threads))
+        inputs = {put.name: put for put in self._session.get_inputs()}
+        self._caches = [name for name in inputs if name.startswith("past_")]
+        shape = inputs["past_keys.0"].shape
+        self.capacity = int(shape[2])
+        hidden, vocabulary = inputs["rows"].shape[1], self._session.get_outputs()[0].shape[1]
+        self._past = {name: self._zeros(shape) for name in self._caches}
+        if way.aliased:
+            self._present = self._past
+        else:
+            self._present = {name: self._zeros(shape) for name in self._caches}
+        self._row = self._value(np.zeros((1, hidden), np.float32))
+        self._live = self._value(np.zeros(1, np.int32))
+        self._bias = self._value(np.zeros((1, 1, 1, self.capacity), np.float32))
+        self._logits = self._value(np.zeros((1, vocabulary), np.float32))
+        self._binding = self._bound(self._row, self._bias)
+        self._runs = {graph: _run_options(graph) for graph in (PLAIN, RECORDED)}
+
+    def _value(self, array: NDArray[Any]) -> Any:
+        # on the CPU a value shares the array that it is made of
+        return onnxruntime.OrtValue.ortvalue_from_numpy(array.copy(), self._device, 0)
+
+    def _zeros(self, shape: list[int]) -> Any:
+        element, dtype = ELEMENTS[self._way.precision]
+        if self._way.precision == "bf16":
+            zeros = np.zeros(shape, np.uint16)
+            made = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(zeros, element)
+            there = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+                shape, element, self._device, 0
+            )
+            there.update_inplace(made)
+            return there
+        return self._value(np.zeros(shape, dtype))
+
+    def _bound(self, row: Any, bias: Any) -> Any:
+        binding = self._session.io_binding()
+        for name, value in (("rows", row), ("live_rows", self._live), ("bias", bias)):
+            binding.bind_ortvalue_input(name, value)
+        binding.bind_ortvalue_output("logits", self._logits)
+        for name in self._caches:
+            binding.bind_ortvalue_input(name, self._past[name])
+            present = name.replace("past_", "present_", 1)
+            binding.bind_ortvalue_output(present, self._present[name])
+        return binding
+
+    def _put(self, value: Any, array: NDArray[Any]) -> None:
+        value.update_inplace(array)  # dtype and shape are those that it was made with
+        self.copied.to_device += array.nbytes
+
+    def prefill(self, rows: Float32, bias: Float32) -> Logits:
+        """Fill the cache with a prompt's rows [Q, D] under its bias [1, 1, Q, Q]; logits [V]."""
+        count = rows.shape[0]
+        wide = np.full((1, 1, count, self.capacity), HIDDEN, np.float32)
+        wide[..., :count] = np.maximum(bias, HIDDEN)
+        self._put(self._live, np.array([count], np.int32))
+        binding = self._bound(self._value(rows), self._value(wide))
+        return self._done(binding, PLAIN)
+
+    def step(self, row: Float32, live: int) -> Logits:
+        """Logits [V] after one more row [D], the `live`-th of the cache."""
+        bias = np.full((1, 1, 1, self.capacity), HIDDEN, np.float32)
+        bias[..., :live] = 0
+        self._put(self._row, row[None])
+        self._put(self._live, np.array([live], np.int32))
+        self._put(self._bias, bias)
+        return self._done(self._binding, RECORDED if self._way.recorded else PLAIN)
+
+    def record(self) -> None:
+        """Do the runs that come before the first replay; nothing is lost by repeating a step."""
+        if self._way.recorded:
+            for _ in range(MOST_RECORDINGS):
+                self._done(self._binding, RECORDED)
+
+    def _done(self, binding: Any, graph: str) -> Logits:
+        binding.synchronize_inputs()
+        self._session.run_with_iobinding(binding, self._runs[graph])
+        if not self._way.aliased:
+            for name in self._caches:
+                self._past[name].update_inplace(self._present[name])
+                self.copied.on_device += self._cache_bytes(name)
+        found: Logits = np.array(self._logits.numpy()[0])
+        self.copied.to_host += found.nbytes
+        return found
+
+    def _cache_bytes(self, name: str) -> int:
+        count: int = math.prod(self._past[name].shape())
+        size: int = ELEMENTS[self._way.precision][1].itemsize
+        return count * size
+
+
+def _run_options(graph: str) -> Any:
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry(GRAPH_ID, graph)
+    return options
