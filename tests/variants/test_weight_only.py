@@ -10,18 +10,23 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from runtime.errors import GraphError
+from tests.proof import decoder
 from tests.variants import tiny
 from workflow_scripts.graphs.answers import Answer
+from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.measure import Running, distance
-from workflow_scripts.variants.weight_only import gemms_to_matmuls, pack, weight_only
+from workflow_scripts.variants.packing import pack
+from workflow_scripts.variants.weight_only import gemms_to_matmuls, weight_only
 
 eight = partial(weight_only, bits=8)
 four = partial(weight_only, bits=4)
 
 
-def unpacked(matrix: np.ndarray, bits: int, block: int) -> np.ndarray:
+def unpacked(
+    matrix: np.ndarray, bits: int, block: int, gram: np.ndarray | None = None
+) -> np.ndarray:
     """What the integers and scales stand for, float32 [K, N]."""
-    packed = pack(matrix, bits, block)
+    packed = pack(matrix, bits, block, gram)
     numbers = packed.numbers.astype(np.int32)
     if bits == 4:
         numbers = np.stack([numbers & 15, numbers >> 4], -1).reshape(*numbers.shape[:2], -1)
@@ -65,6 +70,45 @@ def test_a_block_on_one_side_of_zero_uses_all_numbers() -> None:
     matrix = np.linspace(0, 1, 16, dtype=np.float32)[:, None]  # 16 numbers, equally far apart
     np.testing.assert_allclose(unpacked(matrix, 4, 16), matrix, atol=1e-6)
     np.testing.assert_allclose(unpacked(-matrix, 4, 16), -matrix, atol=1e-6)
+
+
+def correlated(rows: int, inner: int) -> np.ndarray:
+    """Inputs as networks have them: a few directions carry most of the power."""
+    return tiny.drawn(rows, 8) @ tiny.drawn(8, inner, seed=1) + tiny.drawn(rows, inner) / 10
+
+
+@pytest.mark.parametrize("inner", [64, 70])
+def test_what_is_multiplied_with_it_draws_the_rounding_to_nearer_products(inner: int) -> None:
+    matrix, inputs = tiny.drawn(inner, 24, seed=2), correlated(400, inner)
+    plain = unpacked(matrix, 4, 16)
+    aware = unpacked(matrix, 4, 16, inputs.T @ inputs)
+    error, plain_error = (
+        np.square(correlated(300, inner)[200:] @ (found - matrix)).mean()
+        for found in (aware, plain)
+    )
+    assert error < 0.5 * plain_error
+    assert np.square(aware - matrix).mean() > np.square(plain - matrix).mean()
+
+
+@pytest.mark.parametrize("power", [0.0, 3.0])
+def test_inputs_that_tell_nothing_change_nothing(power: float) -> None:
+    matrix = tiny.drawn(48, 5)
+    gram = power * np.eye(48, dtype=np.float32)
+    np.testing.assert_array_equal(unpacked(matrix, 4, 16, gram), unpacked(matrix, 4, 16))
+
+
+def test_a_decoder_in_4_bits_is_rounded_by_its_recorded_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Job("t2s_decoder", decoder.cases(), block=16)
+    aware, _ = four(decoder.model(), job)
+    monkeypatch.setattr("workflow_scripts.variants.weight_only.COMPENSATED", frozenset())
+    plain, _ = four(decoder.model(), job)
+    far, plain_far = (
+        distance(Running(model.SerializeToString(), "decoder"), job.cases)
+        for model in (aware, plain)
+    )
+    assert 0 < far < plain_far
 
 
 @pytest.mark.parametrize(("convert", "bits", "limit"), [(eight, 8, 0.02), (four, 4, 0.2)])

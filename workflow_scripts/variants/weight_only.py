@@ -5,36 +5,21 @@ A block of weights along the input axis shares a scale, and in 4 bits a zero poi
 weight is stored in fp16.
 """
 
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.errors import GraphError
+from workflow_scripts.variants.grams import Gram, grams
 from workflow_scripts.variants.job import Job, Record, matches
+from workflow_scripts.variants.packing import Packed, pack
 from workflow_scripts.variants.stored import stored_half
 
 INTEGER_ARITHMETIC = 4  # accuracy_level: the activations become int8 too
 SENSITIVE = ("*ar_predict_layer*",)  # never fewer than 8 bits
-SHRINKS = (0.7, 0.8, 0.9, 1.0)  # of a block's range to each side; 4 bits gain from cutting it off
-
-
-@dataclass(frozen=True)
-class Packed:
-    """One weight in integers.
-
-    Attributes:
-        numbers: uint8 [N, blocks, bytes of a block]; a byte holds two of 4 bits, the low one first.
-        scales: float32 [N * blocks].
-        zeros: uint8 [N * bytes of a row's zero points], packed alike; None: the middle.
-    """
-
-    numbers: NDArray[np.uint8]
-    scales: NDArray[np.float32]
-    zeros: NDArray[np.uint8] | None = None
+COMPENSATED = frozenset({"t2s_decoder"})  # what errors in it do is read again by its next step
 
 
 def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.ModelProto, Record]:
@@ -59,6 +44,7 @@ def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.Model
     }
     kept: dict[str, str] = {}
     made: dict[tuple[str, int], Packed] = {}
+    seen = _grams(graph, job, set(weights)) if bits == 4 and job.graph in COMPENSATED else {}
     for node in graph.graph.node:
         if node.op_type != "MatMul" or node.input[1] not in weights:
             continue
@@ -70,7 +56,12 @@ def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.Model
         if wide:
             asked = matches(names, job.keep_int8)
             kept[node.input[1]] = "kept in 8 bits on request" if asked else "8 bits: gives logits"
-        _to_integers(node, weights[node.input[1]], 8 if wide else bits, job.block, made)
+        weight = weights[node.input[1]]
+        key = (weight.name, 8 if wide else bits)
+        if key not in made:
+            gram = None if wide else seen.get(node.input[0])
+            made[key] = pack(numpy_helper.to_array(weight), key[1], job.block, gram)
+        _to_integers(node, weight, job.block, key[1], made[key])
     if not made:
         raise GraphError(f"{job.graph}: has no MatMul weights; give it another precision")
     _add_weights(graph, made)
@@ -111,92 +102,18 @@ def gemms_to_matmuls(graph: onnx.ModelProto) -> None:
     _drop_unread_weights(graph)
 
 
-def pack(matrix: NDArray[np.float32], bits: int, block: int) -> Packed:
-    """Round a matrix to integers, block by block, with the scales that err least.
-
-    Args:
-        matrix: float32 [K, N].
-        bits: 8, where the zero is the middle, or 4, where each block has its own.
-        block: values along K that share a scale; the last block is filled up with zeros.
-    """
-    blocks = _in_blocks(matrix, block)
-    if bits == 8:
-        # the peak lies on the side that has one number more
-        peaks = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
-        steps = np.where(peaks == 0, 1, peaks / np.float32(-128))
-        numbers = _rounded(blocks, steps, np.float32(128), 255).astype(np.uint8)
-        return Packed(numbers, steps.astype(np.float32).reshape(-1))
-    steps, zeros = _searched(blocks, 2**bits - 1)
-    numbers = _rounded(blocks, steps, zeros, 2**bits - 1).astype(np.uint8)
-    row = zeros.astype(np.uint8)[..., 0]
-    row = np.pad(row, ((0, 0), (0, row.shape[1] % 2)))
-    return Packed(_nibbles(numbers), steps.reshape(-1), _nibbles(row).reshape(-1))
-
-
-def _searched(
-    blocks: NDArray[np.float32], top: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Steps and zero points, float32 [N, blocks, 1] each, of the least squared error that is found.
-
-    Ranges cut off to either side are tried; the best numbers then get the step that suits them.
-    """
-    low = np.minimum(blocks.min(-1, keepdims=True), 0)
-    high = np.maximum(blocks.max(-1, keepdims=True), 0)
-    best = np.full(low.shape, np.inf, np.float32)
-    steps, zeros = np.ones_like(low), np.zeros_like(low)
-    for below, above in product(SHRINKS, SHRINKS):
-        span = np.float32(above) * high - np.float32(below) * low
-        step = np.where(span == 0, 1, span / np.float32(top))
-        zero = np.clip(np.rint(-np.float32(below) * low / step), 0, top)
-        for _ in range(2):
-            numbers = _rounded(blocks, step, zero, top) - zero
-            errors = np.square(numbers * step - blocks).sum(-1, keepdims=True)
-            better = errors < best
-            best, steps = np.where(better, errors, best), np.where(better, step, steps)
-            zeros = np.where(better, zero, zeros)
-            weight = np.square(numbers).sum(-1, keepdims=True)
-            fitted = (numbers * blocks).sum(-1, keepdims=True) / np.maximum(weight, 1)
-            step = np.where(fitted > 0, fitted, step)
-    return steps, zeros
-
-
-def _nibbles(numbers: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two numbers of 4 bits to a byte along the last axis, the first one low."""
-    return np.asarray(numbers[..., 0::2] | numbers[..., 1::2] << 4, np.uint8)
-
-
-def _in_blocks(matrix: NDArray[np.float32], block: int) -> NDArray[np.float32]:
-    """Columns as rows of blocks, float32 [N, blocks, block]."""
-    inner, outer = matrix.shape
-    blocks = -(-inner // block)
-    filled = np.zeros((outer, blocks * block), np.float32)
-    filled[:, :inner] = matrix.T
-    return filled.reshape(outer, blocks, block)
-
-
-def _rounded(
-    blocks: NDArray[np.float32],
-    steps: NDArray[np.float32],
-    zeros: NDArray[np.float32] | np.float32,
-    top: int,
-) -> NDArray[np.float32]:
-    """Numbers 0 .. top."""
-    return np.asarray(np.clip(np.rint(blocks / steps) + zeros, 0, top), np.float32)
+def _grams(graph: onnx.ModelProto, job: Job, matrices: set[str]) -> dict[str, Gram]:
+    """Of what each constant matrix is multiplied with, on the recorded cases."""
+    products = [node for node in graph.graph.node if node.op_type == "MatMul"]
+    return grams(graph, job, {node.input[0] for node in products if node.input[1] in matrices})
 
 
 def _to_integers(
-    node: onnx.NodeProto,
-    weight: onnx.TensorProto,
-    bits: int,
-    block: int,
-    made: dict[tuple[str, int], Packed],
+    node: onnx.NodeProto, weight: onnx.TensorProto, block: int, bits: int, packed: Packed
 ) -> None:
-    """Turn one MatMul into MatMulNBits; a weight that two nodes share is packed once."""
-    matrix = numpy_helper.to_array(weight)
-    if (weight.name, bits) not in made:
-        made[weight.name, bits] = pack(matrix, bits, block)
+    """Turn one MatMul into MatMulNBits."""
     names = [f"{weight.name}.int{bits}", f"{weight.name}.scales{bits}"]
-    if made[weight.name, bits].zeros is not None:
+    if packed.zeros is not None:
         names.append(f"{weight.name}.zeros{bits}")
     new = helper.make_node(
         "MatMulNBits",
@@ -204,8 +121,8 @@ def _to_integers(
         list(node.output),
         name=node.name,
         domain="com.microsoft",
-        K=matrix.shape[0],
-        N=matrix.shape[1],
+        K=weight.dims[0],
+        N=weight.dims[1],
         bits=bits,
         block_size=block,
         accuracy_level=INTEGER_ARITHMETIC,
