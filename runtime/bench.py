@@ -19,6 +19,8 @@ import numpy as np
 from runtime import fresh, tuned
 from runtime import manifest as manifests
 from runtime.backends import Threads
+from runtime.bench_findings import host_shares, judged_chunks
+from runtime.bench_table import table
 from runtime.choices import Choice, choose
 from runtime.cli import option, run
 from runtime.decode import Decoder
@@ -47,6 +49,10 @@ COMPUTED_LARGER = {
     "fp16_stored": 2,
 }  # precision → times the file's bytes that a step reads
 WITHIN = 0.05  # the parts of a sentence and its total may differ by
+CHUNK_ROUNDS = 3  # at most: each is many chunks
+LOADED = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # before a reference comes
+
+CPU = "vocoder on cpu"  # of a rival whose vocoder runs elsewhere
 
 Report = dict[str, Any]
 Opener = Callable[[], "Entrant"]
@@ -62,6 +68,7 @@ class Job:
         threads: of each session.
         buffer_bytes: what the memory's bandwidth is measured on.
         spinning, huge_pages: as `Threads` has them.
+        chunks: of the stream whose chunks are timed.
     """
 
     tokens: int = 100
@@ -70,6 +77,7 @@ class Job:
     buffer_bytes: int = BUFFER_BYTES
     spinning: bool = False
     huge_pages: bool = False
+    chunks: int = 50
 
     def __post_init__(self) -> None:
         for name, least in (("tokens", FIRST_TOKENS), ("rounds", 1), ("threads", 1)):
@@ -134,15 +142,22 @@ def _facts(folder: Path, manifest: Manifest, choice: Choice) -> dict[str, Any]:
         "precision": manifest.precision,
         "backends": {name: choice.backends[name] for name in manifest.graphs},
         "disk_bytes": sum(file.size_bytes for file in manifest.files.values()),
+        "weights_bytes": sum(_weights_bytes(manifest, graph) for graph in LOADED),
     }
+
+
+def _weights_bytes(manifest: Manifest, graph: str) -> int:
+    """What a graph's weights take in memory, nearly: its file, larger where it is computed so."""
+    member = manifest.graphs[graph]
+    return manifest.files[member.file].size_bytes * COMPUTED_LARGER.get(member.precision, 1)
 
 
 def ceiling_ms(
     folder: Path, manifest: Manifest, decoder: Decoder, bandwidth: float
 ) -> dict[int, float]:
     """Least milliseconds of a step by rows: weights and live cache rows, read once."""
-    member, row_bytes = manifest.graphs["t2s_decoder"], decoder.cache_shape.row_bytes
-    weights = manifest.files[member.file].size_bytes * COMPUTED_LARGER.get(member.precision, 1)
+    row_bytes = decoder.cache_shape.row_bytes
+    weights = _weights_bytes(manifest, "t2s_decoder")
     return {rows: 1e3 * (weights + rows * row_bytes) / bandwidth for rows in ROWS}
 
 
@@ -160,22 +175,45 @@ def measure(entrants: Mapping[str, Entrant], job: Job) -> Report:
     for name, one in entrants.items():  # before memory fills with what the others leave
         if one.fresh:
             found[name]["fresh"] = fresh.measured(one.fresh)
+            _add_over_weights(found[name])
     _add_steps(found, entrants, job)
-    add_parts(found, _parts(entrants, job), job)
+    timed = _parts(entrants, job)
+    add_parts(found, timed, job)
+    for name, one in entrants.items():
+        if one.rival.runs:
+            found[name]["host_share_of_step"] = host_shares(found[name])
+        if one.rival.vocoder_on_cpu:
+            both = Timed({**timed["vocoder"].seconds, CPU: timed[CPU].seconds[name]})
+            found[name]["vocoder_vs_onnxruntime"] = both.ratio(name, to=CPU).as_json()
+    _add_chunks(found, entrants, job)
     return found
+
+
+def _add_over_weights(found: Report) -> None:
+    """Of a fresh process after its load: memory beyond the weights."""
+    loaded = found["fresh"].get("rss_loaded_bytes")
+    if loaded is not None and "weights_bytes" in found:
+        found["fresh"]["over_weights_bytes"] = loaded - found["weights_bytes"]
 
 
 def _add_steps(found: dict[str, Report], entrants: Mapping[str, Entrant], job: Job) -> None:
     for name in entrants:
         found[name]["step_ms"] = {}
     for rows in ROWS:
-        timed = interleaved({n: one.rival.steps[rows] for n, one in entrants.items()}, job.rounds)
+        bare = {f"{n} bare": one.rival.runs[rows] for n, one in entrants.items() if one.rival.runs}
+        steps = {n: one.rival.steps[rows] for n, one in entrants.items()}
+        timed = interleaved(steps | bare, job.rounds)
         for name, one in entrants.items():
             row = _in_ms(timed, name, list(entrants)[-1], STEPS_PER_TURN)
+            if one.rival.runs:
+                row["run_ms"] = 1e3 * timed.spread(f"{name} bare").median / STEPS_PER_TURN
             ceiling = one.ceiling_ms.get(rows)
             if ceiling is not None:
                 row |= {"ceiling_ms": ceiling, "share_of_ceiling": ceiling / row["median"]}
             found[name]["step_ms"][f"{rows}"] = row
+    for name in entrants:
+        fewest, *_, most = found[name]["step_ms"].values()
+        found[name]["step_growth"] = most["median"] / fewest["median"]
 
 
 def _parts(entrants: Mapping[str, Entrant], job: Job) -> dict[str, Timed]:
@@ -184,10 +222,30 @@ def _parts(entrants: Mapping[str, Entrant], job: Job) -> dict[str, Timed]:
     ways = {
         f"{part} {name}": one.rival.parts[part] for part in parts for name, one in entrants.items()
     }
+    elsewhere = {name: one.rival.vocoder_on_cpu for name, one in entrants.items()}
+    ways |= {f"{CPU} {name}": work for name, work in elsewhere.items() if work}
     timed = interleaved(ways, job.rounds, warmup=1)
     return {
-        part: Timed({name: timed.seconds[f"{part} {name}"] for name in entrants}) for part in parts
+        part: Timed(
+            {
+                name: timed.seconds[f"{part} {name}"]
+                for name in entrants
+                if f"{part} {name}" in timed.seconds
+            }
+        )
+        for part in (*parts, CPU)
     }
+
+
+def _add_chunks(found: dict[str, Report], entrants: Mapping[str, Entrant], job: Job) -> None:
+    """Turn by turn: chunk by chunk of a long stream."""
+    streams = {n: one.rival.chunks for n, one in entrants.items() if one.rival.chunks}
+    turns = [
+        {name: chunks(job.chunks) for name, chunks in streams.items()}
+        for _ in range(min(job.rounds, CHUNK_ROUNDS))
+    ]
+    for name in streams:
+        found[name]["chunks"] = judged_chunks(np.array([turn[name] for turn in turns]))
 
 
 def add_parts(found: Mapping[str, Report], timed: Mapping[str, Timed], job: Job) -> None:
@@ -258,69 +316,6 @@ def bench(
 
 def _name(folder: Path, provider: str) -> str:
     return f"{folder} on {provider}"
-
-
-def table(report: Mapping[str, Any]) -> str:
-    """The report for people: the ceiling first, then what was reached."""
-    work, machine = report["work"], report["machine"]
-    busy = f" BUSY (load {report['load_average']}): don't go by these figures" * bool(
-        report["busy"]
-    )
-    lines = [
-        f"{machine['processor']}, {work['threads']} threads,"
-        f" reads {report['bandwidth_gb_per_s']:.1f} GB/s;{busy}",
-        f"{work['phones']} phones, {work['prompt_tokens']} prompt tokens, {work['tokens']} new"
-        f" tokens, {work['rounds']} rounds; times faster than {report['baseline']}",
-    ]
-    for name, found in report["rivals"].items():
-        lines += ["", name, *_step_lines(found), *_part_lines(found), *_sum_lines(found)]
-    return "\n".join([*lines, ""])
-
-
-def _step_lines(found: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for rows, row in found["step_ms"].items():
-        reached = ""
-        if "ceiling_ms" in row:
-            share = 100 * row["share_of_ceiling"]
-            reached = f"  {share:.0f} % of the ceiling, {row['ceiling_ms']:.2f} ms"
-        lines.append(f"  {f'step at {rows} rows':20} {_row(row)}{reached}")
-    return lines
-
-
-def _part_lines(found: Mapping[str, Any]) -> list[str]:
-    parts = {**found["parts_ms"], "total": found["total_ms"], "ttfa_warm": found["ttfa_warm_ms"]}
-    return [f"  {part:20} {_row(row)}" for part, row in parts.items()]
-
-
-def _sum_lines(found: Mapping[str, Any]) -> list[str]:
-    add_up = "yes" if found["parts_add_up"] else "NO"
-    share = 100 * found["parts_of_total"]["median"]
-    lines = [
-        f"  parts add up to {share:.1f} % of the total (within 5 %: {add_up})",
-        f"  rtf {found['rtf']:.3f}, {found['tokens_per_s']:.0f} tokens/s,"
-        f" sampler {found['sampler_ms_per_token']:.3f} ms a token",
-    ]
-    if "fresh" in found:
-        new = found["fresh"]
-        lines.append(
-            f"  fresh process: load {new['load_s']:.2f} s, first sound {new['ttfa_cold_s']:.2f} s,"
-            f" memory {_mb(new['rss_bytes'])}, at most {_mb(new['rss_peak_bytes'])}"
-        )
-    if "disk_bytes" in found:
-        lines.append(f"  disk {_mb(found['disk_bytes'])}")
-    return lines
-
-
-def _mb(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / 1e6:.0f} MB"
-
-
-def _row(row: Mapping[str, Any]) -> str:
-    quartiles = f"{row['lower']:.2f}..{row['upper']:.2f}"
-    times = row["times_faster"]
-    faster = f"{times['median']:.2f} x ({times['lower']:.2f}..{times['upper']:.2f})"
-    return f"{row['median']:9.2f} ms {quartiles:>18} {faster:>24}"
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,10 +4,12 @@ Every rival does the same: so many rows to prefill, so many steps, so many frame
 on when an utterance would end.
 """
 
-from collections.abc import Generator, Mapping
+import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 
@@ -33,6 +35,8 @@ FEATURE_WIDTH = 1024
 NOISE_SCALE = 0.5
 STREAMING = Streaming()
 FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waited for by a stream
+CHUNK_TOKENS = STREAMING.largest_chunk_tokens  # of each chunk of a stream whose chunks are timed
+LARGEST = Streaming(CHUNK_TOKENS, 1.0, CHUNK_TOKENS)
 FIRST_FRAMES = FRAMES_PER_TOKEN * STREAMING.first_chunk_tokens  # of its first chunk
 
 PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total
@@ -80,10 +84,16 @@ class Rival:
     Attributes:
         steps: live rows → STEPS_PER_TURN steps at that many.
         parts: name in PARTS, or TOTAL, or FIRST_SOUND → that work once.
+        runs: live rows → as many bare runs of the step's graph, where they can be told apart.
+        chunks: a number of chunks → seconds of each, in a stream whose tokens are there.
+        vocoder_on_cpu: the vocoder's part on ONNX Runtime, where it runs elsewhere.
     """
 
     steps: Mapping[int, Work]
     parts: Mapping[str, Work]
+    runs: Mapping[int, Work] = field(default_factory=dict)
+    chunks: Callable[[int], list[float]] | None = None
+    vocoder_on_cpu: Work | None = None
 
 
 def prior_inputs(tokens: Int64, phones: Int64, style: Style, latent_width: int) -> Arrays:
@@ -111,7 +121,7 @@ class Speaker:
     """The graphs of a voice, loaded to replay."""
 
     def __init__(self, graphs: VoiceGraphs, replay: Replay) -> None:
-        self._replay = replay
+        self._graphs, self._replay = graphs, replay
         decoder = graphs.decoder()
         if not isinstance(decoder, Decoder):
             raise SettingError(
@@ -153,6 +163,25 @@ class Speaker:
         with closing(self.decode(self._replay.tokens.size)) as tokens:
             return next(spoken_chunks(tokens, self._acoustic, self._manner, STREAMING)).samples
 
+    def chunk_seconds(self, count: int) -> list[float]:
+        """Seconds of each of so many chunks of one size."""
+        tokens = cycle(self._replay.tokens.tolist())
+        stream = spoken_chunks(tokens, self._acoustic, self._manner, LARGEST)
+        taken = []
+        for _ in range(count):
+            begin = time.perf_counter()
+            next(stream)
+            taken.append(time.perf_counter() - begin)
+        return taken
+
+    def _vocoder_on_cpu(self) -> Work | None:
+        """The vocoder's part on ONNX Runtime; None where that is what it runs on."""
+        backends = self._graphs.backends
+        if backends.get("vocoder", self._graphs.default) == "cpu":
+            return None
+        graph = replace(self._graphs, backends={**backends, "vocoder": "cpu"}).open("vocoder")
+        return partial(graph.run, {"latent": self._latent, "style": self._manner.style})
+
     def total(self) -> Samples:
         """From the prompt to all samples."""
         tokens = np.fromiter(self.decode(self._replay.tokens.size), np.int64)
@@ -162,8 +191,14 @@ class Speaker:
         """Its ways of doing the work."""
         replay, decoder = self._replay, self.decoder
         state = decoder.state_at(replay.rows)
+        states = {rows: decoder.state_at(rows) for rows in ROWS}
+        for rows in ROWS:
+            _steps_at(states[rows], rows)  # binds what bare runs read
         return Rival(
-            steps={rows: partial(_steps_at, decoder.state_at(rows), rows) for rows in ROWS},
+            steps={rows: partial(_steps_at, states[rows], rows) for rows in ROWS},
+            runs={rows: partial(_runs, states[rows]) for rows in ROWS},
+            chunks=self.chunk_seconds,
+            vocoder_on_cpu=self._vocoder_on_cpu(),
             parts={
                 "prefill": partial(_prefill, decoder, replay),
                 "steps": partial(_steps, state, replay),
@@ -207,3 +242,9 @@ def _steps_at(state: DecodeState, rows: int) -> None:
     for _ in range(STEPS_PER_TURN):
         state.cache.live_rows = rows - 1
         state.step(0, rows - 1)
+
+
+def _runs(state: DecodeState) -> None:
+    """The graph of `_steps_at` alone, over the buffers that its last step has bound."""
+    for _ in range(STEPS_PER_TURN):
+        state.binding.run()

@@ -1,12 +1,14 @@
 """The benchmark's work and its report; no claim about this machine's speed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from runtime import bench, fresh, processor
+from runtime import bench, bench_findings, fresh, processor
+from runtime.backends import BACKENDS
 from runtime.bench import Job
 from runtime.errors import MachineError, SettingError
 from runtime.graphs import VoiceGraphs
@@ -68,6 +70,38 @@ def test_parts_that_do_not_add_up_to_the_total_are_told() -> None:
         assert found["a"]["rtf"] == total / (30 / 25)
 
 
+def test_chunks_that_take_longer_and_longer_are_told() -> None:
+    steady = np.tile([9.0, *[1.0] * 49], (3, 1))  # the first may take what it will
+    steady[0, 7] = 5.0  # once, while something else ran
+    found = bench_findings.judged_chunks(steady)
+    assert (found["constant"], found["farthest"], found["median_ms"]) == (True, 0, 1000)
+    growing = bench_findings.judged_chunks(steady * np.linspace(1, 1.3, 50))
+    assert growing["constant"] is False
+    assert growing["farthest"] > 0.1
+
+
+def test_what_is_not_the_graph_s_run_is_the_host_s_share_of_a_step() -> None:
+    steps = {"500": {"run_ms": 9.0, "median": 9.5}}
+    shares = bench_findings.host_shares({"sampler_ms_per_token": 0.5, "step_ms": steps})
+    assert shares == {"500": pytest.approx(0.1)}
+
+
+@pytest.mark.golden
+def test_a_vocoder_on_another_back_end_is_timed_beside_onnx_runtime() -> None:
+    missing = BACKENDS["openvino"].missing()
+    if missing:
+        pytest.skip(f"no other back end is timed: {missing}")
+    folder = tiny_bundle()
+    entrants = {
+        provider: replace(bench.entrant(folder, provider, JOB, 1e9), fresh=())
+        for provider in ("cpu,vocoder=openvino", "cpu")
+    }
+    found = bench.measure(entrants, replace(JOB, chunks=3))
+    beside = [report.get("vocoder_vs_onnxruntime") for report in found.values()]
+    assert beside[0]["median"] > 0
+    assert beside[1] is None
+
+
 @pytest.mark.golden
 def test_the_report_holds_the_whole_list_in_json_and_for_people(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -86,14 +120,21 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
         assert set(found["parts_ms"]) == set(PARTS)
         assert found["fresh"]["ttfa_cold_s"] > found["fresh"]["load_s"] > 0
         assert found["disk_bytes"] > 0
-        for name in ("rtf", "tokens_per_s", "sampler_ms_per_token", "parts_add_up"):
+        for name in ("rtf", "tokens_per_s", "sampler_ms_per_token", "parts_add_up", "step_growth"):
             assert name in found
     ours = report["rivals"][f"{folder} on cpu"]
     assert ours["step_ms"]["200"]["share_of_ceiling"] > 0
     assert ours["backends"]["vocoder"] == "cpu"
+    assert set(ours["host_share_of_step"]) == {f"{rows}" for rows in ROWS}
+    assert len(ours["chunks"]["ms"]) == 50
+    over = ours["fresh"]["rss_loaded_bytes"] - ours["weights_bytes"]
+    assert ours["fresh"]["over_weights_bytes"] == over
+    assert ours["weights_bytes"] < ours["disk_bytes"]
     out = capsys.readouterr().out
     for word in ("step at 900 rows", "prefill", "vocoder", "total", "ttfa_warm", "rtf", "disk"):
         assert word in out
+    for words in ("sampler and Python take", "50 chunks of 50 tokens", "more than its weights"):
+        assert words in out
 
 
 def test_a_busy_machine_is_marked() -> None:

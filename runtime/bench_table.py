@@ -1,0 +1,97 @@
+"""What a benchmark found, for people: the ceiling first, then what was reached."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The report in lines."""
+    work, machine = report["work"], report["machine"]
+    busy = f" BUSY (load {report['load_average']}): don't go by these figures" * bool(
+        report["busy"]
+    )
+    lines = [
+        f"{machine['processor']}, {work['threads']} threads,"
+        f" reads {report['bandwidth_gb_per_s']:.1f} GB/s;{busy}",
+        f"{work['phones']} phones, {work['prompt_tokens']} prompt tokens, {work['tokens']} new"
+        f" tokens, {work['rounds']} rounds; times faster than {report['baseline']}",
+    ]
+    for name, found in report["rivals"].items():
+        lines += ["", name, *_step_lines(found), *_part_lines(found), *_sum_lines(found)]
+        lines += [*_stream_lines(found), *_fresh_lines(found)]
+    return "\n".join([*lines, ""])
+
+
+def _step_lines(found: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for rows, row in found["step_ms"].items():
+        reached = ""
+        if "ceiling_ms" in row:
+            share = 100 * row["share_of_ceiling"]
+            reached = f"  {share:.0f} % of the ceiling, {row['ceiling_ms']:.2f} ms"
+        lines.append(f"  {f'step at {rows} rows':20} {_row(row)}{reached}")
+    return lines
+
+
+def _part_lines(found: Mapping[str, Any]) -> list[str]:
+    parts = {**found["parts_ms"], "total": found["total_ms"], "ttfa_warm": found["ttfa_warm_ms"]}
+    return [f"  {part:20} {_row(row)}" for part, row in parts.items()]
+
+
+def _sum_lines(found: Mapping[str, Any]) -> list[str]:
+    add_up = "yes" if found["parts_add_up"] else "NO"
+    share = 100 * found["parts_of_total"]["median"]
+    lines = [
+        f"  parts add up to {share:.1f} % of the total (within 5 %: {add_up})",
+        f"  rtf {found['rtf']:.3f}, {found['tokens_per_s']:.0f} tokens/s,"
+        f" sampler {found['sampler_ms_per_token']:.3f} ms a token,"
+        f" step {found['step_growth']:.2f} x from fewest to most rows",
+    ]
+    if "host_share_of_step" in found:
+        shares = (f"{100 * share:.1f} %" for share in found["host_share_of_step"].values())
+        lines.append(f"  sampler and Python take {', '.join(shares)} of the steps above")
+    if "vocoder_vs_onnxruntime" in found:
+        lines.append(f"  vocoder beside ONNX Runtime's: {_times(found['vocoder_vs_onnxruntime'])}")
+    return lines
+
+
+def _stream_lines(found: Mapping[str, Any]) -> list[str]:
+    if "chunks" not in found:
+        return []
+    chunks = found["chunks"]
+    return [
+        f"  {len(chunks['ms'])} chunks of {chunks['tokens']} tokens: {chunks['median_ms']:.2f} ms"
+        f" each, from the second on up to {100 * chunks['farthest']:.1f} % off"
+        f" (within 10 %: {'yes' if chunks['constant'] else 'NO'})"
+    ]
+
+
+def _fresh_lines(found: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if "fresh" in found:
+        new = found["fresh"]
+        lines.append(
+            f"  fresh process: load {new['load_s']:.2f} s, first sound {new['ttfa_cold_s']:.2f} s,"
+            f" memory {_mb(new['rss_bytes'])}, at most {_mb(new['rss_peak_bytes'])}"
+        )
+        if "over_weights_bytes" in new:
+            lines.append(
+                f"  after its load {_mb(new['rss_loaded_bytes'])},"
+                f" {_mb(new['over_weights_bytes'])} more than its weights"
+            )
+    if "disk_bytes" in found:
+        lines.append(f"  disk {_mb(found['disk_bytes'])}")
+    return lines
+
+
+def _mb(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 1e6:.0f} MB"
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    quartiles = f"{row['lower']:.2f}..{row['upper']:.2f}"
+    return f"{row['median']:9.2f} ms {quartiles:>18} {_times(row['times_faster']):>24}"
+
+
+def _times(times: Mapping[str, float]) -> str:
+    return f"{times['median']:.2f} x ({times['lower']:.2f}..{times['upper']:.2f})"
