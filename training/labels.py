@@ -1,0 +1,157 @@
+"""Say for each 25 Hz token which phone is heard and how high: phone * 8 + pitch class.
+
+Writes WORK/labels: `{speaker}.npz` with int16 [T] per sentence id, and `pitch.json` with the
+edges of each speaker's pitch classes (Hz). Labels are provisional tokens, and the classes that
+the SSL network learns.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from runtime.arrays import Samples
+from runtime.cli import option, run
+from training.corpus import PHONES, RATE_HZ, SPEAKERS, SPLITS, Utterance, utterances
+from workflow_scripts.files import atomic, write_json
+
+Labels = NDArray[np.int16]
+Hertz = NDArray[np.float64]
+
+PITCHES = 8  # unvoiced, and seven quantiles of the speaker's pitch
+LABELS = len(PHONES) * PITCHES
+HOP, FIELD = 320, 400  # samples between ssl frames, and heard by one
+TOKEN = 2 * HOP
+CENTRE = (HOP + FIELD) // 2  # of what the two frames of token 0 hear
+LOWEST_HZ, HIGHEST_HZ = 65.0, 330.0
+WINDOW = 640  # samples compared with themselves, a lag later
+STEP = 160  # samples between pitch estimates
+SMOOTHED = 5  # estimates, of which the median counts
+VOICED = 0.55  # of a perfect repeat
+QUIETEST = 1e-5  # mean square
+
+
+def tokens_in(samples: int) -> int:
+    """Tokens that the pipeline makes of so many samples at 16 kHz."""
+    return ((samples - FIELD) // HOP + 1) // 2
+
+
+def centres(tokens: int) -> NDArray[np.int64]:
+    """The sample in the middle of what each token hears, int64 [tokens]."""
+    return CENTRE + TOKEN * np.arange(tokens)
+
+
+def phones_at(phones: Sequence[tuple[str, float]], tokens: int) -> NDArray[np.int64]:
+    """Which phone each token's middle lies in, int64 [tokens]; silence behind the last end."""
+    ends = np.array([end for _, end in phones])
+    ids = np.array([PHONES.index(name) for name, _ in phones] + [0])
+    return np.asarray(ids[np.searchsorted(ends, centres(tokens) / RATE_HZ, side="right")])
+
+
+def pitch_at(samples: Samples, tokens: int) -> Hertz:
+    """Pitch (Hz) at each token's middle, 0 where there is no voice, float64 [tokens].
+
+    Args:
+        samples: float32 [S] at 16 kHz.
+        tokens: how many.
+    """
+    longest, shortest = int(RATE_HZ / LOWEST_HZ), int(RATE_HZ / HIGHEST_HZ)
+    span, around = WINDOW + longest, SMOOTHED // 2
+    first = CENTRE - around * STEP - span // 2  # sample that the first estimate begins at
+    count = TOKEN // STEP * (tokens - 1) + SMOOTHED
+    missing = first + (count - 1) * STEP + span - samples.size
+    padded = np.pad(samples.astype(np.float64), (-first, max(0, missing)))
+    estimates = _pitch(sliding_window_view(padded, span)[::STEP][:count], shortest)
+    smooth = np.median(sliding_window_view(estimates, SMOOTHED), axis=1)
+    return np.asarray(smooth[:: TOKEN // STEP])
+
+
+def _pitch(frames: Hertz, shortest: int) -> Hertz:
+    """Pitch of each frame, float64 [count], by the first lag that repeats nearly best."""
+    head = frames[:, :WINDOW] - frames[:, :WINDOW].mean(axis=1, keepdims=True)
+    size = 2 * frames.shape[1]
+    spectrum = np.fft.rfft(head, size).conj() * np.fft.rfft(frames, size)
+    products = np.fft.irfft(spectrum, size)[:, : frames.shape[1] - WINDOW + 1]
+    sums = np.cumsum(np.pad(frames**2, ((0, 0), (1, 0))), axis=1)
+    energy = sums[:, WINDOW:] - sums[:, :-WINDOW]
+    alike = products / np.sqrt(energy[:, :1] * energy + 1e-9)
+    alike = alike[:, shortest:]
+    best = alike.max(axis=1)
+    near = alike > 0.92 * best[:, None]  # a shorter lag wins over its multiples
+    first = near.argmax(axis=1)
+    peak = np.array([_top(row, start) for row, start in zip(alike, first, strict=True)])
+    voiced = (best > VOICED) & (energy[:, 0] / WINDOW > QUIETEST)
+    return np.where(voiced, RATE_HZ / (peak + shortest), 0.0)
+
+
+def _top(row: Hertz, start: int) -> int:
+    """Where the climb that begins at `start` ends."""
+    while start + 1 < row.size and row[start + 1] > row[start]:
+        start += 1
+    return int(start)
+
+
+def label(utterance: Utterance, pitch: Hertz, edges: Hertz) -> Labels:
+    """Labels of one utterance, int16 [T].
+
+    Args:
+        utterance: with its phones.
+        pitch: float64 [T], from `pitch_at`.
+        edges: float64 [6], from `edges_of`.
+    """
+    classes = np.where(pitch > 0, 1 + np.searchsorted(edges, pitch, side="right"), 0)
+    return (phones_at(utterance.phones, pitch.size) * PITCHES + classes).astype(np.int16)
+
+
+def edges_of(pitches: Sequence[Hertz]) -> Hertz:
+    """Pitches (Hz) between the seven voiced classes, equally many on each side, float64 [6]."""
+    voiced = np.concatenate([pitch[pitch > 0] for pitch in pitches])
+    return np.asarray(np.quantile(voiced, np.arange(1, PITCHES - 1) / (PITCHES - 1)))
+
+
+def write_arrays(path: Path, arrays: Mapping[int, NDArray[np.int16]]) -> None:
+    """Write one array per sentence id."""
+    named: dict[str, Any] = {str(key): array for key, array in arrays.items()}
+    with atomic(path) as (part,), part.open("wb") as file:
+        np.savez_compressed(file, **named)
+
+
+def read_arrays(path: Path) -> dict[int, NDArray[np.int16]]:
+    """One array per sentence id."""
+    with np.load(path) as stored:
+        return {int(key): stored[key] for key in stored.files}
+
+
+def write_labels(work: Path, speaker: str) -> list[float]:
+    """Label all that a speaker said; hand back the edges of the pitch classes (Hz)."""
+    said = {split: utterances(work, speaker, split) for split in SPLITS}
+    pitch: dict[int, Hertz] = {}
+    for utterance in (one for split in SPLITS for one in said[split]):
+        samples = utterance.samples()
+        pitch[utterance.id] = pitch_at(samples, tokens_in(samples.size))
+    edges = edges_of([pitch[utterance.id] for utterance in said["train"]])
+    labels = {one.id: label(one, pitch[one.id], edges) for split in SPLITS for one in said[split]}
+    write_arrays(work / "labels" / f"{speaker}.npz", labels)
+    return [round(float(edge), 2) for edge in edges]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Label the corpus of every speaker."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    option(parser, "--work", type=Path, required=True, help="folder of the training")
+    args = parser.parse_args(argv)
+    edges = {}
+    for speaker in SPEAKERS:
+        edges[speaker] = write_labels(args.work, speaker)
+        sys.stderr.write(f"{speaker}: labelled, pitch classes part at {edges[speaker]} Hz\n")
+    with atomic(args.work / "labels" / "pitch.json") as (part,):
+        write_json(part, edges)
+
+
+if __name__ == "__main__":
+    run(main)
