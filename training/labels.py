@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from runtime.arrays import Samples
+from runtime.arrays import Float32, Samples
 from runtime.cli import option, run
 from training.corpus import PHONES, RATE_HZ, SPEAKERS, SPLITS, Utterance, utterances
 from workflow_scripts.files import atomic, write_json
@@ -28,10 +28,10 @@ LABELS = len(PHONES) * PITCHES
 HOP, FIELD = 320, 400  # samples between ssl frames, and heard by one
 TOKEN = 2 * HOP
 CENTRE = (HOP + FIELD) // 2  # of what the two frames of token 0 hear
-LOWEST_HZ, HIGHEST_HZ = 65.0, 330.0
-WINDOW = 640  # samples compared with themselves, a lag later
-STEP = 160  # samples between pitch estimates
-SMOOTHED = 5  # estimates, of which the median counts
+LAGS = range(24, 124)  # samples at 8 kHz that a period may last: 65 to 333 Hz
+WINDOW, FFT = 320, 512  # samples at 8 kHz: compared with themselves a lag later; of a spectrum
+STEP = 160  # samples at 8 kHz between pitch estimates
+SMOOTHED = 3  # estimates, of which the median counts
 VOICED = 0.55  # of a perfect repeat
 QUIETEST = 1e-5  # mean square
 
@@ -60,40 +60,37 @@ def pitch_at(samples: Samples, tokens: int) -> Hertz:
         samples: float32 [S] at 16 kHz.
         tokens: how many.
     """
-    longest, shortest = int(RATE_HZ / LOWEST_HZ), int(RATE_HZ / HIGHEST_HZ)
-    span, around = WINDOW + longest, SMOOTHED // 2
-    first = CENTRE - around * STEP - span // 2  # sample that the first estimate begins at
-    count = TOKEN // STEP * (tokens - 1) + SMOOTHED
-    missing = first + (count - 1) * STEP + span - samples.size
-    padded = np.pad(samples.astype(np.float64), (-first, max(0, missing)))
-    estimates = _pitch(sliding_window_view(padded, span)[::STEP][:count], shortest)
+    halved = np.pad(samples, (0, samples.size % 2)).reshape(-1, 2).mean(axis=1)
+    span, around = WINDOW + LAGS.stop, SMOOTHED // 2
+    first = CENTRE // 2 - around * STEP - span // 2  # sample that the first estimate begins at
+    count = TOKEN // 2 // STEP * (tokens - 1) + SMOOTHED
+    missing = first + (count - 1) * STEP + span - halved.size
+    padded = np.pad(halved, (-first, max(0, missing)))
+    estimates = _pitch(sliding_window_view(padded, span)[::STEP][:count])
     smooth = np.median(sliding_window_view(estimates, SMOOTHED), axis=1)
-    return np.asarray(smooth[:: TOKEN // STEP])
+    return np.asarray(smooth[:: TOKEN // 2 // STEP])
 
 
-def _pitch(frames: Hertz, shortest: int) -> Hertz:
+def _pitch(frames: Float32) -> Hertz:
     """Pitch of each frame, float64 [count], by the first lag that repeats nearly best."""
     head = frames[:, :WINDOW] - frames[:, :WINDOW].mean(axis=1, keepdims=True)
-    size = 2 * frames.shape[1]
-    spectrum = np.fft.rfft(head, size).conj() * np.fft.rfft(frames, size)
-    products = np.fft.irfft(spectrum, size)[:, : frames.shape[1] - WINDOW + 1]
-    sums = np.cumsum(np.pad(frames**2, ((0, 0), (1, 0))), axis=1)
+    spectrum = np.fft.rfft(head, FFT).conj() * np.fft.rfft(frames, FFT)
+    products = np.fft.irfft(spectrum, FFT)[:, : LAGS.stop + 1]
+    sums = np.cumsum(np.pad(frames**2, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
     energy = sums[:, WINDOW:] - sums[:, :-WINDOW]
     alike = products / np.sqrt(energy[:, :1] * energy + 1e-9)
-    alike = alike[:, shortest:]
-    best = alike.max(axis=1)
-    near = alike > 0.92 * best[:, None]  # a shorter lag wins over its multiples
-    first = near.argmax(axis=1)
-    peak = np.array([_top(row, start) for row, start in zip(alike, first, strict=True)])
+    best = alike[:, LAGS.start : LAGS.stop].max(axis=1)
+    lags = np.arange(LAGS.stop)
+    near = (alike[:, :-1] > 0.92 * best[:, None]) & (lags >= LAGS.start)
+    first = near.argmax(axis=1)[:, None]  # a shorter lag wins over its multiples
+    beside = (lags >= first) & (lags < 1.2 * first)
+    peak = np.where(beside, alike[:, :-1], -1).argmax(axis=1)
+    rows = np.arange(len(frames))
+    left, top, right = (alike[rows, peak + step] for step in (-1, 0, 1))
+    bend = np.minimum(left + right - 2 * top, -1e-9)
+    lag = peak + np.clip((left - right) / (2 * bend), -0.5, 0.5)  # of the parabola's top
     voiced = (best > VOICED) & (energy[:, 0] / WINDOW > QUIETEST)
-    return np.where(voiced, RATE_HZ / (peak + shortest), 0.0)
-
-
-def _top(row: Hertz, start: int) -> int:
-    """Where the climb that begins at `start` ends."""
-    while start + 1 < row.size and row[start + 1] > row[start]:
-        start += 1
-    return int(start)
+    return np.where(voiced, RATE_HZ / 2 / np.maximum(lag, 1), 0.0)
 
 
 def label(utterance: Utterance, pitch: Hertz, edges: Hertz) -> Labels:
