@@ -1,0 +1,1 @@
+"""How the default voice was made, one command per stage; README.md lists them."""

@@ -1,0 +1,215 @@
+"""Train a tiny network of HuBERT's class to tell phone and pitch class of each 40 ms.
+
+Writes WORK/hubert, a folder as `transformers` stores one (fp16), and WORK/ssl/head.npz: the layer
+that reads phone and pitch from two frames of it, of which the quantizer is made.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import HubertConfig, HubertModel
+
+from runtime.arrays import Samples
+from runtime.cli import option, run
+from training.corpus import PHONES, RATE_HZ, SPEAKERS, utterances
+from training.labels import PITCHES, TOKEN, Labels, read_arrays
+from training.state import asked_to_stop, resume, save
+from workflow_scripts.files import atomic, write_json
+
+WIDTH = 768  # demanded by the codebook
+CLASSES = len(PHONES) + PITCHES
+BATCH = 16
+SHORTEST_S, LONGEST_S = 3.0, 6.0  # of what is heard at once; references are 3 to 10 s
+QUIETER_DB, LOUDER_DB = -12.0, 6.0  # than flite speaks
+HISS = 1e-3  # at most, root mean square
+TAIL = 0.3  # share of the time that sounds end in silence, as references do
+RATE = 1.5e-3  # of learning, at its highest
+WARM = 60  # steps
+EVERY_S = 60  # the state is saved
+Example = tuple[Samples, Labels]
+
+
+def config() -> HubertConfig:
+    """Sizes of the network; norms per frame, so that silence behind a sound changes nothing."""
+    return HubertConfig(
+        hidden_size=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=12,
+        intermediate_size=256,
+        conv_dim=[48, 64, 64, 96, 128, 128, 128],
+        conv_bias=True,
+        feat_extract_norm="layer",
+        num_conv_pos_embeddings=16,
+        hidden_dropout=0.05,
+        attention_dropout=0.0,
+        activation_dropout=0.0,
+        feat_proj_dropout=0.0,
+        layerdrop=0.0,
+        mask_time_prob=0.0,
+        attn_implementation="eager",
+    )
+
+
+class Listener(nn.Module):
+    """Sound to scores of phones and pitch classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = HubertModel(config())
+        self.head = nn.Conv1d(WIDTH, CLASSES, 2, stride=2)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Scores, [B, 49, T]: phones, then pitch classes, of audio [B, S] at 16 kHz."""
+        features = self.network(audio).last_hidden_state
+        scores: Tensor = self.head(features.transpose(1, 2))
+        return scores
+
+
+@dataclass(frozen=True)
+class Material:
+    """Sounds with their labels, by speaker; each fills whole tokens."""
+
+    spoken: dict[str, list[Example]]
+
+    @classmethod
+    def read(cls, work: Path, split: str) -> "Material":
+        """All that was spoken for one split."""
+        spoken = {}
+        for speaker in SPEAKERS:
+            labels = read_arrays(work / "labels" / f"{speaker}.npz")
+            said = utterances(work, speaker, split)
+            spoken[speaker] = [filled(one.samples(), labels[one.id]) for one in said]
+        return cls(spoken)
+
+    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Sounds of one length, float32 [B, S], and their labels, int64 [B, T].
+
+        Each is one speaker's utterances in a row, louder or quieter, perhaps with silence behind.
+        """
+        tokens = int(rng.uniform(SHORTEST_S, LONGEST_S) * RATE_HZ / TOKEN)
+        drawn = [self._chain(tokens, rng) for _ in range(BATCH)]
+        audio = torch.from_numpy(np.stack([sound for sound, _ in drawn]))
+        labels = torch.from_numpy(np.stack([told for _, told in drawn]).astype(np.int64))
+        return audio, labels
+
+    def _chain(self, tokens: int, rng: np.random.Generator) -> Example:
+        spoken = self.spoken[SPEAKERS[rng.integers(len(SPEAKERS))]]
+        sound = np.zeros(tokens * TOKEN, np.float32)
+        labels = np.zeros(tokens, np.int16)
+        end = tokens - int(rng.integers(1, 16)) if rng.random() < TAIL else tokens
+        start = 0
+        while start < end:
+            heard, told = spoken[rng.integers(len(spoken))]
+            stop = min(end, start + told.size)
+            labels[start:stop] = told[: stop - start]
+            sound[start * TOKEN : stop * TOKEN] = heard[: (stop - start) * TOKEN]
+            start = stop
+        level = 10 ** (rng.uniform(QUIETER_DB, LOUDER_DB) / 20)
+        spread = rng.uniform(0, HISS) * rng.standard_normal(sound.size, np.float32)
+        sound[: end * TOKEN] = level * sound[: end * TOKEN] + spread[: end * TOKEN]
+        return sound.astype(np.float32), labels
+
+
+def filled(samples: Samples, labels: Labels) -> Example:
+    """The sound with silence to the end of its last token, and labels for all of it."""
+    tokens = -(-samples.size // TOKEN)
+    samples = np.pad(samples, (0, tokens * TOKEN - samples.size))
+    return samples, np.pad(labels, (0, tokens - labels.size))
+
+
+def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of phones plus that of pitch classes.
+
+    Args:
+        scores: [B, 49, T]; the last label of a sound may lack one.
+        labels: int64 [B, T].
+    """
+    labels = labels[:, : scores.shape[2]]
+    phones, pitch = scores.float().split([len(PHONES), PITCHES], dim=1)
+    told = functional.cross_entropy(phones, labels // PITCHES, label_smoothing=0.02)
+    return told + functional.cross_entropy(pitch, labels % PITCHES, label_smoothing=0.02)
+
+
+def train(work: Path, steps: int, seed: int) -> Listener:
+    """Train to the last step, or until a signal comes.
+
+    Args:
+        work: folder of the training.
+        steps: all in all, those of earlier runs included.
+        seed: of weights and batches; each step's batch depends on it and the step alone.
+    """
+    torch.manual_seed(seed)
+    listener = Listener().train()
+    optimiser = torch.optim.AdamW(listener.parameters(), RATE, (0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step, steps))
+    parts = {"listener": listener, "optimiser": optimiser, "schedule": schedule}
+    path = work / "ssl" / "state.pt"
+    step = resume(path, parts)
+    material = Material.read(work, "train")
+    stop, saved = asked_to_stop(), time.monotonic()
+    while step < steps:
+        audio, labels = material.batch(np.random.default_rng([seed, step]))
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = listener(audio)
+        loss = loss_of(scores, labels)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(listener.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        step += 1
+        if step % 20 == 0:
+            sys.stderr.write(f"step {step}: loss {loss.item():.3f}\n")
+        if stop() or time.monotonic() - saved > EVERY_S or step == steps:
+            save(path, parts, step)
+            saved = time.monotonic()
+        if stop():
+            sys.exit(f"stopped at step {step}; the same command goes on")
+    return listener.eval()
+
+
+def _pace(step: int, steps: int) -> float:
+    rise = (step + 1) / WARM
+    fall = 0.5 + 0.5 * np.cos(np.pi * min(1.0, step / steps))
+    return float(min(rise, fall))
+
+
+def write(listener: Listener, work: Path) -> None:
+    """Write the folder and the head."""
+    folder = work / "hubert"
+    tensors = {
+        key: value.half().contiguous() for key, value in listener.network.state_dict().items()
+    }
+    told = json.loads(listener.network.config.to_json_string(use_diff=False))
+    head = listener.head
+    weights, settings = folder / "model.safetensors", folder / "config.json"
+    with atomic(weights, settings, work / "ssl" / "head.npz") as (one, two, three):
+        safetensors.torch.save_file(tensors, one, {"format": "pt"})
+        write_json(two, told)
+        with three.open("wb") as file:
+            np.savez(file, weight=head.weight.detach().numpy(), bias=head.bias.detach().numpy())
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train the network and write its folder."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    option(parser, "--work", type=Path, required=True, help="folder of the training")
+    option(parser, "--steps", type=int, default=900, help="all in all (default: %(default)s)")
+    option(parser, "--seed", type=int, default=1, help="of weights and batches")
+    option(parser, "--threads", type=int, default=2, help="of PyTorch (default: %(default)s)")
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    write(train(args.work, args.steps, args.seed), args.work)
+
+
+if __name__ == "__main__":
+    run(main)

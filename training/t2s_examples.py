@@ -1,0 +1,190 @@
+"""What the T2S learns from: phones of our front end, tokens of the voice, and who says what when.
+
+At inference the model sees the reference's phones and the text's, then the reference's tokens; so
+examples are several utterances of one speaker in a row.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from runtime.arrays import Int64
+from runtime.features import TAIL_SAMPLES
+from runtime.text import phonemize
+from runtime.text.pieces import pieces
+from training import alignment
+from training.corpus import SPEAKERS, utterances
+from training.labels import read_arrays
+
+LANG, CUT, MOST_PHONES = "en", "cut5", 1000
+TAIL_TOKENS = TAIL_SAMPLES // 640  # of the silence that is appended to a reference
+SHARES = (0.15, 0.55, 0.3)  # of examples of one, two and three utterances
+LONGEST_TOKENS = 480  # of an example
+
+
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """Something that was said.
+
+    Attributes:
+        phones: int64 [X].
+        tokens: int64 [T].
+        places: int64 [T], which phone each token belongs to.
+        prompt: whether it is a whole utterance, so that it can be a reference.
+    """
+
+    phones: Int64
+    tokens: Int64
+    places: Int64
+    prompt: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """Utterances in a row, as `Spoken`; `start` is the first token of the last one."""
+
+    phones: Int64
+    tokens: Int64
+    places: Int64
+    start: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows the transformer sees."""
+        return self.phones.size + self.tokens.size
+
+
+def read_text(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Ids and symbols of a text's phones, as the runtime reads it in one piece."""
+    return _read(text)
+
+
+def read_pieces(text: str) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
+    """The same of each piece that the runtime cuts a text into by default."""
+    return [_read(piece.text) for piece in pieces(text, LANG, CUT, MOST_PHONES)]
+
+
+@cache
+def _read(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    read = phonemize(text, LANG)
+    return tuple(read.ids.tolist()), read.phones
+
+
+def load(work: Path, split: str, folder: str) -> dict[str, list[Spoken]]:
+    """Everything that each speaker says.
+
+    Args:
+        work: the work folder.
+        split: train or held.
+        folder: where tokens are, `labels` or `tokens`.
+
+    Returns:
+        Speaker → whole utterances, each followed by its pieces where it has several.
+    """
+    found: dict[str, list[Spoken]] = {}
+    for speaker in SPEAKERS:
+        tokens = read_arrays(work / folder / f"{speaker}.npz")
+        found[speaker] = [
+            spoken
+            for one in utterances(work, speaker, split)
+            for spoken in said(one.text, one.phones, tokens[one.id].astype(np.int64))
+        ]
+    return found
+
+
+def said(text: str, timed: Sequence[tuple[str, float]], tokens: Int64) -> list[Spoken]:
+    """One utterance whole, and its pieces where the runtime would speak it in several.
+
+    Args:
+        text: what is said.
+        timed: flite's phones, each with its end in seconds.
+        tokens: int64 [T].
+    """
+    names, ends = [name for name, _ in timed], [end for _, end in timed]
+
+    def placed(symbols: Sequence[str]) -> Int64:
+        return alignment.of_tokens(ends, alignment.said_at(names, symbols), tokens.size)
+
+    ids, symbols = read_text(text)
+    whole = Spoken(np.array(ids, np.int64), tokens, placed(symbols))
+    parts = read_pieces(text)
+    if len(parts) < 2:
+        return [whole]
+    places = placed([symbol for _, symbols in parts for symbol in symbols])
+    found, first = [whole], 0
+    for ids, _ in parts:
+        here = (places >= first) & (places < first + len(ids))
+        if here.any():
+            phones = np.array(ids, np.int64)
+            found.append(Spoken(phones, tokens[here], places[here] - first, prompt=False))
+        first += len(ids)
+    return found
+
+
+def joined(row: Sequence[Spoken], silence: int) -> Example:
+    """Utterances in a row; before the last one the silence that a reference ends with.
+
+    Args:
+        row: at least one.
+        silence: the token of silence.
+    """
+    phones, tokens, places, offset = [], [], [], 0
+    for number, one in enumerate(row):
+        tail = TAIL_TOKENS if number == len(row) - 2 else 0
+        last = offset + one.phones.size - 1
+        phones.append(one.phones)
+        tokens += [one.tokens, np.full(tail, silence)]
+        places += [one.places + offset, np.full(tail, last)]
+        offset += one.phones.size
+    start = sum(part.size for part in tokens[:-2])
+    return Example(np.concatenate(phones), np.concatenate(tokens), np.concatenate(places), start)
+
+
+def silence_of(spoken: Mapping[str, Sequence[Spoken]]) -> int:
+    """The token that most utterances end with."""
+    last = [one.tokens[-1] for row in spoken.values() for one in row if one.prompt]
+    return int(np.bincount(last).argmax())
+
+
+def drawn(
+    spoken: Mapping[str, Sequence[Spoken]], silence: int, random: np.random.Generator
+) -> Iterator[Example]:
+    """Examples without end."""
+    speakers = list(spoken)
+    wholes = {speaker: [one for one in row if one.prompt] for speaker, row in spoken.items()}
+    while True:
+        speaker = speakers[random.integers(len(speakers))]
+        before = int(random.choice(len(SHARES), p=SHARES))
+        row = [_any(wholes[speaker], random) for _ in range(before)]
+        row.append(_any(spoken[speaker], random))
+        while len(row) > 1 and sum(one.tokens.size for one in row) > LONGEST_TOKENS:
+            del row[0]
+        yield joined(row, silence)
+
+
+def _any(row: Sequence[Spoken], random: np.random.Generator) -> Spoken:
+    return row[int(random.integers(len(row)))]
+
+
+def batches(
+    examples: Iterator[Example], rows: int, pool: int, random: np.random.Generator
+) -> Iterator[list[Example]]:
+    """Batches of examples of like length, without end.
+
+    Args:
+        examples: where they come from.
+        rows: of a batch at most, padding included.
+        pool: how many examples are sorted at a time.
+        random: shuffles the batches of a pool.
+    """
+    while True:
+        found: list[list[Example]] = [[]]
+        for one in sorted((next(examples) for _ in range(pool)), key=lambda one: one.rows):
+            if found[-1] and (len(found[-1]) + 1) * one.rows > rows:
+                found.append([])
+            found[-1].append(one)
+        for number in random.permutation(len(found)):
+            yield found[number]
