@@ -18,17 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import HubertConfig, HubertModel
 
-from runtime.arrays import Samples
+from runtime.arrays import Float32, Samples
 from runtime.cli import option, run
 from training.corpus import PHONES, RATE_HZ, SPEAKERS, utterances
-from training.labels import PITCHES, TOKEN, Labels, read_arrays
-from training.state import asked_to_stop, resume, save
+from training.labels import FIELD, HOP, PITCHES, TOKEN, Labels, read_arrays
+from training.state import Stateful, asked_to_stop, resume, save
 from workflow_scripts.files import atomic, write_json
 
 WIDTH = 768  # demanded by the codebook
 CLASSES = len(PHONES) + PITCHES
-BATCH = 16
-SHORTEST_S, LONGEST_S = 3.0, 6.0  # of what is heard at once; references are 3 to 10 s
+BANDS, PHASES = 64, 3
+WINDOW, STEP = 320, 40  # samples that a filter hears, and between its answers
+FIELD_STEPS = (FIELD - WINDOW) // STEP + 1  # answers that make a frame
+BATCH = 8
+SHORTEST_S, LONGEST_S = 2.5, 4.5  # of what is heard at once
 QUIETER_DB, LOUDER_DB = -12.0, 6.0  # than flite speaks
 HISS = 1e-3  # at most, root mean square
 TAIL = 0.3  # share of the time that sounds end in silence, as references do
@@ -39,17 +42,25 @@ Example = tuple[Samples, Labels]
 
 
 def config() -> HubertConfig:
-    """Sizes of the network; norms per frame, so that silence behind a sound changes nothing."""
+    """Sizes of the network.
+
+    Two convolutions see as far and step as far as the usual seven: 400 samples, 320 apart. Norms
+    are per frame, so that silence behind a sound changes nothing before it.
+    """
     return HubertConfig(
         hidden_size=WIDTH,
         num_hidden_layers=1,
         num_attention_heads=12,
         intermediate_size=256,
-        conv_dim=[48, 64, 64, 96, 128, 128, 128],
+        conv_dim=[BANDS * PHASES, BANDS * PHASES],
+        conv_kernel=[WINDOW, FIELD_STEPS],
+        conv_stride=[STEP, HOP // STEP],
         conv_bias=True,
         feat_extract_norm="layer",
+        feat_extract_activation="relu",
+        hidden_act="relu",
         num_conv_pos_embeddings=16,
-        hidden_dropout=0.05,
+        hidden_dropout=0.0,
         attention_dropout=0.0,
         activation_dropout=0.0,
         feat_proj_dropout=0.0,
@@ -59,6 +70,24 @@ def config() -> HubertConfig:
     )
 
 
+def filters() -> tuple[Float32, Float32]:
+    """What the two convolutions start from: a bank of filters, and how loud each is.
+
+    Returns:
+        float32 [192, 1, 320]: bands at three phases, so that one of them is positive at any time.
+        float32 [64, 192, 3]: sums of a band's phases at three times.
+    """
+    low = np.arange(60, 1_500, 40)  # close enough to tell harmonics of a voice apart
+    centres = np.concatenate([low, np.geomspace(1_550, 7_600, BANDS - low.size)])
+    phases = 2 * np.pi * np.arange(PHASES) / PHASES
+    angles = 2 * np.pi * np.arange(WINDOW) / RATE_HZ * centres[:, None, None] + phases[:, None]
+    loudness = centres[:, None, None] / centres.mean()  # speech falls off towards the top
+    bank = loudness * np.hanning(WINDOW) * np.cos(angles) / np.sqrt(WINDOW)
+    sums = np.repeat(np.eye(BANDS), PHASES, axis=1)[:, :, None] / (PHASES * FIELD_STEPS)
+    wide = np.repeat(sums, FIELD_STEPS, axis=2)
+    return bank.reshape(-1, 1, WINDOW).astype(np.float32), wide.astype(np.float32)
+
+
 class Listener(nn.Module):
     """Sound to scores of phones and pitch classes."""
 
@@ -66,6 +95,11 @@ class Listener(nn.Module):
         super().__init__()
         self.network = HubertModel(config())
         self.head = nn.Conv1d(WIDTH, CLASSES, 2, stride=2)
+        bank, sums = (torch.from_numpy(start) for start in filters())
+        first, second = (layer.conv for layer in self.network.feature_extractor.conv_layers)
+        with torch.no_grad():
+            first.weight.copy_(bank)
+            second.weight[:BANDS] = sums
 
     def forward(self, audio: Tensor) -> Tensor:
         """Scores, [B, 49, T]: phones, then pitch classes, of audio [B, S] at 16 kHz."""
@@ -134,7 +168,7 @@ def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
         labels: int64 [B, T].
     """
     labels = labels[:, : scores.shape[2]]
-    phones, pitch = scores.float().split([len(PHONES), PITCHES], dim=1)
+    phones, pitch = torch.split(scores.float(), [len(PHONES), PITCHES], dim=1)
     told = functional.cross_entropy(phones, labels // PITCHES, label_smoothing=0.02)
     return told + functional.cross_entropy(pitch, labels % PITCHES, label_smoothing=0.02)
 
@@ -151,7 +185,11 @@ def train(work: Path, steps: int, seed: int) -> Listener:
     listener = Listener().train()
     optimiser = torch.optim.AdamW(listener.parameters(), RATE, (0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step, steps))
-    parts = {"listener": listener, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Stateful] = {
+        "listener": listener,
+        "optimiser": optimiser,
+        "schedule": schedule,
+    }
     path = work / "ssl" / "state.pt"
     step = resume(path, parts)
     material = Material.read(work, "train")
@@ -190,13 +228,13 @@ def write(listener: Listener, work: Path) -> None:
         key: value.half().contiguous() for key, value in listener.network.state_dict().items()
     }
     told = json.loads(listener.network.config.to_json_string(use_diff=False))
-    head = listener.head
+    head = {name: value.detach().numpy() for name, value in listener.head.named_parameters()}
     weights, settings = folder / "model.safetensors", folder / "config.json"
     with atomic(weights, settings, work / "ssl" / "head.npz") as (one, two, three):
         safetensors.torch.save_file(tensors, one, {"format": "pt"})
         write_json(two, told)
         with three.open("wb") as file:
-            np.savez(file, weight=head.weight.detach().numpy(), bias=head.bias.detach().numpy())
+            np.savez(file, allow_pickle=False, **head)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -63,11 +63,7 @@ class Sovits(nn.Module):
         Returns:
             int64 [1, F // 2].
         """
-        rows: Tensor = self.ssl_proj(features).transpose(1, 2)
-        table = self.codebook.weight
-        # |row|^2 is the same for every code and left out
-        nearness = 2 * (rows @ table.t()) - table.square().sum(dim=1)
-        return nearness.argmax(dim=-1)
+        return nearest(self.ssl_proj(features).transpose(1, 2), self.codebook.weight)
 
     def style(self, spectrogram: Tensor, speaker_embedding: Tensor | None = None) -> Tensor:
         """Style of one reference; of several, take the mean of their styles.
@@ -119,6 +115,13 @@ class Sovits(nn.Module):
         """Samples, float32 [1, 640*N], of latent [1, I, N] under style [1, G, 1]."""
         audio: Tensor = self.dec(latent, style).squeeze(1)
         return audio
+
+
+def nearest(rows: Tensor, table: Tensor) -> Tensor:
+    """For each of the rows [1, P, 768], the nearest of the table [1024, 768], int64 [1, P]."""
+    # |row|^2 is the same for every code and left out
+    nearness = 2 * (rows @ table.t()) - table.square().sum(dim=1)
+    return nearness.argmax(dim=-1)
 
 
 def load_sovits(
