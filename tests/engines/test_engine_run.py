@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 from runtime.backends import engines
 from runtime.backends.cpu import open_graph
-from runtime.backends.device import CudaDevice
 from runtime.backends.engine_load import Loaded, load
 from runtime.backends.engine_run import EngineGraph, EngineLoop
 from runtime.contract import BLOCK_TOKENS
@@ -191,46 +189,6 @@ def test_an_engine_that_can_t_be_recorded_runs_plainly_and_says_so(
     assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Ending()))
     assert device.launched == 0
     assert "turns are not recorded: the engine can't be recorded" in caplog.text
-
-
-class Failing:
-    """CUDA's functions where one fails; the others answer with numbers."""
-
-    cudaHostAllocDefault = cudaStreamNonBlocking = 0  # noqa: N815 - the library's own names
-    cudaMemcpyKind = SimpleNamespace(  # noqa: N815
-        cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2, cudaMemcpyDeviceToDevice=3
-    )
-    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)  # noqa: N815
-
-    def __init__(self, failing: str = "") -> None:
-        self.called: list[tuple[str, Any]] = []
-        self._failing = failing
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*arguments: Any) -> tuple[int, int]:
-            self.called.append((name, arguments))
-            return (2 if name == self._failing else 0), 64
-
-        return call
-
-
-def test_what_cuda_answers_is_checked() -> None:
-    with pytest.raises(MachineError, match="CUDA: cudaSetDevice answers with 2"):
-        CudaDevice(Failing("cudaSetDevice"))  # type: ignore[arg-type]
-    with pytest.raises(MachineError, match="CUDA: cudaMalloc answers with 2"):
-        CudaDevice(Failing("cudaMalloc")).allocate(8)  # type: ignore[arg-type]
-
-
-def test_copies_go_the_way_that_they_are_meant_to() -> None:
-    cudart = Failing()
-    device = CudaDevice(cudart)  # type: ignore[arg-type]
-    array = np.zeros(3, np.float32)
-    device.upload(7, array, 5)
-    device.download(array, 7, 5)
-    device.copy(8, 7, 12, 5)
-    copies = [arguments for name, arguments in cudart.called if name == "cudaMemcpyAsync"]
-    here = array.ctypes.data
-    assert copies == [(7, here, 12, 1, 5), (here, 7, 12, 2, 5), (8, 7, 12, 3, 5)]
 
 
 @pytest.mark.parametrize("library_name", ["tensorrt", "tensorrt_rtx"])
