@@ -5,6 +5,7 @@ builder, and not for numbers or speed, which need a GPU.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,7 @@ from tests.runtime.fake_driver import Driver, packages
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.build import Job, Outputs, build_file, prepared
 from workflow_scripts.engines.importer import Release
+from workflow_scripts.engines.imports import imported, record
 from workflow_scripts.engines.tensorrt import Options, Request
 
 pytestmark = pytest.mark.rtx
@@ -47,6 +49,18 @@ def test_every_graph_builds_with_the_puts_that_it_announces(
     found = json.loads((tmp_path / "g.json").read_text("utf-8"))
     assert (tmp_path / "g.engine").stat().st_size == found["engine"]["bytes"] > 0
     assert (found["state"], found["verified"]) == ("built", None)
+
+
+@pytest.mark.golden
+def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
+    trt: ModuleType, tmp_path: Path
+) -> None:
+    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    found = record(job)
+    assert (found["library"], found["refused"]) == (f"tensorrt_rtx {trt.__version__}", "")
+    broken = tmp_path / "t2s_decoder.onnx"
+    broken.write_bytes(b"no graph at all")
+    assert "t2s_decoder.onnx" in imported(replace(job, source=broken), trt)
 
 
 @pytest.mark.golden
