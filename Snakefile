@@ -11,6 +11,7 @@ include: "rules/inspect.smk"
 include: "rules/export.smk"
 include: "rules/precision.smk"
 include: "rules/engines.smk"
+include: "rules/states.smk"
 include: "rules/proof.smk"
 include: "rules/release.smk"
 include: "rules/bench.smk"
@@ -22,6 +23,8 @@ localrules:
     graphs,
     variants,
     engines,
+    engine_report,
+    report_engines,
     parity,
     bundles,
     benchmark,
@@ -46,7 +49,13 @@ rule variants:
 
 rule engines:
     input:
+        expand("artifacts/machines/{target.name}.json", target=PLAN.targets),  # all at once
         all_engines,
+
+
+rule engine_report:
+    input:
+        PLAN.engine_reports,
 
 
 rule parity:

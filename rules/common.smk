@@ -100,15 +100,30 @@ def loop_tables(wildcards):
     return [f"artifacts/tables/{wildcards.unit}/t2s_tables.npz"] * (wildcards.graph == LOOP)
 
 
+def record_of(target):
+    """What the machine behind a target is, once a job there has said it."""
+    with checkpoints.record_machine.get(target=target.name).output[0].open() as file:
+        return json.load(file)
+
+
 def engines_of(target):
     """Engines of a target, or none and a line that says why."""
-    with checkpoints.record_machine.get(target=target.name).output[0].open() as file:
-        record = json.load(file)
+    record = record_of(target)
     if record["missing"]:
         logger.warning(f"engines: none for target {target.name}: {record['missing']}")
         return []
-    return PLAN.engine_files(target.name, record["id"])
+    states = f"artifacts/engines/{target.name}/report.json"
+    return [*PLAN.engine_files(target.name, record["id"]), states]
 
 
 def all_engines(wildcards):
     return [path for target in PLAN.targets for path in engines_of(target)]
+
+
+def evidence_of(wildcards):
+    """What a target's report is made of: its engines, or imports where none can be built."""
+    target = target_of(wildcards)
+    record = record_of(target)
+    if not record["missing"]:
+        return PLAN.engine_files(target.name, record["id"])
+    return [f"artifacts/imports/{place}.json" for place in PLAN.engine_places(target.name)]

@@ -158,23 +158,22 @@ class Plan:
         """The target of that name."""
         return next(target for target in self.targets if target.name == name)
 
-    def engine_files(self, name: str, machine: str) -> list[str]:
-        """Engines and sidecars of a target.
-
-        Args:
-            name: of the target.
-            machine: id of the machine behind it.
-        """
+    def engine_places(self, name: str) -> list[str]:
+        """Every engine that a target asks for, as `precision/unit/length/graph`."""
         wanted = self.target(name).precisions
-        engines = _once(
+        return _once(
             f"{m.precision}/{m.unit}/{bundle.max_len if m.graph in PER_LENGTH else ANY_LENGTH}"
             f"/{LOOP if m.graph == DECODER else m.graph}"
             for bundle in self.bundles
             if bundle.precision in wanted
             for m in self.members(bundle.voice, bundle.precision)
         )
+
+    def engine_files(self, name: str, machine: str) -> list[str]:
+        """Engines and sidecars of a target on the machine of that id."""
         folder = f"artifacts/engines/{name}/{machine}"
-        return [f"{folder}/{engine}.{end}" for engine in engines for end in ("engine", "json")]
+        places = self.engine_places(name)
+        return [f"{folder}/{place}.{end}" for place in places for end in ("engine", "json")]
 
     def voice(self, name: str) -> Voice:
         """The voice of that name."""
@@ -321,6 +320,11 @@ class Plan:
     def bench_files(self) -> list[str]:
         """What timing every bundle beside PyTorch gave; made only when it is asked for."""
         return [f"artifacts/bench/{bundle}.json" for bundle in self.bundles]
+
+    @property
+    def engine_reports(self) -> list[str]:
+        """How far the engines of each target got."""
+        return [f"artifacts/engines/{target.name}/report.json" for target in self.targets]
 
     @property
     def _shared_tables(self) -> list[str]:

@@ -5,6 +5,7 @@ builder, and not for numbers or speed, which need a GPU.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,7 @@ from tests.runtime.fake_driver import Driver, packages
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.build import Job, Outputs, build_file, prepared
 from workflow_scripts.engines.importer import Release
+from workflow_scripts.engines.imports import imported, record
 from workflow_scripts.engines.tensorrt import Options, Request
 
 pytestmark = pytest.mark.rtx
@@ -59,6 +61,18 @@ def test_the_decoder_with_embedding_and_sampler_builds(
     assert facts["spelling"] == ("scatter_in_parts" if release[:2] == "11" else "scatter_elements")
     assert [profile.name for profile in request.profiles] == ["step", "prefill"]
     assert tensorrt.build(trt, request).plan
+
+
+@pytest.mark.golden
+def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
+    trt: ModuleType, tmp_path: Path
+) -> None:
+    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    found = record(job)
+    assert (found["library"], found["refused"]) == (f"tensorrt_rtx {trt.__version__}", "")
+    broken = tmp_path / "t2s_decoder.onnx"
+    broken.write_bytes(b"no graph at all")
+    assert "t2s_decoder.onnx" in imported(replace(job, source=broken), trt)
 
 
 @pytest.mark.golden

@@ -32,9 +32,26 @@ def main():
         wanted_id = given["--machine-id"]
         raise EngineMismatch(f"engine wanted for {wanted_id} but this machine is {here.id}")
     write(given["--output"], here.id, digest(known.graph))
-    write(given["--sidecar"], "{}")
+    engine = Path(given["--output"]).read_bytes()
+    sidecar = {
+        "format": 1,
+        "graph": given["--graph"],
+        "machine": here.as_json(),
+        "build": {"precision": given["--precision"], "max_len": int(given["--max-len"])},
+        "engine": {"bytes": len(engine), "sha256": hashlib.sha256(engine).hexdigest()},
+        "puts": [],
+        "verified": None,
+    }
+    write(given["--sidecar"], json.dumps(sidecar))
 if __name__ == "__main__":
     run(main)
+"""
+IMPORT = """
+import json
+from workflow_scripts.stand_in import *
+known, given = arguments("graph")
+digest(known.graph)
+write(given["--output"], json.dumps({"refused": "tensorrt_rtx is not installed to import it"}))
 """
 H100 = record_of(Driver())
 A100 = record_of(Driver(name="NVIDIA A100", attributes={75: 8, 76: 0, 16: 108}))
@@ -55,7 +72,8 @@ def with_machines(folder: Path) -> Path:
     text = module.read_text("utf-8")
     assert text.count("\ndef main(") == 1
     module.write_text(text.replace("\ndef main(", PRETEND), "utf-8")
-    (folder / "workflow_scripts/engines/build.py").write_text(BUILD, "utf-8")
+    for name, text in (("build", BUILD), ("imports", IMPORT)):
+        (folder / f"workflow_scripts/engines/{name}.py").write_text(text, "utf-8")
     config = folder / "config/config.yaml"
     settings = yaml.safe_load(config.read_text("utf-8"))
     settings["targets"] = [{"name": "local", "backends": ["tensorrt"], "engines": "auto"}]

@@ -1,6 +1,8 @@
 """Engines stand under their machine; only what a change concerns is built anew."""
 
+import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,29 @@ def test_without_a_gpu_a_line_says_what_is_missing_and_nothing_fails(folder: Pat
     assert not (folder / "artifacts/engines").exists()
 
 
+def states(folder: Path, target: str = "local") -> Counter[str]:
+    report = folder / f"artifacts/engines/{target}/report.json"
+    rows = json.loads(report.read_text("utf-8"))["engines"]
+    return Counter(row["state"] for row in rows)
+
+
+def test_without_a_gpu_the_report_shows_nothing_as_built(folder: Path) -> None:
+    build(folder, "engine_report")
+    assert sum(states(folder).values()) > 20
+    assert all(state.startswith("not built (no NVIDIA driver; ") for state in states(folder))
+    assert pending(folder, "engine_report") == {}, "a second run has nothing to do"
+
+
+def test_with_a_gpu_the_report_comes_with_the_engines(folder: Path) -> None:
+    pretend(folder, H100)
+    build(folder, "engines")
+    assert states(folder) == {"built": len(engines(folder, H100))}
+    pretend(folder, A100)
+    build(folder, "engines")
+    assert states(folder) == {"built": len(engines(folder, A100))}
+    assert pending(folder, "engines") == {}
+
+
 def test_required_engines_fail_there_with_one_line(folder: Path) -> None:
     entry = {"name": "local", "backends": ["tensorrt"], "engines": "require"}
     run = snakemake(folder, "engines", *targets(folder, entry))
@@ -82,7 +107,12 @@ def test_what_a_change_concerns_is_built_anew_and_nothing_else(folder: Path) -> 
     vocoder = folder / "artifacts/graphs/fp32/voices/demo/vocoder.onnx"
     vocoder.write_text("another", "utf-8")
     changed = pending(folder, "engines", "--max-checksum-file-size", "1")
-    assert changed == {"reduce_precision": 1, "build_engine": 2, "engines": 1}
+    assert changed == {
+        "reduce_precision": 1,
+        "build_engine": 2,
+        "report_engines": 1,
+        "engines": 1,
+    }
 
 
 def test_another_machine_changes_no_record_of_a_remote_target(folder: Path) -> None:

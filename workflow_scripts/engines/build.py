@@ -1,6 +1,7 @@
 """Build the engine of one graph on this machine, with a sidecar that says what it is made of."""
 
 import argparse
+import contextlib
 import hashlib
 import importlib
 import json
@@ -231,9 +232,11 @@ def _with_cache(request: Request, path: Path | None) -> Request:
 
 def _keep_cache(built: Built, path: Path | None) -> None:
     """Two builds at once lose at most what one of them has measured."""
-    if path is not None and built.timing_cache is not None:
-        with atomic(path) as (part,):
-            part.write_bytes(built.timing_cache)
+    if path is None or built.timing_cache is None:
+        return
+    # the other build may take our part for one that a dead process left
+    with contextlib.suppress(FileNotFoundError), atomic(path) as (part,):
+        part.write_bytes(built.timing_cache)
 
 
 def library_module(name: str) -> ModuleType:

@@ -4,7 +4,9 @@ Every None, False and -1 of the library, and every error that it logs, becomes a
 Knows nothing of voices, files of the build, or machines.
 """
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,7 +109,8 @@ def build(trt: ModuleType, request: Request) -> Built:
         cache = _use_timing_cache(config, request.timing_cache, where, log)
         progress = _progress_of(trt)
         config.progress_monitor = progress
-        plan = builder.build_serialized_network(network, config)
+        with _interrupts_to(progress):
+            plan = builder.build_serialized_network(network, config)
         if progress.cancelled:
             raise KeyboardInterrupt
         plan = _made(plan, "build_serialized_network", where, log)
@@ -269,10 +272,23 @@ def _progress_of(trt: ModuleType) -> Any:
             pass
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            try:
-                return not self.cancelled
-            except KeyboardInterrupt:
-                self.cancelled = True
-                return False
+            return not self.cancelled
 
     return Progress()
+
+
+@contextmanager
+def _interrupts_to(progress: Any) -> Iterator[None]:
+    """Let an interrupt cancel the build: the library swallows what a callback raises."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go to the main thread
+        return
+
+    def cancel(number: int, frame: object) -> None:
+        progress.cancelled = True
+
+    before = signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,48 @@
+rule import_graph:
+    input:
+        "artifacts/graphs/{precision}/{unit}/{graph}.onnx",
+    output:
+        "artifacts/imports/{precision}/{unit}/{length}/{graph}.json",
+    log:
+        "artifacts/logs/imports/{precision}/{unit}/{length}/{graph}.log",
+    benchmark:
+        "artifacts/benchmarks/imports/{precision}/{unit}/{length}/{graph}.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.engines.imports"),
+        tools=digests.of_tools("onnx", "tensorrt_rtx_cu13", "tensorrt_rtx_cu12", "tensorrt_rtx"),
+        graph="{graph}",
+        precision="{precision}",
+        rows=lambda w: 0 if w.length == ANY_LENGTH else w.length,
+    shell:
+        "python -m workflow_scripts.engines.imports {input:q} --graph {params.graph:q}"
+        " --precision {params.precision:q} --max-len {params.rows:q} --output {output:q}"
+        " > {log:q} 2>&1"
+
+
+rule report_engines:
+    input:
+        evidence=evidence_of,
+        machine="artifacts/machines/{target}.json",
+    output:
+        report(
+            "artifacts/engines/{target}/report.json",
+            category="Engines",
+            labels={"target": "{target}"},
+        ),
+    log:
+        "artifacts/logs/engines/{target}/report.log",
+    benchmark:
+        "artifacts/benchmarks/engines/{target}/report.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        code=digests.of_code("workflow_scripts.engines.states"),
+        target="{target}",
+        wanted=lambda w: PLAN.engine_places(w.target),
+        folder="artifacts/engines/{target}",
+    shell:
+        "python -m workflow_scripts.engines.states --target {params.target:q}"
+        " --machine {input.machine:q} --wanted {params.wanted:q} --engines {params.folder:q}"
+        " --imports artifacts/imports --output {output:q} > {log:q} 2>&1"
