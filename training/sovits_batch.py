@@ -4,6 +4,7 @@ The networks themselves take one, as inference does. Here the same weights see a
 """
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -82,9 +83,10 @@ def _encode(encoder: Encoder, x: Tensor, exist: Tensor) -> Tensor:
     bias = (1 - exist.unsqueeze(2)) * HIDDEN_SCORE
     x = x * exist
     for attend, norm_1, feed, norm_2 in layers:
-        x = norm_1(x + _attend(attend, x, bias))
-        inner = torch.relu(feed.conv_1(x * exist))
-        x = norm_2(x + feed.conv_2(inner * exist)) * exist
+        x = norm_1(x + _attend(cast(RelativeAttention, attend), x, bias))
+        widen, narrow = feed.get_submodule("conv_1"), feed.get_submodule("conv_2")
+        inner = torch.relu(widen(x * exist))
+        x = norm_2(x + narrow(inner * exist)) * exist
     return x
 
 
@@ -114,7 +116,7 @@ def _mix(mixer: FramePhoneMixer, inputs: tuple[Tensor, Tensor, Tensor], exist: T
     phones = mixer.text_pre(text)
 
     def split(x: Tensor) -> Tensor:
-        return x.unflatten(1, (attention.heads, attention.head_width))
+        return x.reshape(len(x), attention.heads, attention.head_width, -1)
 
     query = split(attention.conv_q(content) / math.sqrt(attention.head_width)).transpose(2, 3)
     scores = query @ split(attention.conv_k(phones)) + (1 - exist.unsqueeze(2)) * HIDDEN_SCORE

@@ -43,7 +43,8 @@ def _exact(made: Tensor, wanted: Tensor) -> Tensor:
     ours, theirs = _spectrum(sharp, EXACT_FFT).chunk(2)
     error = torch.view_as_real(ours - theirs).square().sum(-1).add(1e-10).sqrt()
     loud = F.avg_pool2d(theirs.abs().unsqueeze(1), (9, 5), 1, (4, 2)).squeeze(1)
-    return (error / (loud + FLOOR * EXACT_FFT**0.5)).mean()
+    mean: Tensor = (error / (loud + FLOOR * EXACT_FFT**0.5)).mean()
+    return mean
 
 
 def log_mel(samples: Tensor, fft: int, bands: int) -> Tensor:

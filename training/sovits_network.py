@@ -90,9 +90,9 @@ def network(sizes: Sizes, seed: int) -> Sovits:
     sovits = Sovits(encoder, vocoder, row.spectrogram_bins, takes_speaker=False)
     with torch.no_grad():
         for coupling in sovits.flow.flows.values():
-            coupling.post.weight.zero_()
-            coupling.post.bias.zero_()
-        sovits.enc_p.proj.bias[encoder.latent :] = QUIET
+            for table in coupling.get_submodule("post").parameters():
+                table.zero_()
+        sovits.enc_p.get_parameter("proj.bias")[encoder.latent :] = QUIET
         for table in (table for name, table in sovits.named_parameters() if "emb_rel" in name):
             table.normal_(0, 96**-0.5)
     return sovits

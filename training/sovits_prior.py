@@ -166,7 +166,7 @@ def prior_step(
         mean, log_scale = said(sovits, lesson)
     parts = prior_loss(mean.float(), log_scale.float(), lesson)
     optimizer.zero_grad()
-    torch.stack(list(parts.values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(parts.values())).sum())
     learning = [p for group in optimizer.param_groups for p in group["params"]]
     torch.nn.utils.clip_grad_norm_(learning, clip)
     optimizer.step()

@@ -6,6 +6,7 @@ learns it by plain regression. Pitch moves in steps of 25 Hz therefore. Numpy on
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +149,7 @@ def centres(count: int) -> NDArray[np.float64]:
     return np.asarray(700 * np.expm1(top * (np.arange(count) + 0.5) / count))
 
 
-def _triangles(count: int, hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+def _triangles(count: int, hertz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Shares of bands [count, frequencies] that sum to 1 at each frequency."""
     return np.stack([np.interp(hertz, centres(count), row) for row in np.eye(count)])
 
@@ -198,12 +199,12 @@ def voice_of(bands: Floats, voiced: NDArray[np.bool_], pulses: NDArray[np.int64]
     return out[FFT:-FFT].astype(np.float32)
 
 
-def _audible(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+def _audible(hertz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Fades out towards half of RATE."""
     return np.asarray(np.clip((RATE / 2 - hertz) / 500, 0, 1))
 
 
-def _ringing(hertz: NDArray[np.float64]) -> NDArray[np.complex128]:
+def _ringing(hertz: NDArray[np.floating[Any]]) -> NDArray[np.complex128]:
     """Turns low frequencies later than high ones."""
     delay = _DELAY_S * np.exp(-hertz / 1500)
     return np.asarray(np.exp(-2j * np.pi * np.cumsum(delay) * (hertz[1] - hertz[0])))

@@ -127,7 +127,7 @@ def vocoder_step(
     inner = slice(MARGIN * FRAME, -MARGIN * FRAME)
     parts = sound_loss(made.float()[:, 0, inner], batch.sound[:, inner])
     optimizer.zero_grad()
-    torch.stack(list(parts.values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(parts.values())).sum())
     torch.nn.utils.clip_grad_norm_(vocoder.parameters(), clip)
     optimizer.step()
     return {name: part.item() for name, part in parts.items()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own alias
+from torch.nn import functional as F
 
 from training.t2s_network import UNUSED, Batch
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own alias
+from torch.nn import functional as F
 
 from training.t2s_examples import Example
 from workflow_scripts.checkpoint.layout import TEXT_FEATURES
