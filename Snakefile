@@ -55,7 +55,7 @@ rule engines:
 
 rule engine_report:
     input:
-        PLAN.engine_reports,
+        expand("artifacts/engines/{target.name}/report.json", target=PLAN.targets),
 
 
 rule parity:

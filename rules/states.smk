@@ -1,6 +1,7 @@
 rule import_graph:
     input:
-        "artifacts/graphs/{precision}/{unit}/{graph}.onnx",
+        graph=engine_source,
+        tables=loop_tables,
     output:
         "artifacts/imports/{precision}/{unit}/{length}/{graph}.json",
     log:
@@ -15,10 +16,11 @@ rule import_graph:
         graph="{graph}",
         precision="{precision}",
         rows=lambda w: 0 if w.length == ANY_LENGTH else w.length,
+        tables=lambda w: [word for path in loop_tables(w) for word in ("--tables", path)],
     shell:
-        "python -m workflow_scripts.engines.imports {input:q} --graph {params.graph:q}"
-        " --precision {params.precision:q} --max-len {params.rows:q} --output {output:q}"
-        " > {log:q} 2>&1"
+        "python -m workflow_scripts.engines.imports {input.graph:q} --graph {params.graph:q}"
+        " {params.tables:q} --precision {params.precision:q} --max-len {params.rows:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule report_engines:

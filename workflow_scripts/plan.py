@@ -322,11 +322,6 @@ class Plan:
         return [f"artifacts/bench/{bundle}.json" for bundle in self.bundles]
 
     @property
-    def engine_reports(self) -> list[str]:
-        """How far the engines of each target got."""
-        return [f"artifacts/engines/{target.name}/report.json" for target in self.targets]
-
-    @property
     def _shared_tables(self) -> list[str]:
         return ["artifacts/tables/shared/roberta/vocabulary.json"] * ("roberta" in self.bases)
 

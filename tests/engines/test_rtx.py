@@ -67,7 +67,7 @@ def test_the_decoder_with_embedding_and_sampler_builds(
 def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
     trt: ModuleType, tmp_path: Path
 ) -> None:
-    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    job = Job(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables_of(*TINY_DECODER))
     found = record(job)
     assert (found["library"], found["refused"]) == (f"tensorrt_rtx {trt.__version__}", "")
     broken = tmp_path / "t2s_decoder.onnx"

@@ -65,9 +65,11 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--graph", required=True, help="its name in the contract")
     option(parser, "--precision", required=True, help="what the file was written at")
     option(parser, "--max-len", type=int, required=True, help="rows of the KV cache; 0 if none")
+    option(parser, "--tables", type=Path, metavar="NPZ", help="t2s_tables.npz, for t2s_loop")
     option(parser, "--output", type=Path, required=True, metavar="JSON", help="file to write")
     args = parser.parse_args(argv)
-    found = record(Job(args.source, args.graph, args.precision, args.max_len))
+    job = Job(args.source, args.graph, args.precision, args.max_len, tables=args.tables)
+    found = record(job)
     with atomic(args.output) as (part,):
         write_json(part, found)
 
