@@ -30,6 +30,7 @@ from runtime.backends import Folders, Threads
 from runtime.backends.sessions import GPU, REHEARSAL, Place, preload, session_on
 from runtime.choices import choose
 from runtime.cli import option, run
+from runtime.contract import STEP_TABLES
 from runtime.decode import Ending, Limits, sampled
 from runtime.errors import GraphError, ProofError
 from runtime.files import write_whole
@@ -113,7 +114,7 @@ def measured(job: Job) -> Report:
     if manifest.graphs["t2s_decoder"].precision != "fp32":
         raise GraphError(f"{job.voice}: its decoder is not fp32; measure the fp32 bundle")
     files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
-    on_cpu = VoiceGraphs(files, job.voice / manifests.STEP_TABLES, threads=Threads(job.threads))
+    on_cpu = VoiceGraphs(files, job.voice / STEP_TABLES, threads=Threads(job.threads))
     free = _free_bytes(job.device)
     sentence = Sentence.of(on_cpu, job.tokens)
     bandwidth = _bandwidth(job)
@@ -245,7 +246,7 @@ def speech(job: Job, manifest: manifests.Manifest) -> Report:
     """First sound and total through the runtime's own back end for the device."""
     with tempfile.TemporaryDirectory(prefix="loop-") as folder:
         files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
-        tables = job.voice / manifests.STEP_TABLES
+        tables = job.voice / STEP_TABLES
         device_loop.make(files, tables, manifest.max_len, FORMS[0], Path(folder))
         return _speech(job, manifest, Folders(engines=Path(folder)))
 
