@@ -7,6 +7,7 @@ the longest utterance among it, is warm-up, and what is added later would be add
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -178,6 +179,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     option(parser, "--json", type=Path, metavar="FILE", help="write the report there, - to stdout")
     args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.ERROR)  # that sentences are cut short is meant
     voice = Voice.load(args.voice, provider=args.provider, threads=args.threads)
     report = {
         "machine": asdict(tuned.this_machine()),

@@ -280,7 +280,7 @@ class Voice:
         tokens = self._references.prompt_tokens(audios[0])
         return Prepared(tokens, self._features.line(phonemes), style)
 
-    @cached_property
+    @property
     def _limits(self) -> Limits:
         return Limits(
             early_stop_tokens=int(TOKENS_PER_SECOND_OF_LIMIT * self.manifest.t2s.max_sec),

@@ -62,6 +62,13 @@ def test_a_given_up_stream_is_short_and_others_are_stopped_in_time() -> None:
     assert seconds[0] <= 101 / 25
 
 
+def test_each_utterance_has_its_own_limit() -> None:
+    voice = Voice.load(bundles.v2(), threads=1, verify="size")
+    text = " ".join(["HH AH0 L OW1 W ER1 L D ."] * 8)  # with this seed it does not end before
+    said = [soak.Utterance(text, seconds, 1, False, False) for seconds in (2, 4)]
+    assert [soak.speak(voice, one) for one in said] == [51 / 25, 101 / 25]
+
+
 @needs_memory_told
 def test_the_command_reports_in_json_and_for_people(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

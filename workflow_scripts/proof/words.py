@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from runtime import Audio, Settings, Voice
 from runtime import audio as sound
 from runtime.arrays import Float32
-from runtime.audio import write_whole
+from runtime.audio import Audio, write_whole
 from runtime.cli import run
 from runtime.errors import SettingError
-from runtime.settings import Reference
+from runtime.settings import Reference, Settings
+from runtime.voice import Voice
 from workflow_scripts.proof import flite
 from workflow_scripts.proof.likeness import nearest, speaker_of, warped_distance_db
 from workflow_scripts.proof.recogniser import Recogniser, edits, words_of
