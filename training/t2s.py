@@ -47,7 +47,6 @@ class Plan:
         warm_up: steps until the rate is reached.
         rate: highest learning rate; falls as a cosine to a fiftieth.
         rows: of a batch, padding included.
-        pool: examples that are sorted by length at a time.
         clip: longest gradient.
         seed: of everything random.
     """
@@ -56,7 +55,6 @@ class Plan:
     warm_up: int = 150
     rate: float = 1e-3
     rows: int = 3000
-    pool: int = 256
     clip: float = 1.0
     seed: int = 0
 
@@ -150,7 +148,7 @@ def train(training: Training, spoken: Mapping[str, Sequence[Spoken]], state: Pat
     asked = asked_to_stop()
     random = np.random.default_rng([training.plan.seed, training.step])
     examples = drawn(spoken, silence_of(spoken), random)
-    found = batches(examples, training.plan.rows, training.plan.pool, random)
+    found = batches(examples, training.plan.rows)
     began = saved = time.monotonic()
     while training.step < training.plan.steps and not asked():
         parts = training.learn(next(found), random)
@@ -198,7 +196,7 @@ def parser() -> argparse.ArgumentParser:
     option(made, "--warm-up", type=int, default=plan.warm_up, metavar="N", help="steps")
     option(made, "--layers", type=int, default=LAYERS, metavar="N", help="of the network")
     option(made, "--folder", choices=["labels", "tokens"], help="where tokens are taken from")
-    option(made, "--threads", type=int, default=2, metavar="N", help="default: 2")
+    option(made, "--threads", type=int, default=1, metavar="N", help="default: 1")
     option(made, "--listen", type=int, default=20, metavar="N", help="held-out texts a speaker")
     sharpness = "factor of the scores in the file; above 1 chooses the likeliest more often"
     option(made, "--sharpness", type=float, default=1.0, metavar="X", help=sharpness)

@@ -23,6 +23,7 @@ LANG, CUT, MOST_PHONES = "en", "cut5", 1000
 TAIL_TOKENS = TAIL_SAMPLES // 640  # of the silence that is appended to a reference
 SHARES = (0.15, 0.55, 0.3)  # of examples of one, two and three utterances
 LONGEST_TOKENS = 480  # of an example
+PHONE_STEP, TOKEN_STEP = 32, 64  # of padded lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +53,9 @@ class Example:
     start: int
 
     @property
-    def rows(self) -> int:
-        """How many rows the transformer sees."""
-        return self.phones.size + self.tokens.size
+    def room(self) -> tuple[int, int]:
+        """Rows of text and audio that it is padded to: kernels are made once per shape."""
+        return _upwards(self.phones.size, PHONE_STEP), _upwards(self.tokens.size, TOKEN_STEP)
 
 
 def read_text(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -165,26 +166,25 @@ def drawn(
         yield joined(row, silence)
 
 
+def _upwards(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
 def _any(row: Sequence[Spoken], random: np.random.Generator) -> Spoken:
     return row[int(random.integers(len(row)))]
 
 
-def batches(
-    examples: Iterator[Example], rows: int, pool: int, random: np.random.Generator
-) -> Iterator[list[Example]]:
-    """Batches of examples of like length, without end.
+def batches(examples: Iterator[Example], rows: int) -> Iterator[list[Example]]:
+    """Batches of examples of one room each, without end.
 
     Args:
         examples: where they come from.
-        rows: of a batch at most, padding included.
-        pool: how many examples are sorted at a time.
-        random: shuffles the batches of a pool.
+        rows: of a batch at most, padding included; a longer example is a batch of its own.
     """
-    while True:
-        found: list[list[Example]] = [[]]
-        for one in sorted((next(examples) for _ in range(pool)), key=lambda one: one.rows):
-            if found[-1] and (len(found[-1]) + 1) * one.rows > rows:
-                found.append([])
-            found[-1].append(one)
-        for number in random.permutation(len(found)):
-            yield found[number]
+    waiting: dict[tuple[int, int], list[Example]] = {}
+    for one in examples:
+        room = one.room
+        found = waiting.setdefault(room, [])
+        found.append(one)
+        if (len(found) + 1) * sum(room) > rows:
+            yield waiting.pop(room)
