@@ -152,7 +152,10 @@ def joined(work: Path, sizes: Sizes) -> tuple[Sovits, int]:
         held = np.load(quantizer)
         adopt(sovits, torch.from_numpy(held["embed"]).float())
         sovits.ssl_proj.load_state_dict(
-            {name: torch.from_numpy(held[f"ssl_proj.{name}"]).float() for name in ("weight", "bias")}
+            {
+                name: torch.from_numpy(held[f"ssl_proj.{name}"]).float()
+                for name in ("weight", "bias")
+            }
         )
     return sovits, iterations
 

@@ -86,8 +86,7 @@ def load(work: Path, speaker: str) -> Store:
     """Open a store; the large arrays stay on disk."""
     folder = folder_of(work, speaker)
     arrays = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r")
-        for name in Store.__dataclass_fields__
+        name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in Store.__dataclass_fields__
     }
     return Store(**arrays)
 
@@ -171,9 +170,7 @@ def _references(paths: list[Path], frames: int = 150) -> Iterator[NDArray[np.flo
         yield spectrogram(wide, BINS)[0, :, :frames].astype(np.float16)
 
 
-def crop(
-    store: Store, tokens: int, rng: np.random.Generator
-) -> tuple[Latent, Floats]:
+def crop(store: Store, tokens: int, rng: np.random.Generator) -> tuple[Latent, Floats]:
     """A piece of the stream, wherever it begins: latent [2 tokens] and voiced samples."""
     first = int(rng.integers(0, int(store.ends[-1]) - tokens))
     return store.latent(first, first + tokens), store.sound(first, first + tokens)

@@ -89,7 +89,9 @@ def vocoder_batch(
     stores: Sequence[Store], course: Course, rng: np.random.Generator, patterns: Tensor
 ) -> Batch:
     """Crops of speech with fresh noise, and what they should sound like."""
-    picks = [crop(stores[number % len(stores)], course.tokens, rng) for number in range(course.batch)]
+    picks = [
+        crop(stores[number % len(stores)], course.tokens, rng) for number in range(course.batch)
+    ]
     mean = torch.from_numpy(np.stack([latent.mean.T for latent, _ in picks]))
     scale = torch.from_numpy(np.stack([latent.log_scale.T for latent, _ in picks])).exp()
     noise = torch.from_numpy(rng.standard_normal(mean.shape, dtype=np.float32))
@@ -129,4 +131,3 @@ def vocoder_step(
     torch.nn.utils.clip_grad_norm_(vocoder.parameters(), clip)
     optimizer.step()
     return {name: part.item() for name, part in parts.items()}
-

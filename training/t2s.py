@@ -1,8 +1,7 @@
 """Stage 6: teach a small T2S to say the tokens of a text after a reference, and write its file.
 
-Begins where WORK/t2s/state.pt left off; with more --steps it goes on. Tokens are those of
-WORK/tokens (what the pipeline hears) where they are, else WORK/labels (the same numbers, as they
-should be); --folder names one.
+Begins where WORK/t2s/state.pt left off; with more --steps it goes on. It can begin before
+WORK/tokens is there, of which references are made; then stop it and run it again.
 """
 
 import argparse
@@ -195,7 +194,6 @@ def parser() -> argparse.ArgumentParser:
     option(made, "--rate", type=float, default=plan.rate, metavar="X", help="learning rate")
     option(made, "--warm-up", type=int, default=plan.warm_up, metavar="N", help="steps")
     option(made, "--layers", type=int, default=LAYERS, metavar="N", help="of the network")
-    option(made, "--folder", choices=["labels", "tokens"], help="where tokens are taken from")
     option(made, "--threads", type=int, default=1, metavar="N", help="default: 1")
     option(made, "--listen", type=int, default=20, metavar="N", help="held-out texts a speaker")
     sharpness = "factor of the scores in the file; above 1 chooses the likeliest more often"
@@ -208,18 +206,17 @@ def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
     torch.set_num_threads(args.threads)
     work: Path = args.work
-    folder = args.folder or ("tokens" if (work / "tokens").is_dir() else "labels")
     plan = Plan(steps=args.steps, warm_up=args.warm_up, rate=args.rate, seed=args.seed)
     training, state = Training(configuration(layers=args.layers), plan), work / "t2s" / "state.pt"
     training.step = resume(state, training.parts)
     if training.step < plan.steps:
-        train(training, load(work, "train", folder), state)
+        train(training, load(work, "train"), state)
     if training.step < plan.steps:
         _tell({"step": training.step, "stopped": "run again to go on"})
         return
     write(training, work / "voice.ckpt", args.sharpness)
-    figures = report(training, load(work, "held", folder), args)
-    _tell({"tokens": folder, **figures})
+    figures = report(training, load(work, "held"), args)
+    _tell(figures)
 
 
 if __name__ == "__main__":

