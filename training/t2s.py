@@ -1,8 +1,7 @@
 """Stage 6: teach a small T2S to say the tokens of a text after a reference, and write its file.
 
-Begins where WORK/t2s/state.pt left off; with more --steps it goes on. Tokens are those of
-WORK/tokens (what the pipeline hears) where they are, else WORK/labels (the same numbers, as they
-should be); --folder names one.
+Begins where WORK/t2s/state.pt left off; with more --steps it goes on. It can begin before
+WORK/tokens is there, of which references are made; then stop it and run it again.
 """
 
 import argparse
@@ -47,7 +46,6 @@ class Plan:
         warm_up: steps until the rate is reached.
         rate: highest learning rate; falls as a cosine to a fiftieth.
         rows: of a batch, padding included.
-        pool: examples that are sorted by length at a time.
         clip: longest gradient.
         seed: of everything random.
     """
@@ -56,7 +54,6 @@ class Plan:
     warm_up: int = 150
     rate: float = 1e-3
     rows: int = 3000
-    pool: int = 256
     clip: float = 1.0
     seed: int = 0
 
@@ -150,7 +147,7 @@ def train(training: Training, spoken: Mapping[str, Sequence[Spoken]], state: Pat
     asked = asked_to_stop()
     random = np.random.default_rng([training.plan.seed, training.step])
     examples = drawn(spoken, silence_of(spoken), random)
-    found = batches(examples, training.plan.rows, training.plan.pool, random)
+    found = batches(examples, training.plan.rows)
     began = saved = time.monotonic()
     while training.step < training.plan.steps and not asked():
         parts = training.learn(next(found), random)
@@ -197,8 +194,7 @@ def parser() -> argparse.ArgumentParser:
     option(made, "--rate", type=float, default=plan.rate, metavar="X", help="learning rate")
     option(made, "--warm-up", type=int, default=plan.warm_up, metavar="N", help="steps")
     option(made, "--layers", type=int, default=LAYERS, metavar="N", help="of the network")
-    option(made, "--folder", choices=["labels", "tokens"], help="where tokens are taken from")
-    option(made, "--threads", type=int, default=2, metavar="N", help="default: 2")
+    option(made, "--threads", type=int, default=1, metavar="N", help="default: 1")
     option(made, "--listen", type=int, default=20, metavar="N", help="held-out texts a speaker")
     sharpness = "factor of the scores in the file; above 1 chooses the likeliest more often"
     option(made, "--sharpness", type=float, default=1.0, metavar="X", help=sharpness)
@@ -210,18 +206,17 @@ def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
     torch.set_num_threads(args.threads)
     work: Path = args.work
-    folder = args.folder or ("tokens" if (work / "tokens").is_dir() else "labels")
     plan = Plan(steps=args.steps, warm_up=args.warm_up, rate=args.rate, seed=args.seed)
     training, state = Training(configuration(layers=args.layers), plan), work / "t2s" / "state.pt"
     training.step = resume(state, training.parts)
     if training.step < plan.steps:
-        train(training, load(work, "train", folder), state)
+        train(training, load(work, "train"), state)
     if training.step < plan.steps:
         _tell({"step": training.step, "stopped": "run again to go on"})
         return
     write(training, work / "voice.ckpt", args.sharpness)
-    figures = report(training, load(work, "held", folder), args)
-    _tell({"tokens": folder, **figures})
+    figures = report(training, load(work, "held"), args)
+    _tell(figures)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What the T2S learns from: phones of our front end, tokens of the voice, and who says what when.
 
 At inference the model sees the reference's phones and the text's, then the reference's tokens; so
-examples are several utterances of one speaker in a row.
+examples are several utterances of one speaker in a row. A reference is as the pipeline hears it,
+with its mistakes; what is to be said are the labels, which are the same codes without mistakes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ LANG, CUT, MOST_PHONES = "en", "cut5", 1000
 TAIL_TOKENS = TAIL_SAMPLES // 640  # of the silence that is appended to a reference
 SHARES = (0.15, 0.55, 0.3)  # of examples of one, two and three utterances
 LONGEST_TOKENS = 480  # of an example
+PHONE_STEP, TOKEN_STEP = 32, 64  # of padded lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,30 +33,33 @@ class Spoken:
 
     Attributes:
         phones: int64 [X].
-        tokens: int64 [T].
+        tokens: int64 [T], as they should be.
         places: int64 [T], which phone each token belongs to.
+        heard: int64 [T], as the pipeline hears them.
         prompt: whether it is a whole utterance, so that it can be a reference.
     """
 
     phones: Int64
     tokens: Int64
     places: Int64
+    heard: Int64
     prompt: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """Utterances in a row, as `Spoken`; `start` is the first token of the last one."""
+    """Utterances in a row, as `Spoken`; from `start` on, the last one, nothing is misheard."""
 
     phones: Int64
     tokens: Int64
     places: Int64
+    heard: Int64
     start: int
 
     @property
-    def rows(self) -> int:
-        """How many rows the transformer sees."""
-        return self.phones.size + self.tokens.size
+    def room(self) -> tuple[int, int]:
+        """Rows of text and audio that it is padded to: kernels are made once per shape."""
+        return _upwards(self.phones.size, PHONE_STEP), _upwards(self.tokens.size, TOKEN_STEP)
 
 
 def read_text(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -73,35 +78,44 @@ def _read(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     return tuple(read.ids.tolist()), read.phones
 
 
-def load(work: Path, split: str, folder: str) -> dict[str, list[Spoken]]:
+def load(work: Path, split: str) -> dict[str, list[Spoken]]:
     """Everything that each speaker says.
 
     Args:
-        work: the work folder.
+        work: the work folder; until WORK/tokens is there, labels are taken for heard too.
         split: train or held.
-        folder: where tokens are, `labels` or `tokens`.
 
     Returns:
         Speaker → whole utterances, each followed by its pieces where it has several.
     """
     found: dict[str, list[Spoken]] = {}
     for speaker in SPEAKERS:
-        tokens = read_arrays(work / folder / f"{speaker}.npz")
+        labels = read_arrays(work / "labels" / f"{speaker}.npz")
+        path = work / "tokens" / f"{speaker}.npz"
+        heard = read_arrays(path) if path.exists() else labels
         found[speaker] = [
             spoken
             for one in utterances(work, speaker, split)
-            for spoken in said(one.text, one.phones, tokens[one.id].astype(np.int64))
+            for spoken in said(
+                one.text,
+                one.phones,
+                labels[one.id].astype(np.int64),
+                heard[one.id].astype(np.int64),
+            )
         ]
     return found
 
 
-def said(text: str, timed: Sequence[tuple[str, float]], tokens: Int64) -> list[Spoken]:
+def said(
+    text: str, timed: Sequence[tuple[str, float]], tokens: Int64, heard: Int64
+) -> list[Spoken]:
     """One utterance whole, and its pieces where the runtime would speak it in several.
 
     Args:
         text: what is said.
         timed: flite's phones, each with its end in seconds.
-        tokens: int64 [T].
+        tokens: int64 [T], as they should be.
+        heard: int64 [T], as the pipeline hears them.
     """
     names, ends = [name for name, _ in timed], [end for _, end in timed]
 
@@ -109,7 +123,7 @@ def said(text: str, timed: Sequence[tuple[str, float]], tokens: Int64) -> list[S
         return alignment.of_tokens(ends, alignment.said_at(names, symbols), tokens.size)
 
     ids, symbols = read_text(text)
-    whole = Spoken(np.array(ids, np.int64), tokens, placed(symbols))
+    whole = Spoken(np.array(ids, np.int64), tokens, placed(symbols), heard)
     parts = read_pieces(text)
     if len(parts) < 2:
         return [whole]
@@ -119,7 +133,7 @@ def said(text: str, timed: Sequence[tuple[str, float]], tokens: Int64) -> list[S
         here = (places >= first) & (places < first + len(ids))
         if here.any():
             phones = np.array(ids, np.int64)
-            found.append(Spoken(phones, tokens[here], places[here] - first, prompt=False))
+            found.append(Spoken(phones, tokens[here], places[here] - first, tokens[here], False))
         first += len(ids)
     return found
 
@@ -131,16 +145,22 @@ def joined(row: Sequence[Spoken], silence: int) -> Example:
         row: at least one.
         silence: the token of silence.
     """
-    phones, tokens, places, offset = [], [], [], 0
+    phones, tokens, places, heard, offset = [], [], [], [], 0
     for number, one in enumerate(row):
-        tail = TAIL_TOKENS if number == len(row) - 2 else 0
+        tail = np.full(TAIL_TOKENS if number == len(row) - 2 else 0, silence)
         last = offset + one.phones.size - 1
         phones.append(one.phones)
-        tokens += [one.tokens, np.full(tail, silence)]
-        places += [one.places + offset, np.full(tail, last)]
+        tokens += [one.tokens, tail]
+        places += [one.places + offset, np.full(tail.size, last)]
+        heard += [one.tokens if number == len(row) - 1 else one.heard, tail]
         offset += one.phones.size
-    start = sum(part.size for part in tokens[:-2])
-    return Example(np.concatenate(phones), np.concatenate(tokens), np.concatenate(places), start)
+    return Example(
+        phones=np.concatenate(phones),
+        tokens=np.concatenate(tokens),
+        places=np.concatenate(places),
+        heard=np.concatenate(heard),
+        start=sum(part.size for part in tokens[:-2]),
+    )
 
 
 def silence_of(spoken: Mapping[str, Sequence[Spoken]]) -> int:
@@ -165,26 +185,25 @@ def drawn(
         yield joined(row, silence)
 
 
+def _upwards(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
 def _any(row: Sequence[Spoken], random: np.random.Generator) -> Spoken:
     return row[int(random.integers(len(row)))]
 
 
-def batches(
-    examples: Iterator[Example], rows: int, pool: int, random: np.random.Generator
-) -> Iterator[list[Example]]:
-    """Batches of examples of like length, without end.
+def batches(examples: Iterator[Example], rows: int) -> Iterator[list[Example]]:
+    """Batches of examples of one room each, without end.
 
     Args:
         examples: where they come from.
-        rows: of a batch at most, padding included.
-        pool: how many examples are sorted at a time.
-        random: shuffles the batches of a pool.
+        rows: of a batch at most, padding included; a longer example is a batch of its own.
     """
-    while True:
-        found: list[list[Example]] = [[]]
-        for one in sorted((next(examples) for _ in range(pool)), key=lambda one: one.rows):
-            if found[-1] and (len(found[-1]) + 1) * one.rows > rows:
-                found.append([])
-            found[-1].append(one)
-        for number in random.permutation(len(found)):
-            yield found[number]
+    waiting: dict[tuple[int, int], list[Example]] = {}
+    for one in examples:
+        room = one.room
+        found = waiting.setdefault(room, [])
+        found.append(one)
+        if (len(found) + 1) * sum(room) > rows:
+            yield waiting.pop(room)

@@ -66,7 +66,7 @@ def decode(
         job: sampling, seed and when to give up.
     """
     phones = torch.from_numpy(np.concatenate([before.phones, text]))[None]
-    prompt = np.concatenate([before.tokens, np.full(TAIL_TOKENS, silence)])
+    prompt = np.concatenate([before.heard, np.full(TAIL_TOKENS, silence)])
     features = torch.zeros(1, FEATURE_WIDTH, phones.shape[1])
     cache, used = KVCache(), np.zeros(model.sizes.vocabulary, np.bool_)
     used[prompt] = True

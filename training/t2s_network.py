@@ -6,13 +6,15 @@ that the voice never uses share one row, which `stored` repeats.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from runtime.arrays import Int64
 from training.t2s_examples import Example
 from workflow_scripts.checkpoint.layout import TEXT_FEATURES
 from workflow_scripts.checkpoint.sizes import T2SSizes
@@ -45,30 +47,27 @@ class Batch:
 
 def batch(examples: Sequence[Example], end: int) -> Batch:
     """Pad and stack; `end` is the number of EOS among the scores."""
+    rooms = [one.room for one in examples]
+    texts, audios = max(room[0] for room in rooms), max(room[1] for room in rooms)
 
-    def stacked(rows: list[Tensor], filler: int) -> Tensor:
-        return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=filler)
+    def stacked(rows: Iterable[Int64], width: int, filler: int) -> Tensor:
+        padded = [np.pad(row, (0, width - row.size), constant_values=filler) for row in rows]
+        return torch.from_numpy(np.stack(padded))
 
-    phones = [torch.from_numpy(one.phones) for one in examples]
-    tokens = [torch.from_numpy(one.tokens) for one in examples]
-    places = [torch.from_numpy(one.places) for one in examples]
-    last = [torch.tensor([one.phones.size - 1]) for one in examples]
-    targets = [torch.cat([row[1:], torch.tensor([end])]) for row in tokens]
-    ahead = [torch.cat([row[1:], end]) for row, end in zip(places, last, strict=True)]
-    padded = stacked(tokens, 0)
+    targets = [np.append(one.tokens[1:], end) for one in examples]
+    ahead = [np.append(one.places[1:], one.phones.size - 1) for one in examples]
     return Batch(
-        phones=stacked(phones, 0),
-        tokens=padded,
-        targets=stacked(targets, UNUSED),
-        here=stacked(places, UNUSED),
-        ahead=stacked(ahead, UNUSED),
-        visible=_visible([row.numel() for row in phones], padded.shape[1]),
+        phones=stacked((one.phones for one in examples), texts, 0),
+        tokens=stacked((one.heard for one in examples), audios, 0),
+        targets=stacked(targets, audios, UNUSED),
+        here=stacked((one.places for one in examples), audios, UNUSED),
+        ahead=stacked(ahead, audios, UNUSED),
+        visible=_visible([one.phones.size for one in examples], texts, audios),
     )
 
 
-def _visible(phones: list[int], tokens: int) -> Tensor:
+def _visible(phones: list[int], width: int, tokens: int) -> Tensor:
     """Text sees all text of its example, audio sees that and earlier audio; bool [B, R, R]."""
-    width = max(phones)
     column = torch.arange(width + tokens)
     text = column[None] < torch.tensor(phones)[:, None]
     earlier = (column[:, None] >= width) & (column[None] >= width) & (column <= column[:, None])

@@ -21,7 +21,7 @@ SPOKEN = {"one": [spoken(10 + number, 76 + number) for number in range(4)]}
 
 
 def trained(steps: int, state: Path) -> Training:
-    made = Training(TINY, Plan(steps=steps, warm_up=2, rows=400, pool=8, seed=3))
+    made = Training(TINY, Plan(steps=steps, warm_up=2, rows=400, seed=3))
     made.step = resume(state, made.parts)
     train(made, SPOKEN, state)
     return made

@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_pipeline_for_each_example_of_a_padded_batch() -
     model = T2S({PREFIX + name: row for name, row in trained.stored().items()}, CONFIG)
     for number, example in enumerate((SHORT, LONG)):
         features = torch.zeros(1, FEATURE_WIDTH, example.phones.size)
-        phones, tokens = torch.from_numpy(example.phones), torch.from_numpy(example.tokens)
+        phones, tokens = torch.from_numpy(example.phones), torch.from_numpy(example.heard)
         cache = KVCache()
         _, hidden = model.decode(*model.embed(phones[None], features, tokens[None]), cache)
         wanted = hidden[phones.numel() :] @ model.weights["ar_predict_layer.weight"].T

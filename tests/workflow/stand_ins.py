@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
+NOISE = Path(__file__).with_name("noise.yaml")
 COPIED = (
     "Snakefile",
     "rules",
@@ -120,11 +121,11 @@ STEADY = """mixed_precision:
 bars:
   fp32: {audio_snr_db: 60.0, seam_error: 1.0e-4}
   fp16: {audio_snr_db: 40.0}
-"""  # in place of the embedded ones, which may be tuned
+"""  # in place of the real ones, which may be tuned
 
 
 def lay_out(folder: Path) -> Path:
-    """Make the copy, with the sources that the embedded configuration names."""
+    """Make the copy, with voices that speak noise."""
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, folder / name)
@@ -132,16 +133,17 @@ def lay_out(folder: Path) -> Path:
     (scripts / "stand_in.py").write_text(COMMON, "utf-8")
     for name, text in STAGES.items():
         (scripts / name).write_text(text, "utf-8")
-    config = folder / "config/config.yaml"
-    text = config.read_text("utf-8")
-    config.write_text(text[: text.index("mixed_precision:")] + STEADY, "utf-8")
+    text = NOISE.read_text("utf-8")
+    (folder / "config/config.yaml").write_text(
+        text[: text.index("mixed_precision:")] + STEADY, "utf-8"
+    )
     bring_sources(folder)
     return folder
 
 
 def bring_sources(folder: Path) -> None:
-    """Copy what the embedded configuration names, with the same paths, into `folder`."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+    """Copy what that configuration names, with the same paths, into `folder`."""
+    config = yaml.safe_load(NOISE.read_text("utf-8"))
     for source in dict.fromkeys(sources(config)):
         (folder / source).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy2

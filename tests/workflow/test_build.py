@@ -1,4 +1,4 @@
-"""The embedded configuration, built for real from tiny checkpoints: nothing stands in here."""
+"""Tiny checkpoints, built for real: nothing stands in here."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import soundfile
 
 from runtime import manifest
 from tests.workflow.build import PLAIN, build, contents, pending
-from tests.workflow.stand_ins import ROOT, bring_sources
+from tests.workflow.stand_ins import NOISE, ROOT, bring_sources
 
 HERE = ("--snakefile", str(ROOT / "Snakefile"))
 CHINESE = "演示 v2"
@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where it is built: configuration and sources, and a space in the path."""
     folder = tmp_path_factory.mktemp("real build")
     shutil.copytree(ROOT / "config", folder / "config")
+    shutil.copy(NOISE, folder / "config/config.yaml")
     bring_sources(folder)
     return folder
 
