@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import pairwise
+from math import fsum
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def sentences(frames: str, count: int, seed: int, avoid: Collection[str] = ()) -
         if misses == MOST_MISSES:
             raise UsageError(f"{GRAMMAR.name}: '{frame}' gives no more sentences; change it")
         if fit:
-            best = max(fit, key=lambda s: sum(1 / (1 + heard[pair]) for pair in set(pairs(s))))
+            best = max(fit, key=lambda s: fsum(1 / (1 + heard[pair]) for pair in set(pairs(s))))
             heard.update(pairs(best))
             found[best] = None
     return list(found)

@@ -169,6 +169,14 @@ def test_the_back_end_is_told_with_its_reason(
     assert told[1].startswith("provider: cpu (not measured on this machine")
 
 
+def test_a_folder_of_engines_is_looked_at_and_why_none_is_taken_is_told(tmp_path: Path) -> None:
+    options = ("-m", bundles.brief(), "--engines", tmp_path, *SPOKEN, "-f", tmp_path / "o.wav")
+    told = call(*options).err.splitlines()[0]
+    assert told.startswith("provider: cpu (")
+    assert "no tensorrt: " in told
+    assert "no tensorrt: " not in call(*options[:2], *options[4:]).err
+
+
 def test_what_was_measured_is_read_from_the_file_that_is_named(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text("no JSON", "utf-8")
@@ -267,6 +275,7 @@ OWN_TESTS = {
     "--ref-text": test_further_references_and_the_text_of_the_first_change_the_sound,
     "--ref-lang": test_the_language_of_the_reference_is_that_of_the_text,
     "--provider": test_the_back_end_is_told_with_its_reason,
+    "--engines": test_a_folder_of_engines_is_looked_at_and_why_none_is_taken_is_told,
     "--measured": test_what_was_measured_is_read_from_the_file_that_is_named,
     "--keep-compiled": test_compiled_graphs_are_kept_on_demand,
     "--threads": test_threads_below_none_are_refused,
