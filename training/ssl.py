@@ -241,7 +241,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train the network and write its folder."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     option(parser, "--work", type=Path, required=True, help="folder of the training")
-    option(parser, "--steps", type=int, default=900, help="all in all (default: %(default)s)")
+    option(parser, "--steps", type=int, default=1500, help="all in all (default: %(default)s)")
     option(parser, "--seed", type=int, default=1, help="of weights and batches")
     option(parser, "--threads", type=int, default=2, help="of PyTorch (default: %(default)s)")
     args = parser.parse_args(argv)
