@@ -1,5 +1,5 @@
 # make build   everything from the checkpoints of config/config.yaml to bundles, and how to hear one
-# make test    all tests            make lint    all that is checked without running
+# make test    tests                make lint    all that is checked without running
 # CORES=4                           jobs at a time (all cores)
 # TORCH_INDEX=URL                   index to take torch from, for one without CUDA
 # VENV=folder                       where Python and its packages are installed (.venv)
