@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,14 @@ def write_sentences(work: Path, count: int, seed: int) -> list[dict[str, Any]]:
     return _rows(path)
 
 
-def speak(folder: Path, speaker: str, rows: Iterable[dict[str, Any]]) -> None:
+def speak(folder: Path, speaker: str, rows: Iterable[dict[str, Any]], workers: int = 1) -> None:
     """Say each row's text with one voice.
 
     Args:
         folder: of the corpus.
         speaker: one of SPEAKERS.
         rows: with id and text.
+        workers: how many speak at once.
 
     Raises:
         BackendMissing: flite is not installed.
@@ -108,15 +110,17 @@ def speak(folder: Path, speaker: str, rows: Iterable[dict[str, Any]]) -> None:
     if flite is None:
         raise BackendMissing("flite: it is not installed; apt-get install flite")
     (folder / speaker).mkdir(parents=True, exist_ok=True)
-    spoken = []
-    for row in rows:
+
+    def say(row: dict[str, Any]) -> dict[str, Any]:
         wav = _wav(folder, speaker, row["id"])
         command = [flite, "-voice", speaker, "-psdur", "-t", row["text"], "-o", str(wav)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not wav.exists():
             raise ArtifactError(f"{wav}: flite ended with {done.returncode}; is the disk full?")
-        phones = phone_ends(done.stdout)
-        spoken.append({"id": row["id"], "text": row["text"], "phones": phones})
+        return {"id": row["id"], "text": row["text"], "phones": phone_ends(done.stdout)}
+
+    with ThreadPoolExecutor(workers) as pool:
+        spoken = list(pool.map(say, rows))
     _write_rows(folder / f"{speaker}.jsonl", spoken)
 
 
@@ -158,13 +162,14 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--work", type=Path, required=True, help="folder of the training")
     option(parser, "--sentences", type=int, default=SENTENCES, help="to train on")
     option(parser, "--seed", type=int, default=1, help="same seed, same sentences")
+    option(parser, "--workers", type=int, default=2, help="that speak at once (default: 2)")
     args = parser.parse_args(argv)
     rows = write_sentences(args.work, args.sentences, args.seed)
     covered = {pair for row in rows if row["split"] == "train" for pair in pairs(row["text"])}
     sys.stderr.write(f"{len(rows)} sentences; {len(covered)} phone pairs in training\n")
     for speaker in SPEAKERS:
         if not (args.work / "corpus" / f"{speaker}.jsonl").exists():
-            speak(args.work / "corpus", speaker, rows)
+            speak(args.work / "corpus", speaker, rows, args.workers)
         sys.stderr.write(f"{speaker}: spoken\n")
 
 

@@ -1,8 +1,7 @@
-"""Say for each 25 Hz token which phone is heard and how high: phone * 8 + pitch class.
+"""Say for each 25 Hz token which phone is heard and whether with voice: phone * 2 + voiced.
 
-Writes WORK/labels: `{speaker}.npz` with int16 [T] per sentence id, and `pitch.json` with the
-edges of each speaker's pitch classes (Hz). Labels are provisional tokens, and the classes that
-the SSL network learns.
+Writes WORK/labels: `{speaker}.npz` with int16 [T] per sentence id. Labels are provisional tokens,
+and the classes that the SSL network learns.
 """
 
 import argparse
@@ -18,13 +17,13 @@ from numpy.typing import NDArray
 from runtime.arrays import Float32, Samples
 from runtime.cli import option, run
 from training.corpus import PHONES, RATE_HZ, SPEAKERS, SPLITS, Utterance, utterances
-from workflow_scripts.files import atomic, write_json
+from workflow_scripts.files import atomic
 
 Labels = NDArray[np.int16]
 Hertz = NDArray[np.float64]
 
-PITCHES = 8  # unvoiced, and seven quantiles of the speaker's pitch
-LABELS = len(PHONES) * PITCHES
+VOICINGS = 2  # unvoiced, voiced
+LABELS = len(PHONES) * VOICINGS
 HOP, FIELD = 320, 400  # samples between ssl frames, and heard by one
 TOKEN = 2 * HOP
 CENTRE = (HOP + FIELD) // 2  # of what the two frames of token 0 hear
@@ -93,22 +92,15 @@ def _pitch(frames: Float32) -> Hertz:
     return np.where(voiced, RATE_HZ / 2 / np.maximum(lag, 1), 0.0)
 
 
-def label(utterance: Utterance, pitch: Hertz, edges: Hertz) -> Labels:
+def label(utterance: Utterance, pitch: Hertz) -> Labels:
     """Labels of one utterance, int16 [T].
 
     Args:
         utterance: with its phones.
         pitch: float64 [T], from `pitch_at`.
-        edges: float64 [6], from `edges_of`.
     """
-    classes = np.where(pitch > 0, 1 + np.searchsorted(edges, pitch, side="right"), 0)
-    return (phones_at(utterance.phones, pitch.size) * PITCHES + classes).astype(np.int16)
-
-
-def edges_of(pitches: Sequence[Hertz]) -> Hertz:
-    """Pitches (Hz) between the seven voiced classes, equally many on each side, float64 [6]."""
-    voiced = np.concatenate([pitch[pitch > 0] for pitch in pitches])
-    return np.asarray(np.quantile(voiced, np.arange(1, PITCHES - 1) / (PITCHES - 1)))
+    phones = phones_at(utterance.phones, pitch.size)
+    return (phones * VOICINGS + (pitch > 0)).astype(np.int16)
 
 
 def write_arrays(path: Path, arrays: Mapping[int, NDArray[np.int16]]) -> None:
@@ -124,17 +116,13 @@ def read_arrays(path: Path) -> dict[int, NDArray[np.int16]]:
         return {int(key): stored[key] for key in stored.files}
 
 
-def write_labels(work: Path, speaker: str) -> list[float]:
-    """Label all that a speaker said; hand back the edges of the pitch classes (Hz)."""
-    said = {split: utterances(work, speaker, split) for split in SPLITS}
-    pitch: dict[int, Hertz] = {}
-    for utterance in (one for split in SPLITS for one in said[split]):
-        samples = utterance.samples()
-        pitch[utterance.id] = pitch_at(samples, tokens_in(samples.size))
-    edges = edges_of([pitch[utterance.id] for utterance in said["train"]])
-    labels = {one.id: label(one, pitch[one.id], edges) for split in SPLITS for one in said[split]}
+def write_labels(work: Path, speaker: str) -> None:
+    """Label all that a speaker said."""
+    labels = {}
+    for one in (one for split in SPLITS for one in utterances(work, speaker, split)):
+        samples = one.samples()
+        labels[one.id] = label(one, pitch_at(samples, tokens_in(samples.size)))
     write_arrays(work / "labels" / f"{speaker}.npz", labels)
-    return [round(float(edge), 2) for edge in edges]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -142,12 +130,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     option(parser, "--work", type=Path, required=True, help="folder of the training")
     args = parser.parse_args(argv)
-    edges = {}
     for speaker in SPEAKERS:
-        edges[speaker] = write_labels(args.work, speaker)
-        sys.stderr.write(f"{speaker}: labelled, pitch classes part at {edges[speaker]} Hz\n")
-    with atomic(args.work / "labels" / "pitch.json") as (part,):
-        write_json(part, edges)
+        write_labels(args.work, speaker)
+        sys.stderr.write(f"{speaker}: labelled\n")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Writes WORK/quantizer.npz (`weight`, `bias` of `ssl_proj`; `codebook`) and WORK/tokens, per speaker
 int16 [T] per sentence id, as the pipeline's own HuBERT and quantizer say them, and report.json:
 how often those of held-out sentences are right. The projection
-gives the scores of phones and pitch classes; a code's row holds a one for its phone and a one for
-its pitch class, so that the nearest row is the likeliest label: phone * 8 + pitch class. A third
+gives the scores of phones and voicing; a code's row holds a one for its phone and a one for its
+voicing, so that the nearest row is the likeliest label: phone * 2 + voiced. A third
 one, where the projection gives nothing, lets a code be told apart by what reads the codebook.
 """
 
@@ -25,13 +25,13 @@ from runtime.cli import option, run
 from runtime.errors import ArtifactError
 from runtime.features import TAIL_SAMPLES
 from training.corpus import PHONES, SPEAKERS, SPLITS, utterances
-from training.labels import LABELS, PITCHES, Labels, read_arrays, write_arrays
+from training.labels import LABELS, VOICINGS, Labels, read_arrays, write_arrays
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.models.encoders import SSL_WIDTH
 from workflow_scripts.models.hubert import Hubert, load_hubert
 from workflow_scripts.models.sovits import CODEBOOK, nearest
 
-SCORES = len(PHONES) + PITCHES
+SCORES = len(PHONES) + VOICINGS
 AWAY = 2.0  # from the row of silence, where unused codes stand: never nearest, and silent
 
 
@@ -39,8 +39,8 @@ def codebook() -> Float32:
     """Rows of all codes, float32 [1024, 768]; each used row is as long as any other."""
     rows = np.zeros((CODEBOOK, SSL_WIDTH), np.float32)
     label = np.arange(LABELS)
-    rows[label, label // PITCHES] = 1
-    rows[label, len(PHONES) + label % PITCHES] = 1
+    rows[label, label // VOICINGS] = 1
+    rows[label, len(PHONES) + label % VOICINGS] = 1
     rows[label, SCORES + label] = 1
     rows[LABELS:] = rows[0]
     rows[LABELS:, -1] = AWAY
@@ -51,8 +51,8 @@ def projection(weight: Float32, bias: Float32) -> tuple[Float32, Float32]:
     """`ssl_proj` that gives the head's scores in its first rows and nothing in the others.
 
     Args:
-        weight: float32 [49, 768, 2], of the SSL network's head.
-        bias: float32 [49].
+        weight: float32 [43, 768, 2], of the SSL network's head.
+        bias: float32 [43].
 
     Returns:
         float32 [768, 768, 2] and [768].
@@ -120,9 +120,8 @@ def write_tokens(work: Path, speaker: str, listener: Listener) -> None:
 def held_out_report(work: Path, speaker: str, listener: Listener) -> dict[str, float]:
     """How often tokens of held-out sentences are right, as shares of one.
 
-    `phone`, `pitch` and `label` compare with the labels (`voicing`: voiced or not; `near`: the
-    pitch class or a neighbour), `tail` with the tokens of the same sound with silence behind, as
-    the pipeline hears a reference.
+    `phone`, `voicing` and `label` compare with the labels, `tail` with the tokens of the same
+    sound with silence behind, as the pipeline hears a reference.
     """
     tokens, labels = (read_arrays(work / part / f"{speaker}.npz") for part in ("tokens", "labels"))
     said = utterances(work, speaker, "held")
@@ -132,13 +131,9 @@ def held_out_report(work: Path, speaker: str, listener: Listener) -> dict[str, f
     again = np.concatenate(
         [tail[: tokens[one.id].size] for one, tail in zip(said, tailed, strict=True)]
     )
-    off = np.abs(found % PITCHES - told % PITCHES)
-    voiced = (found % PITCHES > 0) == (told % PITCHES > 0)
     shares = {
-        "phone": found // PITCHES == told // PITCHES,
-        "pitch": off == 0,
-        "near": voiced & (off <= 1),
-        "voicing": voiced,
+        "phone": found // VOICINGS == told // VOICINGS,
+        "voicing": found % VOICINGS == told % VOICINGS,
         "label": found == told,
         "tail": found == again,
     }

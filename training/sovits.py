@@ -1,187 +1,195 @@
-"""Train the acoustic model in parts that may run side by side, and write WORK/voice.pth.
+"""Stage 5: teach the acoustic model to speak labels, and write WORK/voice.pth.
 
-`vocoder` learns from latents made by hand out of speech; `prior` learns to say these latents from
-tokens, phones and style; `file` joins both. Each part keeps its state and goes on where it was.
+One training: the prior learns to tell from tokens and style how loud each waveform is, the
+vocoder to make the waveforms, at first of what the prior should say, then of what it says. Begins
+where WORK/sovits/state.pt left off; with more --iterations it goes on.
 """
 
 import argparse
+import json
+import math
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from runtime.cli import option, run
 from runtime.errors import ArtifactError
-from training.sovits_data import SPEAKERS, load
-from training.sovits_network import Sizes, network, write_voice
-from training.sovits_prior import Lessons, adopt, prior_step, stand_in_codebook
-from training.sovits_vocoder import Clock, Course, pattern_weights, vocoder_batch, vocoder_step
-from workflow_scripts.files import atomic
+from training import sovits_batch
+from training.sovits_data import Lesson, Store, lesson, prepare
+from training.sovits_latent import draw, patterns, sound_of
+from training.sovits_loss import latent_loss, sound_loss
+from training.sovits_network import Sizes, keep_still, learning, network, write_voice
+from training.state import Stateful, asked_to_stop, resume, save
 from workflow_scripts.models.sovits import Sovits
 
-SAVE_EVERY_S = 60
-TELL_EVERY = 50
-VOCODER = Course(batch=8, tokens=24, rate=2e-3, warm=100, iterations=5000)
-PRIOR = Course(batch=16, rate=1e-3, warm=200, iterations=4000)
-Step = Callable[[np.random.Generator], dict[str, float]]
+FRAME = 640
+MARGIN = 5  # frames at the ends of a crop that do not count: the vocoder lacks their context
+SAVE_EVERY_S, TELL_EVERY = 60, 50
 
 
-@dataclass(frozen=True, eq=False)
-class Pupil:
-    """A part that learns.
+@dataclass(frozen=True)
+class Plan:
+    """How the training runs.
 
     Attributes:
-        path: of its state.
-        networks: what is kept.
-        optimizer: over their parameters.
+        iterations: in all.
+        own: from here on the vocoder hears what the prior says.
+        crops, tokens: that the prior learns from at once.
+        heard, frames: crops of these that are made to sound, and their length.
+        rate: of learning, at its highest; falls as a cosine to a twentieth.
+        warm: iterations until it is reached.
+        clip: longest gradient.
+        seed: of weights and crops.
     """
 
-    path: Path
-    networks: nn.ModuleDict
-    optimizer: torch.optim.Optimizer
+    iterations: int = 6000
+    own: int = 2000
+    crops: int = 24
+    tokens: int = 64
+    heard: int = 6
+    frames: int = 42
+    rate: float = 1e-3
+    warm: int = 100
+    clip: float = 5.0
+    seed: int = 1
 
-    def save(self, iteration: int) -> None:
-        """Write the state; it appears whole or not at all."""
-        state = {
-            "networks": self.networks.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "iteration": iteration,
-        }
-        with atomic(self.path) as (part,):
-            torch.save(state, part)
-
-    def resume(self) -> int:
-        """Take up a saved state, if there is one; the iterations done."""
-        if not self.path.exists():
-            return 0
-        state = torch.load(self.path, weights_only=True)
-        self.networks.load_state_dict(state["networks"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        return int(state["iteration"])
+    def rate_at(self, iteration: int) -> float:
+        """Learning rate."""
+        if iteration < self.warm:
+            return self.rate * (iteration + 1) / self.warm
+        done = min(1.0, (iteration - self.warm) / max(1, self.iterations - self.warm))
+        return self.rate * (0.05 + 0.475 * (1 + math.cos(math.pi * done)))
 
 
-def say(line: str) -> None:
-    """To the log."""
-    print(line, flush=True)  # noqa: T201 - what the log is made of
+class Training:
+    """The model, its optimizer and the number of the next iteration."""
+
+    def __init__(self, work: Path, plan: Plan) -> None:
+        self.plan, self.path = plan, work / "sovits" / "state.pt"
+        self.sovits: Sovits = network(Sizes(), plan.seed)
+        self.pupils = learning(self.sovits)
+        self.optimizer = torch.optim.AdamW(self.pupils.parameters(), plan.rate, (0.8, 0.99))
+        self.iteration = resume(self.path, self.parts)
+        self._patterns = patterns()
+
+    @property
+    def parts(self) -> dict[str, Stateful]:
+        """What a state holds."""
+        return {"networks": self.pupils, "optimizer": self.optimizer}
+
+    def save(self) -> None:
+        """Write the state."""
+        save(self.path, self.parts, self.iteration)
+
+    def learn(self, stores: Sequence[Store]) -> dict[str, float]:
+        """One iteration, whose crops depend on the seed and its number alone; parts of its loss."""
+        plan = self.plan
+        for group in self.optimizer.param_groups:
+            group["lr"] = plan.rate_at(self.iteration)
+        rng = np.random.default_rng([plan.seed, self.iteration])
+        seen = lesson(stores, plan.crops, plan.tokens, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            style = sovits_batch.style(self.sovits.ref_enc, seen.references)[seen.speakers]
+            rows = self.sovits.codebook(seen.tokens).repeat_interleave(2, dim=1).transpose(1, 2)
+            said = sovits_batch.prior(self.sovits.enc_p, rows, style)
+        mean, log_scale = (row.float() for row in said)
+        parts = latent_loss(mean, log_scale, seen.mean, seen.log_scale)
+        parts |= self._sound(seen, (mean, log_scale), style, rng)
+        self.optimizer.zero_grad()
+        torch.autograd.backward(torch.stack(list(parts.values())).sum())
+        torch.nn.utils.clip_grad_norm_(self.pupils.parameters(), plan.clip)
+        self.optimizer.step()
+        keep_still(self.sovits)
+        self.iteration += 1
+        return {name: part.item() for name, part in parts.items()}
+
+    def _sound(
+        self, seen: Lesson, said: tuple[Tensor, Tensor], style: Tensor, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """What the vocoder makes of some crops, beside what it should."""
+        plan = self.plan
+        first = int(rng.integers(0, 2 * plan.tokens - plan.frames + 1))
+        places = torch.from_numpy(rng.permutation(plan.crops)[: plan.heard])
+        width = seen.mean.shape[1]
+        noise = rng.standard_normal((plan.heard, width, plan.frames), np.float32)
+
+        def cut(moments: tuple[Tensor, Tensor]) -> Tensor:
+            crops = (row[places, :, first : first + plan.frames] for row in moments)
+            return draw(*crops, torch.from_numpy(noise))
+
+        wanted = cut((seen.mean, seen.log_scale))
+        heard = cut(said) if self.iteration >= plan.own else wanted
+        with torch.autocast("cpu", torch.bfloat16):
+            made = self.sovits.dec(heard, style[places]).squeeze(1)
+        counts = slice(MARGIN * FRAME, (plan.frames - MARGIN) * FRAME)
+        return sound_loss(made.float()[:, counts], sound_of(wanted, self._patterns)[:, counts])
 
 
-def vocoder_pupil(work: Path, sovits: Sovits) -> Pupil:
-    """The vocoder of a model, to be trained."""
-    networks = nn.ModuleDict({"dec": sovits.dec})
-    optimizer = torch.optim.AdamW(networks.parameters(), betas=(0.8, 0.99))
-    return Pupil(work / "sovits" / "vocoder.pt", networks, optimizer)
-
-
-def prior_pupil(work: Path, sovits: Sovits) -> Pupil:
-    """The prior and the style of a model, to be trained; the codebook is only kept."""
-    networks = nn.ModuleDict(
-        {"enc_p": sovits.enc_p, "ref_enc": sovits.ref_enc, "codebook": sovits.codebook}
-    )
-    learning = [*sovits.enc_p.parameters(), *sovits.ref_enc.parameters()]
-    optimizer = torch.optim.AdamW(learning, betas=(0.9, 0.98), weight_decay=0.01)
-    return Pupil(work / "sovits" / "prior.pt", networks, optimizer)
-
-
-def learn(pupil: Pupil, course: Course, step: Step, minutes: float) -> None:
-    """Train until the time or the course is over, or somebody sends SIGTERM.
-
-    Args:
-        pupil: what learns; goes on where its state was.
-        course: how.
-        step: does an iteration and gives the parts of its loss.
-        minutes: to stop after.
-    """
-    iteration = pupil.resume()
-    rng = np.random.default_rng([course.seed, iteration])
-    clock, begun, saved = Clock(minutes), time.monotonic(), time.monotonic()
+def train(training: Training, stores: Sequence[Store], minutes: float) -> None:
+    """Learn until the plan's end, the time's, or until the process is asked to end."""
+    asked = asked_to_stop()
+    began = saved = time.monotonic()
     sums: Counter[str] = Counter()
-    while iteration < course.iterations and not clock.up:
-        for group in pupil.optimizer.param_groups:
-            group["lr"] = course.rate_at(iteration)
-        sums.update(step(rng))
-        iteration += 1
-        if iteration % TELL_EVERY == 0:
-            told = " ".join(f"{name} {value / TELL_EVERY:.4f}" for name, value in sums.items())
-            say(f"{iteration} {told} {time.monotonic() - begun:.0f}s")
+    while training.iteration < training.plan.iterations and not asked():
+        sums.update(training.learn(stores))
+        now = time.monotonic()
+        if training.iteration % TELL_EVERY == 0:
+            told = {name: round(value / TELL_EVERY, 4) for name, value in sums.items()}
+            _tell({"iteration": training.iteration, "s": round(now - began), **told})
             sums.clear()
-        if time.monotonic() - saved > SAVE_EVERY_S:
-            saved = time.monotonic()
-            pupil.save(iteration)
-    pupil.save(iteration)
+        if now - saved > SAVE_EVERY_S:
+            training.save()
+            saved = now
+        if now - began > 60 * minutes:
+            break
+    training.save()
 
 
-def vocoder_lessons(work: Path, sovits: Sovits, pupil: Pupil, course: Course) -> Step:
-    """Iterations of the vocoder."""
-    stores = [load(work, speaker) for speaker in SPEAKERS]
-    patterns = pattern_weights()
-
-    def step(rng: np.random.Generator) -> dict[str, float]:
-        batch = vocoder_batch(stores, course, rng, patterns)
-        return vocoder_step(sovits.dec, pupil.optimizer, batch, course.clip)
-
-    return step
+def _tell(content: dict[str, float]) -> None:
+    """A line for the log."""
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
 
 
-def prior_lessons(work: Path, sovits: Sovits, pupil: Pupil, course: Course) -> Step:
-    """Iterations of the prior, from the true tokens once they are there."""
-    folder = "tokens" if (work / "tokens").exists() else "labels"
-    stores = [load(work, speaker) for speaker in SPEAKERS]
-    lessons = Lessons(work, stores, SPEAKERS, folder)
+def write(training: Training, work: Path) -> None:
+    """Write the trainer's file, with the quantizer that the SSL network's training made.
 
-    def step(rng: np.random.Generator) -> dict[str, float]:
-        return prior_step(sovits, pupil.optimizer, lessons.draw(course, rng), course.clip)
-
-    return step
-
-
-def joined(work: Path, sizes: Sizes) -> tuple[Sovits, int]:
-    """The model as its parts' states are, with the trained codebook if there is one."""
-    sovits = network(sizes, 0)
-    pupils = (vocoder_pupil(work, sovits), prior_pupil(work, sovits))
-    for pupil in pupils:
-        if not pupil.path.exists():
-            raise ArtifactError(f"{pupil.path}: no such file; train this part first")
-    iterations = sum(pupil.resume() for pupil in pupils)
-    quantizer = work / "quantizer.npz"
-    if quantizer.exists():
-        held = np.load(quantizer)
-        adopt(sovits, torch.from_numpy(held["embed"]).float())
-        sovits.ssl_proj.load_state_dict(
-            {
-                name: torch.from_numpy(held[f"ssl_proj.{name}"]).float()
-                for name in ("weight", "bias")
-            }
-        )
-    return sovits, iterations
+    Raises:
+        ArtifactError: there is none yet.
+    """
+    path = work / "quantizer.npz"
+    if not path.exists():
+        raise ArtifactError(f"{path}: not there; run python -m training.quantizer, then this again")
+    with np.load(path) as held:
+        layer = {name: torch.from_numpy(held[name]) for name in ("weight", "bias")}
+    training.sovits.ssl_proj.load_state_dict(layer)
+    write_voice(work / "voice.pth", training.sovits, Sizes(), training.iteration)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Do what the command line names."""
+    """Train, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("part", choices=("vocoder", "prior", "file"), help="what to do")
+    plan = Plan()
     option(parser, "--work", type=Path, required=True, metavar="DIR", help="training folder")
-    option(parser, "--minutes", type=float, default=600, help="stop after so long")
-    option(parser, "--iterations", type=int, help="of the whole course")
-    option(parser, "--threads", type=int, default=2, help="of the CPU (default: 2)")
-    option(parser, "--seed", type=int, default=1, metavar="N", help="default: 1")
+    option(parser, "--iterations", type=int, default=plan.iterations, metavar="N", help="in all")
+    option(parser, "--own", type=int, default=plan.own, metavar="N", help="first of the prior's")
+    option(parser, "--minutes", type=float, default=600, metavar="X", help="stop after so long")
+    option(parser, "--sentences", type=int, default=1600, metavar="N", help="of each speaker")
+    option(parser, "--seed", type=int, default=plan.seed, metavar="N", help="of weights and crops")
+    option(parser, "--threads", type=int, default=1, metavar="N", help="default: 1")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    if args.part == "file":
-        sovits, iterations = joined(args.work, Sizes())
-        write_voice(args.work / "voice.pth", sovits, Sizes(), iterations)
-        return
-    course = VOCODER if args.part == "vocoder" else PRIOR
-    course = course.changed(args.iterations, args.seed)
-    sovits = network(Sizes(), args.seed)
-    sovits.codebook.weight.data.copy_(stand_in_codebook())
-    pupil = {"vocoder": vocoder_pupil, "prior": prior_pupil}[args.part](args.work, sovits)
-    lessons = {"vocoder": vocoder_lessons, "prior": prior_lessons}[args.part]
-    learn(pupil, course, lessons(args.work, sovits, pupil, course), args.minutes)
+    training = Training(args.work, Plan(iterations=args.iterations, own=args.own, seed=args.seed))
+    if training.iteration < args.iterations:
+        train(training, prepare(args.work, args.sentences, args.threads), args.minutes)
+    write(training, args.work)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,30 @@
-"""What the acoustic model learns from: all utterances taken apart, on disk, and batches of them."""
+"""What the acoustic model learns from: every training utterance taken apart, and crops of it.
 
-import argparse
-import json
-from collections.abc import Iterator
+Writes WORK/sovits/speech/, one archive for each speaker; a speaker that has one is left alone.
+"""
+
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from runtime.audio import resample_sinc
-from runtime.cli import option, run
 from runtime.features import OUTPUT_HZ, spectrogram
-from runtime.text import phonemize
-from training.sovits_latent import Latent, latent_of
-from training.sovits_speech import RATE, TOKEN_STEPS, Floats, Speech, take_apart, voice_of
-from workflow_scripts.files import atomic, write_json
+from training.corpus import SPEAKERS, Utterance, utterances
+from training.labels import read_arrays, tokens_in
+from training.sovits_latent import PITCH_OF, latent_of
+from training.sovits_speech import RATE, TOKEN_STEPS, Speech, take_apart
+from workflow_scripts.files import atomic
 
-SPEAKERS = ("slt", "rms", "awb")
 BINS = 704  # of a reference's spectrogram
-REFERENCES = 60  # per speaker
-TOKEN_SAMPLES = OUTPUT_HZ // 25
-LOUDEST = 16384.0  # int16 of a full-scale sample: voices may pass 1
-WHOLE = "whole.json"
-
-
-def tokens_of(samples: int) -> int:
-    """How many tokens the pipeline makes of samples at 16 kHz."""
-    return ((samples - 400) // 320 + 1) // 2
+REFERENCES = 48  # per speaker
+REFERENCE_FRAMES = 150  # of a reference that is learned from: 3 s
+SWAPPED = 0.03  # share of tokens that are a neighbour's, for the T2S errs too
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,153 +32,113 @@ class Store:
     """One speaker's utterances behind one another.
 
     Attributes:
-        ids: int64 [U], number of each utterance's sentence.
-        ends: int64 [U], tokens up to the end of each.
-        bands: float16 [4T, 48].
+        tokens: int16 [T].
+        bands: float16 [4T, 24].
         voiced: bool [4T].
-        pulses: int8 [T].
-        voice: int16 [1280 T], the voiced part at 32 kHz.
-        references: float16 [60, 704, 150], spectrograms.
+        references: float16 [48, 704, 150], spectrograms.
     """
 
-    ids: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    tokens: NDArray[np.int16]
     bands: NDArray[np.float16]
     voiced: NDArray[np.bool_]
-    pulses: NDArray[np.int8]
-    voice: NDArray[np.int16]
     references: NDArray[np.float16]
-
-    def span(self, row: int) -> tuple[int, int]:
-        """First token of an utterance and the one behind its last."""
-        return (int(self.ends[row - 1]) if row else 0), int(self.ends[row])
 
     def speech(self, first: int, behind: int) -> Speech:
         """Tokens `first` up to `behind`."""
         steps = slice(TOKEN_STEPS * first, TOKEN_STEPS * behind)
-        return Speech(
-            bands=self.bands[steps].astype(np.float32),
-            voiced=self.voiced[steps],
-            pulses=self.pulses[first:behind].astype(np.int64),
-        )
-
-    def latent(self, first: int, behind: int) -> Latent:
-        """What the prior should say of them."""
-        return latent_of(self.speech(first, behind))
-
-    def sound(self, first: int, behind: int) -> Floats:
-        """Their voiced part, float32 at 32 kHz."""
-        cut = self.voice[TOKEN_SAMPLES * first : TOKEN_SAMPLES * behind]
-        return cut.astype(np.float32) / np.float32(LOUDEST)
+        return Speech(self.bands[steps].astype(np.float32), self.voiced[steps])
 
 
-def folder_of(work: Path, speaker: str) -> Path:
-    """Where a speaker's store lies."""
-    return work / "sovits" / "speech" / speaker
+def prepare(work: Path, sentences: int, workers: int) -> list[Store]:
+    """Take the first sentences of training apart where that has not been done; read all back.
 
-
-def load(work: Path, speaker: str) -> Store:
-    """Open a store; the large arrays stay on disk."""
-    folder = folder_of(work, speaker)
-    arrays = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in Store.__dataclass_fields__
-    }
-    return Store(**arrays)
-
-
-def sentences(work: Path, split: str) -> dict[int, str]:
-    """Text of each sentence of a split by its number."""
-    lines = (work / "corpus" / "sentences.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return {int(row["id"]): row["text"] for row in rows if row["split"] == split}
-
-
-def phones_of(texts: dict[int, str]) -> dict[int, list[int]]:
-    """Phone ids of each text as the runtime reads it."""
-    return {
-        number: [int(phone) for phone in phonemize(text, "en").ids]
-        for number, text in texts.items()
-    }
-
-
-def prepare(work: Path, workers: int) -> None:
-    """Take the training corpus apart and write a store for each speaker that has none.
+    Args:
+        work: the training folder, with corpus and labels.
+        sentences: how many of each speaker.
+        workers: processes.
 
     Raises:
-        OSError: the corpus is missing or the disk is full.
+        ArtifactError: the corpus is missing.
+        OSError: the labels are missing or the disk is full.
     """
-    texts = sentences(work, "train")
-    phones = work / "sovits" / "phones.json"
-    if not phones.exists():
-        both = texts | sentences(work, "held")
-        with atomic(phones) as (part,):
-            write_json(part, phones_of(both))
-    for speaker in SPEAKERS:
-        if (folder_of(work, speaker) / WHOLE).exists():
-            continue
-        paths = [work / "corpus" / speaker / f"{number:05d}.wav" for number in texts]
+    return [_store(work, speaker, sentences, workers) for speaker in SPEAKERS]
+
+
+def _store(work: Path, speaker: str, sentences: int, workers: int) -> Store:
+    path = work / "sovits" / "speech" / f"{speaker}.npz"
+    if not path.exists():
+        said = utterances(work, speaker, "train")[:sentences]
+        labels = read_arrays(work / "labels" / f"{speaker}.npz")
         with ProcessPoolExecutor(workers) as pool:
-            parts = list(pool.map(_taken_apart, paths, chunksize=16))
-        _save(folder_of(work, speaker), np.array(list(texts)), parts, paths)
+            parts = list(pool.map(_taken_apart, [one.path for one in said], chunksize=16))
+        arrays = {
+            "tokens": np.concatenate([labels[one.id] for one in said]),
+            "bands": np.concatenate([part.bands for part in parts]).astype(np.float16),
+            "voiced": np.concatenate([part.voiced for part in parts]),
+            "references": np.stack(list(_references(said))),
+        }
+        with atomic(path) as (file,), file.open("wb") as opened:
+            np.savez(opened, allow_pickle=False, **arrays)
+    with np.load(path) as held:
+        return Store(**{name: held[name] for name in held.files})
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    speech: Speech
-    voice: NDArray[np.int16]
+def _taken_apart(path: Path) -> Speech:
+    samples = Utterance(0, "", (), path).samples()
+    return take_apart(samples, tokens_in(samples.size))
 
 
-def _taken_apart(path: Path) -> _Part:
-    samples, _ = soundfile.read(path, dtype="float32")
-    speech = take_apart(samples, tokens_of(samples.size))
-    voice = voice_of(speech.bands, speech.voiced, speech.pulses)
-    whole = np.clip(np.rint(voice * LOUDEST), -32768, 32767).astype(np.int16)
-    return _Part(speech, whole)
-
-
-def _save(folder: Path, ids: NDArray[np.int64], parts: list[_Part], paths: list[Path]) -> None:
-    arrays = {
-        "ids": ids,
-        "ends": np.cumsum([len(part.speech.pulses) for part in parts]),
-        "bands": np.concatenate([part.speech.bands for part in parts]).astype(np.float16),
-        "voiced": np.concatenate([part.speech.voiced for part in parts]),
-        "pulses": np.concatenate([part.speech.pulses for part in parts]).astype(np.int8),
-        "voice": np.concatenate([part.voice for part in parts]),
-        "references": np.stack(list(_references(paths))),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-    with atomic(folder / WHOLE) as (part,):
-        write_json(part, {"utterances": len(parts), "tokens": int(arrays["ends"][-1])})
-
-
-def _references(paths: list[Path], frames: int = 150) -> Iterator[NDArray[np.float16]]:
-    """Spectrograms [704, 150] of utterances that are long enough, spread over the corpus."""
+def _references(said: Sequence[Utterance]) -> Iterator[NDArray[np.float16]]:
+    """Spectrograms of utterances that are long enough, spread over the corpus."""
     found = 0
-    for path in paths[:: max(1, len(paths) // (3 * REFERENCES))]:
-        samples, _ = soundfile.read(path, dtype="float32")
-        if samples.size < frames * RATE // 50 or found == REFERENCES:
+    for one in said[:: max(1, len(said) // (2 * REFERENCES))]:
+        samples = one.samples()
+        if samples.size < REFERENCE_FRAMES * RATE // 50 or found == REFERENCES:
             continue
         found += 1
         wide = resample_sinc(samples, RATE, OUTPUT_HZ)
-        yield spectrogram(wide, BINS)[0, :, :frames].astype(np.float16)
+        yield spectrogram(wide, BINS)[0, :, :REFERENCE_FRAMES].astype(np.float16)
 
 
-def crop(store: Store, tokens: int, rng: np.random.Generator) -> tuple[Latent, Floats]:
-    """A piece of the stream, wherever it begins: latent [2 tokens] and voiced samples."""
-    first = int(rng.integers(0, int(store.ends[-1]) - tokens))
-    return store.latent(first, first + tokens), store.sound(first, first + tokens)
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """A batch of crops.
+
+    Attributes:
+        tokens: int64 [B, T].
+        speakers: int64 [B], index into SPEAKERS.
+        references: float32 [3, 704, 150], one of each speaker.
+        mean, log_scale: float32 [B, 192, 2T], wanted.
+    """
+
+    tokens: Tensor
+    speakers: Tensor
+    references: Tensor
+    mean: Tensor
+    log_scale: Tensor
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Prepare the stores."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    option(parser, "--work", type=Path, required=True, metavar="DIR", help="training folder")
-    option(parser, "--workers", type=int, default=2, help="processes (default: 2)")
-    args = parser.parse_args(argv)
-    prepare(args.work, args.workers)
+def lesson(stores: Sequence[Store], crops: int, tokens: int, rng: np.random.Generator) -> Lesson:
+    """Crops from anywhere in the streams of all speakers, equally many of each."""
+    rows = []
+    for number in range(crops):
+        speaker = number % len(stores)
+        store = stores[speaker]
+        first = int(rng.integers(0, len(store.tokens) - tokens))
+        latent = latent_of(store.speech(first, first + tokens), PITCH_OF[SPEAKERS[speaker]])
+        said = corrupted(store.tokens[first : first + tokens].astype(np.int64), rng)
+        rows.append((said, speaker, latent))
+    shelves = [store.references[rng.integers(len(store.references))] for store in stores]
+    return Lesson(
+        tokens=torch.from_numpy(np.stack([row[0] for row in rows])),
+        speakers=torch.tensor([row[1] for row in rows]),
+        references=torch.from_numpy(np.stack(shelves).astype(np.float32)),
+        mean=torch.from_numpy(np.stack([row[2].mean.T for row in rows])),
+        log_scale=torch.from_numpy(np.stack([row[2].log_scale.T for row in rows])),
+    )
 
 
-if __name__ == "__main__":
-    run(main)
+def corrupted(tokens: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Tokens of which a few are a neighbour's."""
+    shifted = np.roll(tokens, int(rng.choice((-1, 1))))
+    return np.where(rng.random(len(tokens)) < SWAPPED, shifted, tokens)

@@ -1,40 +1,44 @@
-"""The latent of our acoustic model, by hand: which channel says what, and the values of speech.
+"""The latent of our acoustic model: which channel says how loud which waveform is.
 
 Channels of a frame of 20 ms, of 192:
 
-- amplitudes of the voice: 2 steps x 48 bands, cube roots, 0 where there is no voice;
-- pattern of the pulses: one of 12, how many pulses the token holds and, if they are odd, which
-  half of the token this is;
+- voice: 3 pitches x 2 steps x 24 bands, amplitudes; a speaker has one of the pitches;
 - noise: 2 steps x 12 bands x 2 patterns, mean 0 and a log-scale that is the amplitude, so that
   the prior's own noise is the breath of the voice.
-
-The rest is 0. Numpy only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from training.sovits_speech import (
     BANDS,
-    FEWEST_PULSES,
-    MOST_PULSES,
+    FRAME,
+    LEAD,
     NOISE_BANDS,
     NOISE_PATTERNS,
+    PATTERN,
     Floats,
     Speech,
     noise_bands,
+    noise_patterns,
+    voice_patterns,
 )
 
 WIDTH = 192
-VOICE = slice(0, 2 * BANDS)
-PATTERNS = sum(1 + count % 2 for count in range(FEWEST_PULSES, MOST_PULSES + 1))
-PATTERN = slice(VOICE.stop, VOICE.stop + PATTERNS)
-NOISE = slice(PATTERN.stop, PATTERN.stop + 2 * NOISE_BANDS * NOISE_PATTERNS)
+PULSES = (2, 3, 4)  # in a frame: 100, 150 and 200 Hz
+PITCH_OF = {"slt": 4, "rms": 2, "awb": 3}  # pulses, near the speaker's mean
+GROUP = 2 * BANDS  # channels of one pitch
+VOICE = slice(0, len(PULSES) * GROUP)
+NOISE = slice(VOICE.stop, VOICE.stop + 2 * NOISE_BANDS * NOISE_PATTERNS)
 NOISE_SCALE = 0.5  # that the log-scales reckon with
 QUIET = -6.0  # log-scale of a channel without noise
-VOICE_UNIT = 0.05  # amplitude that is 1 in the latent
-NOISE_UNIT = 0.01
+NOISE_UNIT = 0.01  # amplitude whose log-scale is 0
+VOICE_UNITS = 0.6 * np.exp(-0.2 * np.arange(BANDS))  # amplitudes that are 1, by band
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,50 +54,45 @@ class Latent:
     log_scale: Floats
 
 
-def pattern_of(pulses: np.ndarray) -> np.ndarray:
-    """Number of the pattern of each frame, int64 [2T], from pulses per token, int64 [T]."""
-    first = {}
-    for count in range(FEWEST_PULSES, MOST_PULSES + 1):
-        first[count] = sum(1 + low % 2 for low in range(FEWEST_PULSES, count))
-    begin = np.array([first[int(count)] for count in pulses])
-    return np.stack([begin, begin + pulses % 2], axis=1).reshape(-1)
+def latent_of(speech: Speech, pulses: int) -> Latent:
+    """Mean and log-scale that make this speech at a pitch.
 
-
-def latent_of(speech: Speech) -> Latent:
-    """Mean and log-scale that make this speech."""
-    frames = len(speech.bands) // 2
-    voiced = speech.voiced[:, None]
-    roots = np.exp((speech.bands - np.log(VOICE_UNIT)) / 3) * voiced
-    breath = np.where(voiced, -np.inf, speech.bands @ noise_bands())
-    breath = breath - np.log(NOISE_UNIT * NOISE_SCALE)
+    Args:
+        speech: T tokens of it.
+        pulses: one of PULSES.
+    """
+    frames, voiced = len(speech.bands) // 2, speech.voiced[:, None]
+    first = PULSES.index(pulses) * GROUP
+    amplitudes = np.exp(speech.bands) / VOICE_UNITS * voiced
+    breath = np.where(voiced, -np.inf, speech.bands @ noise_bands()) - np.log(NOISE_UNIT)
     mean = np.zeros((frames, WIDTH), np.float32)
     log_scale = np.full((frames, WIDTH), QUIET, np.float32)
-    mean[:, VOICE] = roots.reshape(frames, -1)
-    share = speech.voiced.reshape(frames, 2).mean(axis=1)
-    mean[np.arange(frames), PATTERN.start + pattern_of(speech.pulses)] = share
+    mean[:, first : first + GROUP] = amplitudes.reshape(frames, -1)
     channels = np.repeat(breath, NOISE_PATTERNS, axis=1).reshape(frames, -1)
     log_scale[:, NOISE] = np.maximum(channels, QUIET)
     return Latent(mean, log_scale)
 
 
-def speech_of(latent: Latent) -> Speech:
-    """The speech that a latent, ours or a network's, asks for.
+def patterns() -> Tensor:
+    """The waveform of each channel, float32 [192, 1, PATTERN]."""
+    voices = [voice_patterns(pulses) * VOICE_UNITS[:, None] for pulses in PULSES]
+    noises = noise_patterns() * (NOISE_UNIT / NOISE_SCALE)
+    rows: Sequence[Floats] = [*(voice.reshape(-1, PATTERN) for voice in voices)]
+    table = np.concatenate([*rows, noises.reshape(-1, PATTERN)])
+    return torch.from_numpy(table.astype(np.float32)).unsqueeze(1)
 
-    A step is voiced where the voice is louder than the noise.
+
+def sound_of(latent: Tensor, table: Tensor) -> Tensor:
+    """The sound that a latent stands for, float32 [B, 640 N] at 32 kHz.
+
+    Args:
+        latent: float32 [B, 192, N], a draw from the prior.
+        table: from `patterns`.
     """
-    steps = 2 * len(latent.mean)
-    roots = latent.mean[:, VOICE].reshape(steps, BANDS)
-    bands = 3 * np.log(np.maximum(roots, 1e-2)) + np.log(VOICE_UNIT)
-    scores = latent.mean[:, PATTERN]
-    counts = np.concatenate(
-        [[count] * (1 + count % 2) for count in range(FEWEST_PULSES, MOST_PULSES + 1)]
-    )
-    by_count = np.stack(
-        [scores[:, counts == count].sum(axis=1) for count in range(FEWEST_PULSES, MOST_PULSES + 1)]
-    )
-    per_token = by_count.reshape(len(by_count), -1, 2).sum(axis=2)
-    return Speech(
-        bands=bands.astype(np.float32),
-        voiced=np.repeat(scores.sum(axis=1) > 0, 2),
-        pulses=per_token.argmax(axis=0) + FEWEST_PULSES,
-    )
+    whole = F.conv_transpose1d(latent, table, stride=FRAME).squeeze(1)
+    return whole[:, LEAD : LEAD + FRAME * latent.shape[2]]
+
+
+def draw(mean: Tensor, log_scale: Tensor, noise: Tensor) -> Tensor:
+    """A draw as the runtime makes it, of float32 [B, 192, N] each."""
+    return mean + NOISE_SCALE * noise * log_scale.exp()

@@ -1,4 +1,4 @@
-"""How far a vocoder's sound is from the one it should make."""
+"""How far latents and sound are from what they should be."""
 
 from functools import cache
 
@@ -7,18 +7,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from runtime.features import OUTPUT_HZ, mel_filters
+from training.sovits_latent import NOISE, PULSES, VOICE
 
 PREEMPHASIS = 0.9
 EXACT_FFT = 512
 MEL_SIZES = ((1024, 80), (512, 40))
 FLOOR = 1e-3
 MEL_FLOOR = 1e-2
-EXACT_WEIGHT = 1.0
-MEL_WEIGHT = 1.0
+VOICE_FLOOR = 0.02  # of an amplitude: below it errors count as they are, above it as a ratio
+NOISE_WEIGHT = 0.3
+
+
+def latent_loss(
+    mean: Tensor, log_scale: Tensor, wanted_mean: Tensor, wanted_scale: Tensor
+) -> dict[str, Tensor]:
+    """Parts of the loss, of float32 [B, 192, N] each, weighted: amplitudes of the voice, noise."""
+    ours, theirs = (torch.asinh(row[:, VOICE] / VOICE_FLOOR) for row in (mean, wanted_mean))
+    noise = (log_scale[:, NOISE] - wanted_scale[:, NOISE]).abs().mean()
+    voice = (ours - theirs).abs().mean() * len(PULSES)  # all pitches but one should be silent
+    return {"voice": voice, "noise": NOISE_WEIGHT * noise}
 
 
 def sound_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-    """Parts of the loss, each weighted.
+    """Parts of the loss.
 
     Args:
         made: float32 [B, S] at 32 kHz.
@@ -28,13 +39,11 @@ def sound_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         `exact`, waveform error in each place of the spectrum, relative to what is loud there;
         `mel`, difference of logarithms.
     """
-    parts = {"exact": EXACT_WEIGHT * _exact(made, wanted)}
     mel = [
         (log_mel(made, fft, bands) - log_mel(wanted, fft, bands)).abs().mean()
         for fft, bands in MEL_SIZES
     ]
-    parts["mel"] = MEL_WEIGHT * torch.stack(mel).mean()
-    return parts
+    return {"exact": _exact(made, wanted), "mel": torch.stack(mel).mean()}
 
 
 def _exact(made: Tensor, wanted: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from training.sovits_latent import QUIET
+from training.quantizer import codebook
+from training.sovits_latent import NOISE, QUIET
 from workflow_scripts.checkpoint.layout import sovits_layout
 from workflow_scripts.checkpoint.random_voice import SHARED_SIZES
 from workflow_scripts.checkpoint.sizes import AUDIO, sovits_sizes
@@ -29,18 +30,22 @@ class Sizes:
     Attributes:
         filters: inner width of the encoders.
         layers: of the phone encoder; the other two have half as many.
+        kernel: of the convolutions in them.
         initial: channels before the vocoder's first stage.
         rates: of its stages.
         kernels: of their transposed convolutions.
         block_kernels: of the residual blocks of a stage.
+        block_steps: dilations in each of them.
     """
 
-    filters: int = 256
+    filters: int = 384
     layers: int = 4
-    initial: int = 256
-    rates: tuple[int, ...] = (5, 4, 4, 4, 2)
-    kernels: tuple[int, ...] = (9, 8, 8, 8, 4)
-    block_kernels: tuple[int, ...] = (5,)
+    kernel: int = 5
+    initial: int = 128
+    rates: tuple[int, ...] = (10, 8, 8)
+    kernels: tuple[int, ...] = (20, 24, 24)
+    block_kernels: tuple[int, ...] = (3,)
+    block_steps: tuple[int, ...] = (1, 3, 5)
 
 
 def config_of(sizes: Sizes) -> dict[str, Any]:
@@ -48,11 +53,12 @@ def config_of(sizes: Sizes) -> dict[str, Any]:
     model = SHARED_SIZES | {
         "filter_channels": sizes.filters,
         "n_layers": sizes.layers,
+        "kernel_size": sizes.kernel,
         "upsample_initial_channel": sizes.initial,
         "upsample_rates": list(sizes.rates),
         "upsample_kernel_sizes": list(sizes.kernels),
         "resblock_kernel_sizes": list(sizes.block_kernels),
-        "resblock_dilation_sizes": [[1, 3, 5] for _ in sizes.block_kernels],
+        "resblock_dilation_sizes": [list(sizes.block_steps) for _ in sizes.block_kernels],
         "version": FAMILY,
     }
     audio = {"max_wav_value": 32768.0, "n_mel_channels": 128, "mel_fmin": 0.0, "mel_fmax": None}
@@ -74,7 +80,7 @@ def network(sizes: Sizes, seed: int) -> Sovits:
         filters=sizes.filters,
         heads=model["n_heads"],
         layers=sizes.layers,
-        kernel=model["kernel_size"],
+        kernel=sizes.kernel,
         latent=model["inter_channels"],
         symbols=SYMBOL_TABLES[row.symbols].sovits_rows,
     )
@@ -85,24 +91,57 @@ def network(sizes: Sizes, seed: int) -> Sovits:
         rates=sizes.rates,
         kernels=sizes.kernels,
         block_kernels=sizes.block_kernels,
-        block_dilations=tuple((1, 3, 5) for _ in sizes.block_kernels),
+        block_dilations=tuple(sizes.block_steps for _ in sizes.block_kernels),
     )
     sovits = Sovits(encoder, vocoder, row.spectrogram_bins, takes_speaker=False)
     with torch.no_grad():
+        sovits.codebook.weight.copy_(torch.from_numpy(codebook()))
+        nn.init.normal_(sovits.enc_p.ssl_proj.weight)  # each row of the codebook has three ones
         for coupling in sovits.flow.flows.values():
             for table in coupling.get_submodule("post").parameters():
                 table.zero_()
-        sovits.enc_p.get_parameter("proj.bias")[encoder.latent :] = QUIET
-        for table in (table for name, table in sovits.named_parameters() if "emb_rel" in name):
-            table.normal_(0, 96**-0.5)
+        for name, table in sovits.enc_p.named_parameters():
+            if ".conv_o." in name:
+                table.zero_()
+    keep_still(sovits)
     return sovits
+
+
+def keep_still(sovits: Sovits) -> None:
+    """Give the prior no noise but in its channels of noise, and there no mean."""
+    width, layer = sovits.latent_width, sovits.enc_p.proj
+    with torch.no_grad():
+        for rows, bias in ((NOISE, 0.0), (slice(width, width + NOISE.start), QUIET)):
+            layer.weight[rows] = 0
+            layer.bias[rows] = bias
+
+
+def learning(sovits: Sovits) -> nn.ModuleDict:
+    """The parts that are trained."""
+    prior = sovits.enc_p
+    return nn.ModuleDict(
+        {
+            "ssl_proj": prior.ssl_proj,
+            "encoder_ssl_ffn": prior.encoder_ssl.ffn_layers,
+            "encoder_ssl_norm_1": prior.encoder_ssl.norm_layers_1,
+            "encoder_ssl_norm_2": prior.encoder_ssl.norm_layers_2,
+            "c_pre": prior.mrte.c_pre,
+            "c_post": prior.mrte.c_post,
+            "encoder2_ffn": prior.encoder2.ffn_layers,
+            "encoder2_norm_1": prior.encoder2.norm_layers_1,
+            "encoder2_norm_2": prior.encoder2.norm_layers_2,
+            "proj": prior.proj,
+            "ref_enc": sovits.ref_enc,
+            "dec": sovits.dec,
+        }
+    )
 
 
 def write_voice(path: Path, sovits: Sovits, sizes: Sizes, iterations: int) -> None:
     """Write a model as a trainer's file, float16.
 
-    The flow's weights, which a zero behind them silences, lie on one row of storage, and the
-    codebook's running mean on the codebook.
+    Weights that a zero behind them silences (of the flow, attention and the phone encoder) lie on
+    one row of storage, and the codebook's running mean on the codebook.
 
     Args:
         path: of the file; appears whole or not at all.
@@ -133,7 +172,7 @@ def _stored(held: Mapping[str, Tensor], layout: Mapping[str, tuple[int, ...]]) -
     for name, shape in layout.items():
         if name in stored:
             continue
-        if name.startswith("flow.") and ".post." not in name:
+        if silenced(name):
             stored[name] = row[: shape[-1] * (shape[-2] if len(shape) > 1 else 1)].as_strided(
                 shape, _strides(shape)
             )
@@ -145,6 +184,16 @@ def _stored(held: Mapping[str, Tensor], layout: Mapping[str, tuple[int, ...]]) -
             key = name.removesuffix("_v") if name.endswith(".weight_v") else name
             stored[name] = held[key].half()
     return {name: stored[name] for name in layout}
+
+
+def silenced(name: str) -> bool:
+    """Whether a zero behind it keeps a tensor of the file from being heard."""
+    if name.startswith("flow."):
+        return ".post." not in name
+    if name.startswith(("enc_p.encoder_text.", "enc_p.text_embedding.", "enc_p.mrte.text_pre.")):
+        return True
+    attention = ".attn_layers." in name or ".cross_attention." in name
+    return attention and ".conv_o." not in name
 
 
 def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
-"""Take speech apart into bands and pitch, and put it together again on the grid of the tokens.
+"""Take speech apart into bands, and the waveforms that put it together again frame by frame.
 
-Flite's voices are a filter behind pulses or noise. The same here, but each token of 40 ms holds a
-whole number of pulses, so the waveform follows from what a latent frame can know: a vocoder
-learns it by plain regression. Pitch moves in steps of 25 Hz therefore. Numpy only.
+Flite's voices are a filter behind pulses or noise. The same here, but every latent frame of 20 ms
+holds the same whole number of pulses, so that the sound is a sum of fixed waveforms, each as loud
+as a number that tokens can tell: a vocoder learns it by plain regression. The price is a pitch
+that never moves. Numpy only.
 """
 
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from runtime.features import OUTPUT_HZ
 RATE = 16_000  # of the recordings (Hz)
 STEP = 160  # samples at RATE between bands: two bands' columns per latent frame
 TOKEN_STEPS = 4
-TOKENS_HZ = 25
-BANDS = 48
+BANDS = 24
 NOISE_BANDS = 12
 NOISE_PATTERNS = 2  # random waveforms per noise band and step
-FEWEST_PULSES, MOST_PULSES = 3, 10  # per token: 75 .. 250 Hz
+FRAME = 640  # samples at 32 kHz of a latent frame
 FFT = 1024
+LEAD = FRAME + FFT // 4  # samples of a pattern before its frame
+PATTERN = 3 * FRAME + FFT
 FLOOR = 1e-5  # of a band's amplitude
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 320.0
 _UNVOICED_HZ = 200.0  # sets the window where there is no pitch
@@ -39,18 +41,16 @@ class Speech:
     """An utterance taken apart.
 
     Attributes:
-        bands: float32 [4T, 48], log amplitude of white sound per band, every 10 ms.
+        bands: float32 [4T, 24], log amplitude of white sound per band, every 10 ms.
         voiced: bool [4T].
-        pulses: int64 [T], pulses in each token.
     """
 
     bands: Floats
     voiced: NDArray[np.bool_]
-    pulses: NDArray[np.int64]
 
 
 def take_apart(samples: Floats, tokens: int) -> Speech:
-    """Bands, voicing and pulses of speech.
+    """Bands and voicing of speech.
 
     Args:
         samples: float32 [S] at 16 kHz.
@@ -62,17 +62,7 @@ def take_apart(samples: Floats, tokens: int) -> Speech:
     frames = padded[starts[:, None] + np.arange(FFT)]
     pitch = _pitch(frames)
     voiced = _steady(pitch > 0)
-    filled = _filled(pitch)
-    return Speech(
-        bands=_bands(frames, np.where(voiced, filled, _UNVOICED_HZ)),
-        voiced=voiced,
-        pulses=pulses_of(np.median(filled.reshape(tokens, TOKEN_STEPS), axis=1)),
-    )
-
-
-def pulses_of(pitch: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many pulses a token of this pitch (Hz) holds."""
-    return np.clip(np.rint(pitch / TOKENS_HZ), FEWEST_PULSES, MOST_PULSES).astype(np.int64)
+    return Speech(_bands(frames, np.where(voiced, _filled(pitch), _UNVOICED_HZ)), voiced)
 
 
 def _pitch(frames: Floats) -> NDArray[np.float64]:
@@ -106,14 +96,14 @@ def _filled(pitch: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pitch drawn through where there is none, and smoothed."""
     known = np.flatnonzero(pitch)
     if known.size == 0:
-        return np.full(pitch.shape, 4.0 * TOKENS_HZ)
+        return np.full(pitch.shape, _UNVOICED_HZ)
     line = np.interp(np.arange(pitch.size), known, pitch[known])
     wide = np.pad(line, 3, mode="edge")
     return np.median(np.lib.stride_tricks.sliding_window_view(wide, 7), axis=1)
 
 
 def _bands(frames: Floats, pitch: NDArray[np.float64]) -> Floats:
-    """Log amplitude per band [F, 48] with the harmonics smoothed away."""
+    """Log amplitude per band [F, 24] with the harmonics smoothed away."""
     reach = 1.5 * RATE / pitch[:, None]
     place = np.arange(FFT) - FFT // 2
     window = np.where(np.abs(place) < reach, 0.5 + 0.5 * np.cos(np.pi * place / reach), 0)
@@ -159,44 +149,26 @@ def _to_bands() -> NDArray[np.float64]:
     return np.asarray((shares / shares.sum(axis=1, keepdims=True)).T)
 
 
-def pulse_times(pulses: NDArray[np.int64]) -> NDArray[np.float64]:
-    """When the pulses come, in seconds; each token begins with one."""
-    places = [token + np.arange(count) / count for token, count in enumerate(pulses)]
-    return np.concatenate(places) / TOKENS_HZ
-
-
-def voice_of(bands: Floats, voiced: NDArray[np.bool_], pulses: NDArray[np.int64]) -> Floats:
-    """The voiced part of speech.
+def voice_patterns(pulses: int) -> Floats:
+    """The waveforms that a voice is made of: pulses of one band, louder and quieter again.
 
     Args:
-        bands: float32 [4T, 48], log amplitudes.
-        voiced: bool [4T].
-        pulses: int64 [T].
+        pulses: in a latent frame of 20 ms.
 
     Returns:
-        float32 [1280 T] at 32 kHz.
+        float32 [2 steps, 24 bands, PATTERN] at 32 kHz, beginning LEAD samples before the frame.
     """
-    times = pulse_times(pulses)
-    step = times * RATE / STEP - 0.5
-    left = np.clip(np.floor(step).astype(int), 0, len(bands) - 1)
-    right = np.minimum(left + 1, len(bands) - 1)
-    nearest = np.clip(np.rint(step).astype(int), 0, len(bands) - 1)
-    kept = voiced[nearest]
-    share = np.clip(step - left, 0, 1)[:, None]
-    log_amplitude = (1 - share) * bands[left] + share * bands[right]
-    period = OUTPUT_HZ / TOKENS_HZ / np.repeat(pulses, pulses)
     hertz = np.fft.rfftfreq(FFT, 1 / OUTPUT_HZ)
-    amplitude = np.exp(log_amplitude[kept] @ _triangles(BANDS, hertz)) * _audible(hertz)
-    start = np.floor(times[kept] * OUTPUT_HZ).astype(int)
-    late = times[kept] * OUTPUT_HZ - start
-    turn = np.exp(-2j * np.pi * hertz * late[:, None] / OUTPUT_HZ) * _ringing(hertz)
+    spectra = _triangles(BANDS, hertz) * _audible(hertz) * _ringing(hertz)
     # white sound at 16 kHz has half the density at 32 kHz: a pulse of twice the energy
-    shapes = np.fft.irfft(amplitude * turn) * np.sqrt(2 * period[kept])[:, None]
-    shapes = np.roll(shapes, FFT // 4, axis=1)
-    out = np.zeros(len(pulses) * OUTPUT_HZ // TOKENS_HZ + 2 * FFT)
-    for first, shape in zip(start + FFT - FFT // 4, shapes, strict=True):
-        out[first : first + FFT] += shape
-    return out[FFT:-FFT].astype(np.float32)
+    shapes = np.roll(np.fft.irfft(spectra) * np.sqrt(2 * FRAME / pulses), FFT // 4, axis=1)
+    out = np.zeros((2, BANDS, PATTERN), np.float32)
+    for step, number in np.ndindex(2, 3 * pulses):
+        place = round(number * FRAME / pulses)
+        share = 1 - abs(place - FRAME - (step + 0.5) * FRAME / 2) / (FRAME / 2)
+        if share > 0:
+            out[step, :, place : place + FFT] += share * shapes
+    return out
 
 
 def _audible(hertz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -214,43 +186,24 @@ def noise_patterns() -> Floats:
     """The waveforms that noise is made of.
 
     Returns:
-        float32 [2 steps, 12 bands, 2 patterns, 960] at 32 kHz; the first 20 ms of a latent frame
-        and 10 ms more, beginning 160 samples before the frame.
+        float32 [2 steps, 12 bands, 2 patterns, PATTERN] at 32 kHz, placed as those of a voice.
     """
     generator = np.random.default_rng(7)
-    length, step = 640, OUTPUT_HZ * STEP // RATE
+    length, step = FRAME, FRAME // 2
     hertz = np.fft.rfftfreq(length, 1 / OUTPUT_HZ)
     shares = np.sqrt(_triangles(NOISE_BANDS, hertz)) * _audible(hertz)
     white = generator.standard_normal((2, NOISE_BANDS, NOISE_PATTERNS, length))
     banded = np.fft.irfft(np.fft.rfft(white) * shares[:, None], length)
     window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
-    out = np.zeros((2, NOISE_BANDS, NOISE_PATTERNS, length + step), np.float32)
+    out = np.zeros((2, NOISE_BANDS, NOISE_PATTERNS, PATTERN), np.float32)
     for half in range(2):
-        out[half, :, :, half * step : half * step + length] = banded[half] * window
+        first = LEAD + half * step - step // 2
+        out[half, :, :, first : first + length] = banded[half] * window
     # white sound at 16 kHz has half the density at 32 kHz
     return out * np.float32(np.sqrt(2 / NOISE_PATTERNS))
 
 
-def noise_of(amounts: Floats, patterns: Floats) -> Floats:
-    """The unvoiced part of speech.
-
-    Args:
-        amounts: float32 [N, 2, 12, 2], how much of each pattern in each latent frame.
-        patterns: from `noise_patterns`.
-
-    Returns:
-        float32 [640 N] at 32 kHz.
-    """
-    frame = 640
-    flat = amounts.reshape(len(amounts), -1) @ patterns.reshape(-1, patterns.shape[-1])
-    out = np.zeros((len(amounts) + 2) * frame, np.float32)
-    rows = out[frame - 160 :]
-    for number, shape in enumerate(flat):
-        rows[number * frame : number * frame + shape.size] += shape
-    return out[frame:-frame]
-
-
 def noise_bands() -> NDArray[np.float64]:
-    """From log amplitude in 48 bands to that in 12: [48, 12]."""
+    """From log amplitude in 24 bands to that in 12: [24, 12]."""
     shares = _triangles(NOISE_BANDS, centres(BANDS))
     return np.asarray((shares / shares.sum(axis=1, keepdims=True)).T)

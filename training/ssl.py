@@ -1,7 +1,7 @@
-"""Train a tiny network of HuBERT's class to tell phone and pitch class of each 40 ms.
+"""Train a tiny network of HuBERT's class to tell phone and voicing of each 40 ms.
 
 Writes WORK/hubert, a folder as `transformers` stores one (fp16), and WORK/ssl/head.npz: the layer
-that reads phone and pitch from two frames of it, of which the quantizer is made.
+that reads phone and voicing from two frames of it, of which the quantizer is made.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from transformers import HubertConfig, HubertModel
 from runtime.arrays import Float32, Samples
 from runtime.cli import option, run
 from training.corpus import PHONES, RATE_HZ, SPEAKERS, utterances
-from training.labels import FIELD, HOP, PITCHES, TOKEN, Labels, read_arrays
+from training.labels import FIELD, HOP, TOKEN, VOICINGS, Labels, read_arrays
 from training.state import Stateful, asked_to_stop, resume, save
 from workflow_scripts.files import atomic, write_json
 
 WIDTH = 768  # demanded by the codebook
-CLASSES = len(PHONES) + PITCHES
+CLASSES = len(PHONES) + VOICINGS
 BANDS, PHASES = 64, 3
 WINDOW, STEP = 320, 40  # samples that a filter hears, and between its answers
 FIELD_STEPS = (FIELD - WINDOW) // STEP + 1  # answers that make a frame
@@ -89,7 +89,7 @@ def filters() -> tuple[Float32, Float32]:
 
 
 class Listener(nn.Module):
-    """Sound to scores of phones and pitch classes."""
+    """Sound to scores of phones and voicing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Listener(nn.Module):
             second.weight[:BANDS] = sums
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Scores, [B, 49, T]: phones, then pitch classes, of audio [B, S] at 16 kHz."""
+        """Scores, [B, 43, T]: phones, then unvoiced and voiced, of audio [B, S] at 16 kHz."""
         features = self.network(audio).last_hidden_state
         scores: Tensor = self.head(features.transpose(1, 2))
         return scores
@@ -161,16 +161,16 @@ def filled(samples: Samples, labels: Labels) -> Example:
 
 
 def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of phones plus that of pitch classes.
+    """Cross entropy of phones plus that of voicing.
 
     Args:
-        scores: [B, 49, T]; the last label of a sound may lack one.
+        scores: [B, 43, T]; the last label of a sound may lack one.
         labels: int64 [B, T].
     """
     labels = labels[:, : scores.shape[2]]
-    phones, pitch = torch.split(scores.float(), [len(PHONES), PITCHES], dim=1)
-    told = functional.cross_entropy(phones, labels // PITCHES, label_smoothing=0.02)
-    return told + functional.cross_entropy(pitch, labels % PITCHES, label_smoothing=0.02)
+    phones, voicing = torch.split(scores.float(), [len(PHONES), VOICINGS], dim=1)
+    told = functional.cross_entropy(phones, labels // VOICINGS, label_smoothing=0.02)
+    return told + functional.cross_entropy(voicing, labels % VOICINGS, label_smoothing=0.02)
 
 
 def train(work: Path, steps: int, seed: int) -> Listener:

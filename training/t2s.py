@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from runtime.cli import option, run
-from training.labels import LABELS, PITCHES
+from training.labels import LABELS, VOICINGS
 from training.state import Stateful, asked_to_stop, resume, save
 from training.t2s_examples import Example, Spoken, batches, drawn, load, silence_of
 from training.t2s_heard import listen, summary
@@ -33,7 +33,7 @@ from workflow_scripts.models.t2s import PREFIX, T2S
 HIDDEN, HEADS, LAYERS = 192, 4, 4
 SYMBOLS = "v2"
 PENALTIES, PENALTY_SHARES = (1.35, 1.0), (0.75, 0.25)
-MISHEARD_PITCH, MISHEARD = 0.1, 0.03  # shares of tokens that are replaced when they are heard
+MISHEARD_VOICING, MISHEARD = 0.03, 0.03  # shares of tokens that are replaced when they are heard
 SAVE_SECONDS, TELL_STEPS = 120, 25
 
 
@@ -113,12 +113,12 @@ class Training:
 
 
 def misheard(seen: Batch, random: np.random.Generator) -> Batch:
-    """The same batch with some tokens replaced by others of it, often of their pitch alone."""
+    """The same batch with some tokens replaced by others of it, often of their voicing alone."""
     tokens = seen.tokens
     others = tokens.flatten()[torch.from_numpy(random.permutation(tokens.numel()))].view_as(tokens)
     chance = torch.from_numpy(random.random(tuple(tokens.shape)))
-    pitched = tokens - tokens % PITCHES + others % PITCHES
-    tokens = torch.where(chance < MISHEARD + MISHEARD_PITCH, pitched, tokens)
+    voiced = tokens - tokens % VOICINGS + others % VOICINGS
+    tokens = torch.where(chance < MISHEARD + MISHEARD_VOICING, voiced, tokens)
     return replace(seen, tokens=torch.where(chance < MISHEARD, others, tokens))
 
 
@@ -133,7 +133,7 @@ def accuracy(network: Network, examples: Sequence[Example]) -> dict[str, float]:
     best, wanted = scores.argmax(-1)[right], seen.targets[right]
     return {
         "token_accuracy": float((best == wanted).float().mean()),
-        "phone_accuracy": float((best // PITCHES == wanted // PITCHES).float().mean()),
+        "phone_accuracy": float((best // VOICINGS == wanted // VOICINGS).float().mean()),
     }
 
 

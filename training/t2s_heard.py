@@ -1,6 +1,6 @@
 """How well a T2S file speaks by itself: held-out sentences, decoded as the runtime samples.
 
-Without a vocoder: a token's phone is its number divided by 8, so phones that are lost, doubled or
+Without a vocoder: a token's phone is its number divided by 2, so phones that are lost, doubled or
 wrong can be counted against the tokens of the same sentence as flite said it.
 """
 
@@ -16,7 +16,7 @@ from runtime import noise
 from runtime.arrays import Int64, Tokens
 from runtime.decode import sampled
 from runtime.sampler import Sampling
-from training.labels import PITCHES
+from training.labels import VOICINGS
 from training.t2s_examples import TAIL_TOKENS, Spoken
 from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
 from workflow_scripts.proof.recogniser import edits
@@ -131,4 +131,4 @@ def compared(made: Tokens, wanted: Tokens, ended: bool) -> Heard:
 
 def runs(tokens: Tokens) -> list[int]:
     """The phone of each run of tokens with one phone."""
-    return [phone for phone, _ in groupby((tokens // PITCHES).tolist())]
+    return [phone for phone, _ in groupby((tokens // VOICINGS).tolist())]

@@ -1,4 +1,4 @@
-"""Phone and pitch class of each 40 ms."""
+"""Phone and voicing of each 40 ms."""
 
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from tests.goldens import ROOT
 from training.corpus import PHONES, Utterance
 from training.labels import (
     LABELS,
-    edges_of,
     label,
     phones_at,
     pitch_at,
@@ -52,14 +51,9 @@ def test_a_phone_is_the_one_at_the_middle_of_what_a_token_hears() -> None:
     assert [PHONES[i] for i in phones_at(phones, 3)] == ["ae", "ae", "pau"]
 
 
-def test_classes_split_the_voiced_pitch_evenly() -> None:
-    pitch = np.concatenate([np.zeros(50), np.linspace(100, 200, 700)])
-    edges = edges_of([pitch])
-    labels = label(Utterance(0, "", (("aa", 99.0),), Path()), pitch, edges)
-    assert set(labels // 8) == {PHONES.index("aa")}
-    counts = np.bincount(labels % 8)
-    assert counts[0] == 50
-    assert counts[1:] == pytest.approx(100, abs=1)
+def test_a_label_is_phone_and_voicing() -> None:
+    labels = label(Utterance(0, "", (("aa", 99.0),), Path()), np.array([0.0, 120.0, 0.0]))
+    assert labels.tolist() == [2 * PHONES.index("aa") + voiced for voiced in (0, 1, 0)]
     assert labels.max() < LABELS
 
 

@@ -21,7 +21,7 @@ from training.t2s_examples import (
 
 def spoken(phones: int, tokens: int, first: int = 0) -> Spoken:
     places = np.arange(tokens) * phones // tokens
-    tokens = 8 * places + first
+    tokens = 2 * places + first
     return Spoken(np.arange(phones) + first, tokens, places, tokens + 1)
 
 

@@ -1,0 +1,146 @@
+"""The acoustic model's latent stands for speech, and the file says what was trained."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from runtime.features import OUTPUT_HZ
+from training import sovits, sovits_batch
+from training.sovits_data import BINS, Store, corrupted, lesson
+from training.sovits_latent import (
+    NOISE,
+    PULSES,
+    VOICE,
+    VOICE_UNITS,
+    draw,
+    latent_of,
+    patterns,
+    sound_of,
+)
+from training.sovits_network import Sizes, network, write_voice
+from training.sovits_speech import RATE, take_apart
+from workflow_scripts.checkpoint.read import read
+from workflow_scripts.models.sovits import Sovits, load_sovits
+
+SMALL = Sizes(filters=8, initial=32, rates=(20, 32), kernels=(20, 32))
+PLAN = sovits.Plan(crops=3, tokens=16, heard=3, frames=14, own=25, rate=1e-3, warm=1)
+
+
+def buzz(hertz: int, seconds: float) -> np.ndarray:
+    """A voice that never moves, float32 at 16 kHz."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    tones = [np.cos(2 * np.pi * hertz * n * time) / n for n in range(1, 30)]
+    return (0.05 * np.sum(tones, axis=0)).astype(np.float32)
+
+
+def hiss(seconds: float) -> np.ndarray:
+    """Noise, float32 at 16 kHz."""
+    rng = np.random.default_rng(0)
+    return (0.05 * rng.standard_normal(int(seconds * RATE))).astype(np.float32)
+
+
+def resounded(samples: np.ndarray, pulses: int) -> np.ndarray:
+    """What the latent of a sound stands for, at 16 kHz."""
+    latent = latent_of(take_apart(samples, samples.size // 640), pulses)
+    noise = torch.randn(1, *latent.mean.T.shape, generator=torch.Generator().manual_seed(0))
+    rows = (torch.from_numpy(row.T)[None] for row in (latent.mean, latent.log_scale))
+    return np.asarray(sound_of(draw(*rows, noise), patterns())[0, :: OUTPUT_HZ // RATE])
+
+
+@pytest.mark.parametrize("pulses", PULSES)
+def test_a_voice_comes_back_as_loud_in_each_band_at_its_pitch(pulses: int) -> None:
+    samples = buzz(50 * pulses, 1.2)
+    again = resounded(samples, pulses)
+    before, after = (take_apart(row, 25) for row in (samples[:16_000], again[:16_000]))
+    assert after.voiced[8:-8].all()
+    gap = np.abs(before.bands - after.bands)[8:-8, 1:16]
+    assert np.median(gap) < 0.15  # nepers
+
+
+def test_noise_comes_back_as_noise() -> None:
+    again = resounded(hiss(1.2), 2)
+    before, after = (take_apart(row, 25) for row in (hiss(1.2)[:16_000], again[:16_000]))
+    assert after.voiced.mean() < 0.1
+    gap = before.bands[8:-8].mean(axis=0) - after.bands[8:-8].mean(axis=0)
+    assert np.abs(gap[2:20]).max() < 0.5
+
+
+def test_few_tokens_are_a_neighbours() -> None:
+    tokens = np.arange(6000)
+    other = corrupted(tokens, np.random.default_rng(1))
+    assert 0.02 < np.mean(other != tokens) < 0.04
+    assert np.abs(other - tokens)[1:-1].max() == 1
+
+
+@pytest.fixture
+def stores() -> list[Store]:
+    rng = np.random.default_rng(0)
+    return [
+        Store(
+            tokens=np.arange(60, dtype=np.int16) + speaker,
+            bands=(np.log(VOICE_UNITS) + rng.normal(0, 0.3, (240, 24))).astype(np.float16),
+            voiced=np.arange(240) % 60 < 40,
+            references=rng.random((2, BINS, 30)).astype(np.float16),
+        )
+        for speaker in range(3)
+    ]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sovits, "Sizes", lambda: SMALL)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_learned_is_kept_and_goes_on(tmp_path: Path, stores: list[Store]) -> None:
+    training = sovits.Training(tmp_path, replace(PLAN, iterations=30))
+    costs = [training.learn(stores)["voice"] for _ in range(30)]
+    assert np.mean(costs[-5:]) < 0.8 * np.mean(costs[:5])
+    training.save()
+    again = sovits.Training(tmp_path, replace(PLAN, iterations=31))
+    assert again.iteration == 30
+    assert again.learn(stores) == pytest.approx(training.learn(stores), rel=0.05)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_file_says_what_was_trained(tmp_path: Path, stores: list[Store]) -> None:
+    training = sovits.Training(tmp_path, replace(PLAN, iterations=3))
+    for _ in range(3):
+        training.learn(stores)
+    write_voice(tmp_path / "voice.pth", training.sovits, SMALL, 3)
+    assert (tmp_path / "voice.pth").stat().st_size < 14e6
+    read = reread(tmp_path / "voice.pth")
+    seen = lesson(stores, 3, 16, np.random.default_rng(0))
+    ours, theirs = training.sovits, read
+    with torch.inference_mode():
+        style = sovits_batch.style(ours.ref_enc, seen.references)[:1]
+        rows = ours.codebook(seen.tokens[:1]).repeat_interleave(2, dim=1).transpose(1, 2)
+        mean, log_scale = sovits_batch.prior(ours.enc_p, rows, style)
+        again = theirs.style(seen.references[:1])
+        encoded = theirs.encode(seen.tokens[:1], torch.tensor([[5, 6]]), again)
+        found = theirs.enc_p.moments(encoded)
+        sound, resound = ours.vocode(mean, style), theirs.vocode(mean, style)
+    torch.testing.assert_close(again, style, atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(found[0], mean, atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(found[1], log_scale, atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(resound, sound, atol=2e-2, rtol=2e-2)
+    latent = torch.randn(1, 192, 9)
+    torch.testing.assert_close(theirs.flow(latent, style), latent)
+    assert found[0][:, NOISE].abs().max() == 0
+    assert found[1][:, VOICE].max() == found[1][:, VOICE].min() < -5
+
+
+def reread(path: Path) -> Sovits:
+    """As the pipeline reads it."""
+    checkpoint = read(path)
+    return load_sovits(checkpoint.widened(), checkpoint.config)
+
+
+def test_a_new_model_draws_no_noise_but_breath() -> None:
+    sovits_ = network(SMALL, 1)
+    bias = sovits_.enc_p.proj.bias
+    assert bias[NOISE].abs().max() == 0
+    assert (bias[192 : 192 + NOISE.start] == -6).all()
