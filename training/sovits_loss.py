@@ -14,18 +14,28 @@ EXACT_FFT = 512
 MEL_SIZES = ((1024, 80), (512, 40))
 FLOOR = 1e-3
 MEL_FLOOR = 1e-2
-VOICE_FLOOR = 0.02  # of an amplitude: below it errors count as they are, above it as a ratio
-NOISE_WEIGHT = 0.3
+VOICE_FLOOR = 0.1  # of an amplitude: below it errors count as they are, above it as a ratio
+SILENT_WEIGHT = 2.0
 
 
 def latent_loss(
     mean: Tensor, log_scale: Tensor, wanted_mean: Tensor, wanted_scale: Tensor
 ) -> dict[str, Tensor]:
-    """Parts of the loss, of float32 [B, 192, N] each, weighted: amplitudes of the voice, noise."""
-    ours, theirs = (torch.asinh(row[:, VOICE] / VOICE_FLOOR) for row in (mean, wanted_mean))
+    """Parts of the loss, of float32 [B, 192, N] each, weighted.
+
+    Returns:
+        `voice`, amplitudes of the speaker's pitch; `silent`, those of the others; `noise`.
+    """
+    ours, theirs = mean[:, VOICE], wanted_mean[:, VOICE]
+    own = theirs.unflatten(1, (len(PULSES), -1)).sum((2, 3), keepdim=True) > 0
+    own = own.expand(-1, -1, ours.shape[1] // len(PULSES), 1).flatten(1, 2)
+    gap = torch.asinh(ours / VOICE_FLOOR) - torch.asinh(theirs / VOICE_FLOOR)
     noise = (log_scale[:, NOISE] - wanted_scale[:, NOISE]).abs().mean()
-    voice = (ours - theirs).abs().mean() * len(PULSES)  # all pitches but one should be silent
-    return {"voice": voice, "noise": NOISE_WEIGHT * noise}
+    return {
+        "voice": len(PULSES) * (gap.abs() * own).mean(),
+        "silent": SILENT_WEIGHT * (ours.abs() * ~own).mean(),
+        "noise": noise,
+    }
 
 
 def sound_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
