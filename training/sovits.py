@@ -23,7 +23,7 @@ from runtime.cli import option, run
 from runtime.errors import ArtifactError
 from training import sovits_batch
 from training.sovits_data import Lesson, Store, lesson, prepare
-from training.sovits_latent import draw, patterns, sound_of
+from training.sovits_latent import patterns, sound_of
 from training.sovits_loss import latent_loss, sound_loss
 from training.sovits_network import Sizes, keep_still, learning, network, write_voice
 from training.state import Stateful, asked_to_stop, resume, save
@@ -43,6 +43,7 @@ class Plan:
         own: from here on the vocoder hears what the prior says.
         crops, tokens: that the prior learns from at once.
         heard, frames: crops of these that are made to sound, and their length.
+        every: how many iterations of the prior there are to one of the vocoder.
         rate: of learning, at its highest; falls as a cosine to a twentieth.
         warm: iterations until it is reached.
         clip: longest gradient.
@@ -51,10 +52,11 @@ class Plan:
 
     iterations: int = 6000
     own: int = 2000
-    crops: int = 24
+    crops: int = 12
     tokens: int = 64
     heard: int = 6
     frames: int = 42
+    every: int = 2
     rate: float = 1e-3
     warm: int = 100
     clip: float = 5.0
@@ -98,10 +100,10 @@ class Training:
         with torch.autocast("cpu", torch.bfloat16):
             style = sovits_batch.style(self.sovits.ref_enc, seen.references)[seen.speakers]
             rows = self.sovits.codebook(seen.tokens).repeat_interleave(2, dim=1).transpose(1, 2)
-            said = sovits_batch.prior(self.sovits.enc_p, rows, style)
-        mean, log_scale = (row.float() for row in said)
-        parts = latent_loss(mean, log_scale, seen.mean, seen.log_scale)
-        parts |= self._sound(seen, (mean, log_scale), style, rng)
+            said, _ = sovits_batch.prior(self.sovits.enc_p, rows, style)
+        parts = latent_loss(said.float(), seen.latent)
+        if self.iteration % plan.every == 0:
+            parts |= self._sound(seen, said.float(), style, rng)
         self.optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(parts.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.pupils.parameters(), plan.clip)
@@ -111,21 +113,14 @@ class Training:
         return {name: part.item() for name, part in parts.items()}
 
     def _sound(
-        self, seen: Lesson, said: tuple[Tensor, Tensor], style: Tensor, rng: np.random.Generator
+        self, seen: Lesson, said: Tensor, style: Tensor, rng: np.random.Generator
     ) -> dict[str, Tensor]:
         """What the vocoder makes of some crops, beside what it should."""
         plan = self.plan
         first = int(rng.integers(0, 2 * plan.tokens - plan.frames + 1))
         places = torch.from_numpy(rng.permutation(plan.crops)[: plan.heard])
-        width = seen.mean.shape[1]
-        noise = rng.standard_normal((plan.heard, width, plan.frames), np.float32)
-
-        def cut(moments: tuple[Tensor, Tensor]) -> Tensor:
-            crops = (row[places, :, first : first + plan.frames] for row in moments)
-            return draw(*crops, torch.from_numpy(noise))
-
-        wanted = cut((seen.mean, seen.log_scale))
-        heard = cut(said) if self.iteration >= plan.own else wanted
+        wanted, own = (row[places, :, first : first + plan.frames] for row in (seen.latent, said))
+        heard = own if self.iteration >= plan.own else wanted
         with torch.autocast("cpu", torch.bfloat16):
             made = self.sovits.dec(heard, style[places]).squeeze(1)
         counts = slice(MARGIN * FRAME, (plan.frames - MARGIN) * FRAME)
@@ -137,13 +132,17 @@ def train(training: Training, stores: Sequence[Store], minutes: float) -> None:
     asked = asked_to_stop()
     began = saved = time.monotonic()
     sums: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     while training.iteration < training.plan.iterations and not asked():
-        sums.update(training.learn(stores))
+        parts = training.learn(stores)
+        sums.update(parts)
+        counts.update(parts.keys())
         now = time.monotonic()
         if training.iteration % TELL_EVERY == 0:
-            told = {name: round(value / TELL_EVERY, 4) for name, value in sums.items()}
+            told = {name: round(value / counts[name], 4) for name, value in sums.items()}
             _tell({"iteration": training.iteration, "s": round(now - began), **told})
             sums.clear()
+            counts.clear()
         if now - saved > SAVE_EVERY_S:
             training.save()
             saved = now

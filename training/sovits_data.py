@@ -5,7 +5,7 @@ Writes WORK/sovits/speech/, one archive for each speaker; a speaker that has one
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,13 @@ from runtime.features import OUTPUT_HZ, spectrogram
 from training.corpus import SPEAKERS, Utterance, utterances
 from training.labels import read_arrays, tokens_in
 from training.sovits_latent import PITCH_OF, latent_of
-from training.sovits_speech import RATE, TOKEN_STEPS, Speech, take_apart
+from training.sovits_speech import RATE, STEP, TOKEN_STEPS, Speech, take_apart
 from workflow_scripts.files import atomic
 
 BINS = 704  # of a reference's spectrogram
 REFERENCES = 48  # per speaker
 REFERENCE_FRAMES = 150  # of a reference that is learned from: 3 s
+VOICELESS = frozenset(("pau", "ch", "f", "hh", "k", "p", "s", "sh", "t", "th"))
 SWAPPED = 0.03  # share of tokens that are a neighbour's, for the T2S errs too
 
 
@@ -70,7 +71,7 @@ def _store(work: Path, speaker: str, sentences: int, workers: int) -> Store:
         said = utterances(work, speaker, "train")[:sentences]
         labels = read_arrays(work / "labels" / f"{speaker}.npz")
         with ProcessPoolExecutor(workers) as pool:
-            parts = list(pool.map(_taken_apart, [one.path for one in said], chunksize=16))
+            parts = list(pool.map(speech_of, said, chunksize=16))
         arrays = {
             "tokens": np.concatenate([labels[one.id] for one in said]),
             "bands": np.concatenate([part.bands for part in parts]).astype(np.float16),
@@ -83,9 +84,19 @@ def _store(work: Path, speaker: str, sentences: int, workers: int) -> Store:
         return Store(**{name: held[name] for name in held.files})
 
 
-def _taken_apart(path: Path) -> Speech:
-    samples = Utterance(0, "", (), path).samples()
-    return take_apart(samples, tokens_in(samples.size))
+def speech_of(said: Utterance) -> Speech:
+    """An utterance taken apart; its phones say where it is voiced."""
+    samples = said.samples()
+    tokens = tokens_in(samples.size)
+    return replace(take_apart(samples, tokens), voiced=voiced_at(said.phones, tokens))
+
+
+def voiced_at(phones: Sequence[tuple[str, float]], tokens: int) -> NDArray[np.bool_]:
+    """Whether the phone in the middle of each step of 10 ms is a voiced one, bool [4 tokens]."""
+    ends = np.array([end for _, end in phones])
+    voiced = np.array([name not in VOICELESS for name, _ in phones] + [False])
+    middles = (np.arange(TOKEN_STEPS * tokens) + 0.5) * STEP / RATE
+    return np.asarray(voiced[np.searchsorted(ends, middles, side="right")])
 
 
 def _references(said: Sequence[Utterance]) -> Iterator[NDArray[np.float16]]:
@@ -108,14 +119,13 @@ class Lesson:
         tokens: int64 [B, T].
         speakers: int64 [B], index into SPEAKERS.
         references: float32 [3, 704, 150], one of each speaker.
-        mean, log_scale: float32 [B, 192, 2T], wanted.
+        latent: float32 [B, 192, 2T], wanted.
     """
 
     tokens: Tensor
     speakers: Tensor
     references: Tensor
-    mean: Tensor
-    log_scale: Tensor
+    latent: Tensor
 
 
 def lesson(stores: Sequence[Store], crops: int, tokens: int, rng: np.random.Generator) -> Lesson:
@@ -133,8 +143,7 @@ def lesson(stores: Sequence[Store], crops: int, tokens: int, rng: np.random.Gene
         tokens=torch.from_numpy(np.stack([row[0] for row in rows])),
         speakers=torch.tensor([row[1] for row in rows]),
         references=torch.from_numpy(np.stack(shelves).astype(np.float32)),
-        mean=torch.from_numpy(np.stack([row[2].mean.T for row in rows])),
-        log_scale=torch.from_numpy(np.stack([row[2].log_scale.T for row in rows])),
+        latent=torch.from_numpy(np.stack([row[2].T for row in rows])),
     )
 
 

@@ -18,11 +18,11 @@ from runtime.audio import Audio
 from runtime.cli import option, run
 from runtime.features import OUTPUT_HZ
 from training.corpus import SPEAKERS, Utterance, utterances
-from training.labels import read_arrays, tokens_in
+from training.labels import read_arrays
 from training.sovits import Plan, Training
-from training.sovits_data import Store, prepare
-from training.sovits_latent import PITCH_OF, draw, latent_of, patterns, sound_of
-from training.sovits_speech import RATE, take_apart
+from training.sovits_data import Store, prepare, speech_of
+from training.sovits_latent import PITCH_OF, WIDTH, latent_of, patterns, sound_of
+from training.sovits_speech import RATE
 from workflow_scripts.proof.recogniser import Recogniser, edits, words_of
 
 
@@ -38,18 +38,14 @@ def sounds(
         reference: float32 [1, 704, R].
         pulses: of its speaker.
     """
-    sovits, samples = training.sovits, one.samples()
-    yield "flite", Audio(samples, RATE)
-    latent = latent_of(take_apart(samples, tokens_in(samples.size)), pulses)
-    noise = torch.randn(1, latent.mean.shape[1], len(latent.mean))
+    sovits = training.sovits
+    yield "flite", Audio(one.samples(), RATE)
+    latent = torch.from_numpy(latent_of(speech_of(one), pulses).T)[None]
     table = patterns()
-    wanted = (torch.from_numpy(row.T)[None] for row in (latent.mean, latent.log_scale))
-    yield "latent", _audio(sound_of(draw(*wanted, noise), table))
+    yield "latent", _audio(sound_of(latent, table))
     style = sovits.style(reference)
-    mean, log_scale = sovits.enc_p.moments(
-        sovits.encode(tokens, torch.zeros(1, 1, dtype=torch.int64), style)
-    )
-    said = draw(mean, log_scale, noise[:, :, : mean.shape[2]])
+    encoded = sovits.encode(tokens, torch.zeros(1, 1, dtype=torch.int64), style)
+    said = sovits.sample(encoded, torch.randn(1, WIDTH, encoded.shape[2]), torch.tensor([0.5]))
     yield "prior", _audio(sound_of(said, table))
     yield "whole", _audio(sovits.vocode(said, style))
 

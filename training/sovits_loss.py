@@ -7,34 +7,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from runtime.features import OUTPUT_HZ, mel_filters
-from training.sovits_latent import NOISE, PULSES, VOICE
+from training.sovits_latent import GROUP, SOUNDS
 
 PREEMPHASIS = 0.9
 EXACT_FFT = 512
 MEL_SIZES = ((1024, 80), (512, 40))
 FLOOR = 1e-3
 MEL_FLOOR = 1e-2
-VOICE_FLOOR = 0.1  # of an amplitude: below it errors count as they are, above it as a ratio
+LOUD_FLOOR = 0.03  # of an amplitude: below it errors count as they are, above it as a ratio
+SILENT_FLOOR = 0.1  # the same where nothing is due
 SILENT_WEIGHT = 2.0
 
 
-def latent_loss(
-    mean: Tensor, log_scale: Tensor, wanted_mean: Tensor, wanted_scale: Tensor
-) -> dict[str, Tensor]:
+def latent_loss(ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
     """Parts of the loss, of float32 [B, 192, N] each, weighted.
 
     Returns:
-        `voice`, amplitudes of the speaker's pitch; `silent`, those of the others; `noise`.
+        `told`, amplitudes of noise and of the speaker's pitch; `silent`, those of the others.
     """
-    ours, theirs = mean[:, VOICE], wanted_mean[:, VOICE]
-    own = theirs.unflatten(1, (len(PULSES), -1)).sum((2, 3), keepdim=True) > 0
-    own = own.expand(-1, -1, ours.shape[1] // len(PULSES), 1).flatten(1, 2)
-    gap = torch.asinh(ours / VOICE_FLOOR) - torch.asinh(theirs / VOICE_FLOOR)
-    noise = (log_scale[:, NOISE] - wanted_scale[:, NOISE]).abs().mean()
+    own = theirs.unflatten(1, (SOUNDS, -1)).sum((2, 3), keepdim=True) > 0
+    own = own.expand(-1, -1, GROUP, 1).flatten(1, 2)
+    floor = torch.where(theirs > 0, LOUD_FLOOR, SILENT_FLOOR)
+    gap = torch.asinh(ours / floor) - torch.asinh(theirs / floor)
     return {
-        "voice": len(PULSES) * (gap.abs() * own).mean(),
+        "told": SOUNDS * (gap.abs() * own).mean(),
         "silent": SILENT_WEIGHT * (ours.abs() * ~own).mean(),
-        "noise": noise,
     }
 
 

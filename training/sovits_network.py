@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.quantizer import codebook
-from training.sovits_latent import NOISE, QUIET
+from training.sovits_latent import QUIET
 from workflow_scripts.checkpoint.layout import sovits_layout
 from workflow_scripts.checkpoint.random_voice import SHARED_SIZES
 from workflow_scripts.checkpoint.sizes import AUDIO, sovits_sizes
@@ -108,12 +108,11 @@ def network(sizes: Sizes, seed: int) -> Sovits:
 
 
 def keep_still(sovits: Sovits) -> None:
-    """Give the prior no noise but in its channels of noise, and there no mean."""
-    width, layer = sovits.latent_width, sovits.enc_p.proj
+    """Give the prior next to no noise."""
+    layer = sovits.enc_p.proj
     with torch.no_grad():
-        for rows, bias in ((NOISE, 0.0), (slice(width, width + NOISE.start), QUIET)):
-            layer.weight[rows] = 0
-            layer.bias[rows] = bias
+        layer.weight[sovits.latent_width :] = 0
+        layer.bias[sovits.latent_width :] = QUIET
 
 
 def learning(sovits: Sovits) -> nn.ModuleDict:

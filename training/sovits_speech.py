@@ -18,8 +18,6 @@ RATE = 16_000  # of the recordings (Hz)
 STEP = 160  # samples at RATE between bands: two bands' columns per latent frame
 TOKEN_STEPS = 4
 BANDS = 24
-NOISE_BANDS = 12
-NOISE_PATTERNS = 2  # random waveforms per noise band and step
 FRAME = 640  # samples at 32 kHz of a latent frame
 FFT = 1024
 LEAD = FRAME + FFT // 4  # samples of a pattern before its frame
@@ -183,27 +181,20 @@ def _ringing(hertz: NDArray[np.floating[Any]]) -> NDArray[np.complex128]:
 
 
 def noise_patterns() -> Floats:
-    """The waveforms that noise is made of.
+    """The waveforms that noise is made of, the same in every frame.
 
     Returns:
-        float32 [2 steps, 12 bands, 2 patterns, PATTERN] at 32 kHz, placed as those of a voice.
+        float32 [2 steps, 24 bands, PATTERN] at 32 kHz, placed as those of a voice.
     """
     generator = np.random.default_rng(7)
     length, step = FRAME, FRAME // 2
     hertz = np.fft.rfftfreq(length, 1 / OUTPUT_HZ)
-    shares = np.sqrt(_triangles(NOISE_BANDS, hertz)) * _audible(hertz)
-    white = generator.standard_normal((2, NOISE_BANDS, NOISE_PATTERNS, length))
-    banded = np.fft.irfft(np.fft.rfft(white) * shares[:, None], length)
-    window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
-    out = np.zeros((2, NOISE_BANDS, NOISE_PATTERNS, PATTERN), np.float32)
-    for half in range(2):
-        first = LEAD + half * step - step // 2
-        out[half, :, :, first : first + length] = banded[half] * window
+    turns = generator.uniform(0, 2 * np.pi, (2, 1, hertz.size))
     # white sound at 16 kHz has half the density at 32 kHz
-    return out * np.float32(np.sqrt(2 / NOISE_PATTERNS))
-
-
-def noise_bands() -> NDArray[np.float64]:
-    """From log amplitude in 24 bands to that in 12: [24, 12]."""
-    shares = _triangles(NOISE_BANDS, centres(BANDS))
-    return np.asarray((shares / shares.sum(axis=1, keepdims=True)).T)
+    spectra = np.sqrt(2 * length) * np.exp(1j * turns) * _triangles(BANDS, hertz) * _audible(hertz)
+    window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
+    out = np.zeros((2, BANDS, PATTERN), np.float32)
+    for half, shapes in enumerate(np.fft.irfft(spectra, length) * window):
+        first = LEAD + half * step - step // 2
+        out[half, :, first : first + length] = shapes
+    return out
