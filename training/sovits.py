@@ -1,8 +1,8 @@
 """Stage 5: teach the acoustic model to speak labels, and write WORK/voice.pth.
 
 One training: the prior learns to tell from tokens and style how loud each waveform is, the
-vocoder to make the waveforms, at first of what the prior should say, then of what it says. Begins
-where WORK/sovits/state.pt left off; with more --iterations it goes on.
+vocoder to make the waveforms. Begins where WORK/sovits/state.pt left off; with more --iterations it
+goes on.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from workflow_scripts.models.sovits import Sovits
 
 FRAME = 640
 MARGIN = 5  # frames at the ends of a crop that do not count: the vocoder lacks their context
+JITTER = 0.02  # of amplitudes that the vocoder hears: it learns that little is nothing
 SAVE_EVERY_S, TELL_EVERY = 60, 50
 
 
@@ -40,7 +41,6 @@ class Plan:
 
     Attributes:
         iterations: in all.
-        own: from here on the vocoder hears what the prior says.
         crops, tokens: that the prior learns from at once.
         heard, frames: crops of these that are made to sound, and their length.
         every: how many iterations of the prior there are to one of the vocoder.
@@ -51,12 +51,11 @@ class Plan:
     """
 
     iterations: int = 6000
-    own: int = 2000
     crops: int = 12
     tokens: int = 64
     heard: int = 6
     frames: int = 42
-    every: int = 2
+    every: int = 6
     rate: float = 1e-3
     warm: int = 100
     clip: float = 5.0
@@ -103,7 +102,7 @@ class Training:
             said, _ = sovits_batch.prior(self.sovits.enc_p, rows, style)
         parts = latent_loss(said.float(), seen.latent)
         if self.iteration % plan.every == 0:
-            parts |= self._sound(seen, said.float(), style, rng)
+            parts |= self._sound(seen, style.detach(), rng)
         self.optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(parts.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.pupils.parameters(), plan.clip)
@@ -112,15 +111,13 @@ class Training:
         self.iteration += 1
         return {name: part.item() for name, part in parts.items()}
 
-    def _sound(
-        self, seen: Lesson, said: Tensor, style: Tensor, rng: np.random.Generator
-    ) -> dict[str, Tensor]:
+    def _sound(self, seen: Lesson, style: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """What the vocoder makes of some crops, beside what it should."""
         plan = self.plan
         first = int(rng.integers(0, 2 * plan.tokens - plan.frames + 1))
         places = torch.from_numpy(rng.permutation(plan.crops)[: plan.heard])
-        wanted, own = (row[places, :, first : first + plan.frames] for row in (seen.latent, said))
-        heard = own if self.iteration >= plan.own else wanted
+        wanted = seen.latent[places, :, first : first + plan.frames]
+        heard = wanted + JITTER * torch.from_numpy(rng.standard_normal(wanted.shape, np.float32))
         with torch.autocast("cpu", torch.bfloat16):
             made = self.sovits.dec(heard, style[places]).squeeze(1)
         counts = slice(MARGIN * FRAME, (plan.frames - MARGIN) * FRAME)
@@ -178,14 +175,13 @@ def main(argv: list[str] | None = None) -> None:
     plan = Plan()
     option(parser, "--work", type=Path, required=True, metavar="DIR", help="training folder")
     option(parser, "--iterations", type=int, default=plan.iterations, metavar="N", help="in all")
-    option(parser, "--own", type=int, default=plan.own, metavar="N", help="first of the prior's")
     option(parser, "--minutes", type=float, default=600, metavar="X", help="stop after so long")
     option(parser, "--sentences", type=int, default=1600, metavar="N", help="of each speaker")
     option(parser, "--seed", type=int, default=plan.seed, metavar="N", help="of weights and crops")
     option(parser, "--threads", type=int, default=1, metavar="N", help="default: 1")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    training = Training(args.work, Plan(iterations=args.iterations, own=args.own, seed=args.seed))
+    training = Training(args.work, Plan(iterations=args.iterations, seed=args.seed))
     if training.iteration < args.iterations:
         train(training, prepare(args.work, args.sentences, args.threads), args.minutes)
     write(training, args.work)

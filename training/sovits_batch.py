@@ -9,7 +9,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from workflow_scripts.models.encoders import Encoder, PriorEncoder
 from workflow_scripts.models.style import ReferenceEncoder
@@ -25,15 +25,24 @@ def prior(encoder: PriorEncoder, vectors: Tensor, style: Tensor) -> tuple[Tensor
     """
     frames = _encode(encoder.encoder_ssl, encoder.ssl_proj(vectors))
     mixed = encoder.mrte.c_post(encoder.mrte.c_pre(frames) + style)
-    return encoder.moments(_encode(encoder.encoder2, mixed))
+    encoded = _encode(encoder.encoder2, mixed)
+    with torch.autocast("cpu", enabled=False):  # half a percent of a loud channel is much
+        return encoder.moments(encoded)
 
 
 def _encode(encoder: Encoder, x: Tensor) -> Tensor:
     layers = zip(encoder.norm_layers_1, encoder.ffn_layers, encoder.norm_layers_2, strict=True)
     for norm_1, feed, norm_2 in layers:
-        x = norm_1(x)
-        x = norm_2(x + feed(x))
+        x = _float(norm_1, x)
+        x = _float(norm_2, x + feed(x).float())
     return x
+
+
+def _float(norm: nn.Module, x: Tensor) -> Tensor:
+    """Norm in float32 whatever the rest is computed in."""
+    with torch.autocast("cpu", enabled=False):
+        y: Tensor = norm(x.float())
+    return y
 
 
 def style(encoder: ReferenceEncoder, spectrograms: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from workflow_scripts.checkpoint.read import read
 from workflow_scripts.models.sovits import Sovits, load_sovits
 
 SMALL = Sizes(filters=8, initial=32, rates=(20, 32), kernels=(20, 32))
-PLAN = sovits.Plan(crops=3, tokens=16, heard=3, frames=14, own=25, rate=1e-3, warm=1)
+PLAN = sovits.Plan(crops=3, tokens=16, heard=3, frames=14, rate=1e-3, warm=1)
 
 
 def buzz(hertz: int, seconds: float) -> np.ndarray:
