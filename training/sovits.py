@@ -22,8 +22,9 @@ from torch import Tensor
 from runtime.cli import option, run
 from runtime.errors import ArtifactError
 from training import sovits_batch
-from training.sovits_data import Lesson, Store, lesson, prepare
-from training.sovits_latent import patterns, sound_of
+from training.corpus import SPEAKERS
+from training.sovits_data import Lesson, Shelf, lesson, prepare
+from training.sovits_latent import PITCH_OF, patterns, sound_of
 from training.sovits_loss import latent_loss, sound_loss
 from training.sovits_network import Sizes, keep_still, learning, network, write_voice
 from training.state import Stateful, asked_to_stop, resume, save
@@ -89,18 +90,18 @@ class Training:
         """Write the state."""
         save(self.path, self.parts, self.iteration)
 
-    def learn(self, stores: Sequence[Store]) -> dict[str, float]:
+    def learn(self, shelves: Sequence[Shelf]) -> dict[str, float]:
         """One iteration, whose crops depend on the seed and its number alone; parts of its loss."""
         plan = self.plan
         for group in self.optimizer.param_groups:
             group["lr"] = plan.rate_at(self.iteration)
         rng = np.random.default_rng([plan.seed, self.iteration])
-        seen = lesson(stores, plan.crops, plan.tokens, rng)
+        seen = lesson(shelves, plan.crops, plan.tokens, rng)
         with torch.autocast("cpu", torch.bfloat16):
             style = sovits_batch.style(self.sovits.ref_enc, seen.references)[seen.speakers]
             rows = self.sovits.codebook(seen.tokens).repeat_interleave(2, dim=1).transpose(1, 2)
             said, _ = sovits_batch.prior(self.sovits.enc_p, rows, style)
-        parts = latent_loss(said.float(), seen.latent)
+        parts = latent_loss(said.float(), seen.usual)
         if self.iteration % plan.every == 0:
             parts |= self._sound(seen, style.detach(), rng)
         self.optimizer.zero_grad()
@@ -124,14 +125,14 @@ class Training:
         return sound_loss(made.float()[:, counts], sound_of(wanted, self._patterns)[:, counts])
 
 
-def train(training: Training, stores: Sequence[Store], minutes: float) -> None:
+def train(training: Training, shelves: Sequence[Shelf], minutes: float) -> None:
     """Learn until the plan's end, the time's, or until the process is asked to end."""
     asked = asked_to_stop()
     began = saved = time.monotonic()
     sums: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     while training.iteration < training.plan.iterations and not asked():
-        parts = training.learn(stores)
+        parts = training.learn(shelves)
         sums.update(parts)
         counts.update(parts.keys())
         now = time.monotonic()
@@ -183,7 +184,9 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     training = Training(args.work, Plan(iterations=args.iterations, seed=args.seed))
     if training.iteration < args.iterations:
-        train(training, prepare(args.work, args.sentences, args.threads), args.minutes)
+        stores = prepare(args.work, args.sentences, args.threads)
+        pitches = (PITCH_OF[speaker] for speaker in SPEAKERS)
+        train(training, [Shelf.of(*row) for row in zip(stores, pitches, strict=True)], args.minutes)
     write(training, args.work)
 
 

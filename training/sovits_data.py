@@ -17,8 +17,9 @@ from runtime.audio import resample_sinc
 from runtime.features import OUTPUT_HZ, spectrogram
 from training.corpus import SPEAKERS, Utterance, utterances
 from training.labels import read_arrays, tokens_in
-from training.sovits_latent import PITCH_OF, latent_of
-from training.sovits_speech import RATE, STEP, TOKEN_STEPS, Speech, take_apart
+from training.sovits_latent import channels_of, latent_of
+from training.sovits_speech import RATE, STEP, TOKEN_STEPS, Floats, Speech, take_apart
+from training.sovits_typical import typical
 from workflow_scripts.files import atomic
 
 BINS = 704  # of a reference's spectrogram
@@ -48,6 +49,36 @@ class Store:
         """Tokens `first` up to `behind`."""
         steps = slice(TOKEN_STEPS * first, TOKEN_STEPS * behind)
         return Speech(self.bands[steps].astype(np.float32), self.voiced[steps])
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """One speaker's utterances and what is usual in them.
+
+    Attributes:
+        store: the utterances.
+        pulses: of the speaker's pitch.
+        usual: float16 [2T, 96], what the prior should say of each place: voice and noise.
+    """
+
+    store: Store
+    pulses: int
+    usual: NDArray[np.float16]
+
+    @classmethod
+    def of(cls, store: Store, pulses: int) -> "Shelf":
+        """Find what is usual."""
+        tokens = store.tokens.astype(np.int64)
+        said = latent_of(store.speech(0, len(tokens)), pulses)[:, channels_of(pulses)]
+        usual = typical(tokens, said.reshape(len(tokens), -1))
+        return cls(store, pulses, usual.reshape(said.shape).astype(np.float16))
+
+    def latents(self, first: int, behind: int) -> tuple[Floats, Floats]:
+        """What tokens `first` up to `behind` are, and what is usual, float32 [2T, 192] each."""
+        exact = latent_of(self.store.speech(first, behind), self.pulses)
+        usual = np.zeros_like(exact)
+        usual[:, channels_of(self.pulses)] = self.usual[2 * first : 2 * behind]
+        return exact, usual
 
 
 def prepare(work: Path, sentences: int, workers: int) -> list[Store]:
@@ -119,31 +150,35 @@ class Lesson:
         tokens: int64 [B, T].
         speakers: int64 [B], index into SPEAKERS.
         references: float32 [3, 704, 150], one of each speaker.
-        latent: float32 [B, 192, 2T], wanted.
+        latent: float32 [B, 192, 2T], what the vocoder should make heard.
+        usual: float32 [B, 192, 2T], what the prior should say.
     """
 
     tokens: Tensor
     speakers: Tensor
     references: Tensor
     latent: Tensor
+    usual: Tensor
 
 
-def lesson(stores: Sequence[Store], crops: int, tokens: int, rng: np.random.Generator) -> Lesson:
+def lesson(shelves: Sequence[Shelf], crops: int, tokens: int, rng: np.random.Generator) -> Lesson:
     """Crops from anywhere in the streams of all speakers, equally many of each."""
     rows = []
     for number in range(crops):
-        speaker = number % len(stores)
-        store = stores[speaker]
+        speaker = number % len(shelves)
+        store = shelves[speaker].store
         first = int(rng.integers(0, len(store.tokens) - tokens))
-        latent = latent_of(store.speech(first, first + tokens), PITCH_OF[SPEAKERS[speaker]])
+        latents = shelves[speaker].latents(first, first + tokens)
         said = corrupted(store.tokens[first : first + tokens].astype(np.int64), rng)
-        rows.append((said, speaker, latent))
-    shelves = [store.references[rng.integers(len(store.references))] for store in stores]
+        rows.append((said, speaker, *latents))
+    stores = [shelf.store for shelf in shelves]
+    heard = [store.references[rng.integers(len(store.references))] for store in stores]
     return Lesson(
         tokens=torch.from_numpy(np.stack([row[0] for row in rows])),
         speakers=torch.tensor([row[1] for row in rows]),
-        references=torch.from_numpy(np.stack(shelves).astype(np.float32)),
+        references=torch.from_numpy(np.stack(heard).astype(np.float32)),
         latent=torch.from_numpy(np.stack([row[2].T for row in rows])),
+        usual=torch.from_numpy(np.stack([row[3].T for row in rows])),
     )
 
 

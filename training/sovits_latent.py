@@ -8,6 +8,7 @@ noise of its own.
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training.sovits_speech import (
@@ -47,6 +48,12 @@ def latent_of(speech: Speech, pulses: int) -> Floats:
     latent[:, first : first + GROUP] = voice.reshape(frames, -1)
     latent[:, NOISE] = (amplitudes / NOISE_UNIT * ~voiced).reshape(frames, -1)
     return latent
+
+
+def channels_of(pulses: int) -> NDArray[np.int64]:
+    """The channels that a speaker of this pitch has, int64 [96]: voice, then noise."""
+    first = PULSES.index(pulses) * GROUP
+    return np.r_[first : first + GROUP, NOISE]
 
 
 def patterns() -> Tensor:

@@ -9,10 +9,11 @@ import torch
 
 from runtime.features import OUTPUT_HZ
 from training import sovits, sovits_batch
-from training.sovits_data import BINS, Store, corrupted, lesson
+from training.sovits_data import BINS, Shelf, Store, corrupted, lesson
 from training.sovits_latent import PULSES, QUIET, VOICE_UNITS, latent_of, patterns, sound_of
 from training.sovits_network import Sizes, write_voice
 from training.sovits_speech import RATE, take_apart
+from training.sovits_typical import typical
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.models.sovits import Sovits, load_sovits
 
@@ -65,10 +66,19 @@ def test_few_tokens_are_a_neighbours() -> None:
     assert np.abs(other - tokens)[1:-1].max() == 1
 
 
+def test_what_is_usual_is_the_median_where_the_same_tokens_stand_around() -> None:
+    tokens = np.tile(np.arange(10), 7)
+    values = np.random.default_rng(0).random((70, 2)).astype(np.float32)
+    found = typical(tokens, values)
+    np.testing.assert_allclose(found[24], np.median(values[4::10], axis=0))
+    lonely = typical(np.arange(70), values)
+    np.testing.assert_array_equal(lonely, values)
+
+
 @pytest.fixture
-def stores() -> list[Store]:
+def shelves() -> list[Shelf]:
     rng = np.random.default_rng(0)
-    return [
+    stores = [
         Store(
             tokens=np.arange(60, dtype=np.int16) + speaker,
             bands=(np.log(VOICE_UNITS) + rng.normal(0, 0.3, (240, 24))).astype(np.float16),
@@ -77,6 +87,7 @@ def stores() -> list[Store]:
         )
         for speaker in range(3)
     ]
+    return [Shelf.of(store, pulses) for store, pulses in zip(stores, PULSES, strict=True)]
 
 
 @pytest.fixture
@@ -85,25 +96,25 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_learned_is_kept_and_goes_on(tmp_path: Path, stores: list[Store]) -> None:
+def test_what_is_learned_is_kept_and_goes_on(tmp_path: Path, shelves: list[Shelf]) -> None:
     training = sovits.Training(tmp_path, replace(PLAN, iterations=30))
-    costs = [training.learn(stores)["told"] for _ in range(30)]
+    costs = [training.learn(shelves)["told"] for _ in range(30)]
     assert np.mean(costs[-5:]) < 0.8 * np.mean(costs[:5])
     training.save()
     again = sovits.Training(tmp_path, replace(PLAN, iterations=31))
     assert again.iteration == 30
-    assert again.learn(stores) == pytest.approx(training.learn(stores), rel=0.05)
+    assert again.learn(shelves) == pytest.approx(training.learn(shelves), rel=0.05)
 
 
 @pytest.mark.usefixtures("small")
-def test_the_file_says_what_was_trained(tmp_path: Path, stores: list[Store]) -> None:
+def test_the_file_says_what_was_trained(tmp_path: Path, shelves: list[Shelf]) -> None:
     training = sovits.Training(tmp_path, replace(PLAN, iterations=3))
     for _ in range(3):
-        training.learn(stores)
+        training.learn(shelves)
     write_voice(tmp_path / "voice.pth", training.sovits, SMALL, 3)
     assert (tmp_path / "voice.pth").stat().st_size < 14e6
     read = reread(tmp_path / "voice.pth")
-    seen = lesson(stores, 3, 16, np.random.default_rng(0))
+    seen = lesson(shelves, 3, 16, np.random.default_rng(0))
     ours, theirs = training.sovits, read
     with torch.inference_mode():
         style = sovits_batch.style(ours.ref_enc, seen.references)[:1]
