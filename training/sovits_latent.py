@@ -53,7 +53,7 @@ def latent_of(speech: Speech, pulses: int) -> Floats:
 def channels_of(pulses: int) -> NDArray[np.int64]:
     """The channels that a speaker of this pitch has, int64 [96]: voice, then noise."""
     first = PULSES.index(pulses) * GROUP
-    return np.r_[first : first + GROUP, NOISE]
+    return np.asarray(np.r_[first : first + GROUP, NOISE])
 
 
 def patterns() -> Tensor:

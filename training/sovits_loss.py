@@ -25,8 +25,8 @@ def latent_loss(ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
     Returns:
         `told`, amplitudes of noise and of the speaker's pitch; `silent`, those of the others.
     """
-    own = theirs.unflatten(1, (SOUNDS, -1)).sum((2, 3), keepdim=True) > 0
-    own = own.expand(-1, -1, GROUP, 1).flatten(1, 2)
+    own = theirs.reshape(len(theirs), SOUNDS, -1).sum(2, keepdim=True) > 0
+    own = own.repeat_interleave(GROUP, dim=1)
     floor = torch.where(theirs > 0, LOUD_FLOOR, SILENT_FLOOR)
     gap = torch.asinh(ours / floor) - torch.asinh(theirs / floor)
     return {

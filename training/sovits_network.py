@@ -109,10 +109,9 @@ def network(sizes: Sizes, seed: int) -> Sovits:
 
 def keep_still(sovits: Sovits) -> None:
     """Give the prior next to no noise."""
-    layer = sovits.enc_p.proj
     with torch.no_grad():
-        layer.weight[sovits.latent_width :] = 0
-        layer.bias[sovits.latent_width :] = QUIET
+        for name, value in (("weight", 0.0), ("bias", QUIET)):
+            sovits.enc_p.get_parameter(f"proj.{name}")[sovits.latent_width :] = value
 
 
 def learning(sovits: Sovits) -> nn.ModuleDict:
