@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from runtime.arrays import Flags, Float32, Int64, Logits, Tokens
+from runtime.arrays import Float32, Int64
 from runtime.backends import GraphRunner, Loop
 from runtime.backends.turns import Array, Turns
 from runtime.contract import BLOCK_TOKENS
@@ -77,19 +77,6 @@ class LoopDecoder:
                 yield token
                 if ending.reason:
                     return
-
-    def forced_logits(self, prompt: Prompt, tokens: Tokens, max_len: int) -> Float32:
-        """Scores before each of given tokens (teacher forcing), float32 [T, V]."""
-        rows: list[Logits] = []
-
-        def replay(logits: Logits, _used: Flags, step: int) -> int:
-            rows.append(logits.copy())
-            return int(tokens[step])
-
-        limits = Limits(early_stop_tokens=tokens.size - 1, max_len=max_len)
-        for _ in self.tokens(prompt, replay, limits, Ending()):
-            pass
-        return np.stack(rows)
 
     def _sampled(
         self, turns: Turns, prompt: Prompt, choose: Sampled, limits: Limits

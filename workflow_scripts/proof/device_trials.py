@@ -9,7 +9,7 @@ import numpy as np
 
 from runtime import noise
 from runtime.arrays import Float32, Int64, Logits
-from runtime.decode import sampled
+from runtime.decode import forced_logits, sampled
 from runtime.graphs import POSITIONS, VoiceGraphs
 from runtime.rehearsal import relative_rms
 from runtime.sampler import Sampling
@@ -79,7 +79,7 @@ class Sentence:
             step_rows=tables.audio_embedding[replay.tokens[:-1]] + tables.position_rows[places],
             used=used,
             tokens=replay.tokens,
-            wanted=decoder.forced_logits(prompt, replay.tokens, replay.rows + 1),
+            wanted=forced_logits(decoder, prompt, replay.tokens, replay.rows + 1),
         )
 
     def drawn(self, scores: Float32) -> list[int | None]:
