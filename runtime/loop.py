@@ -82,16 +82,16 @@ class LoopDecoder:
         self, turns: Turns, prompt: Prompt, choose: Sampled, limits: Limits
     ) -> Iterator[int]:
         """Tokens of the device's own sampler, the end token among them."""
-        most = limits.room(prompt)
+        most, noise = limits.room(prompt), self._noise(choose, 0)
         for first in range(0, most, BLOCK_TOKENS):
             count = min(BLOCK_TOKENS, most - first)
-            noise = self._noise(choose, first)
             if first == 0:
                 self._begin(turns, prompt, choose.sampling, noise)
             else:
                 turns.buffers.put("noise", noise)
             for _ in range(count - (first == 0)):
                 turns.turn()
+            noise = self._noise(choose, first + BLOCK_TOKENS)  # while the device is at work
             yield from turns.buffers.get("history")[:count].tolist()
 
     def _noise(self, choose: Sampled, first: int) -> Float32:

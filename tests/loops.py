@@ -22,9 +22,7 @@ FORMS = ("scatter_elements", "scatter_in_parts")
 
 
 @cache
-def loop_file(
-    checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32"
-) -> Path:
+def loop_file(checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32") -> Path:
     folder = Path(mkdtemp(prefix="loops-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     decoder = onnx.load(t2s_graphs(checkpoint) / "t2s_decoder.onnx")

@@ -92,10 +92,10 @@ def test_no_bias_becomes_infinite(case: Case) -> None:
     for weight in model.graph.initializer:
         assert np.isfinite(onnx.numpy_helper.to_array(weight)).all(), weight.name
     (finite,) = (node for node in model.graph.node if node.op_type == "Max")
-    assert list(finite.input)[0] == "bias"
+    assert finite.input[0] == "bias"
 
 
 def test_every_precision_names_an_arithmetic_of_the_table() -> None:
-    assert {row.decoder for row in PRECISIONS.values()} <= ARITHMETICS.keys()
-    assert PRECISIONS["fp16"].decoder == "fp16"
-    assert PRECISIONS["fp16_stored"].decoder == "fp32"
+    assert {row.arithmetic for row in PRECISIONS.values()} <= ARITHMETICS.keys()
+    assert PRECISIONS["fp16"].arithmetic == "fp16"
+    assert PRECISIONS["fp16_stored"].arithmetic == "fp32"

@@ -71,7 +71,7 @@ class Job:
     @property
     def computed_in(self) -> str:
         """What the decoder computes in."""
-        return self.arithmetic or PRECISIONS[self.precision].decoder
+        return self.arithmetic or PRECISIONS[self.precision].arithmetic
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,6 @@ def build_file(job: Job, trt: ModuleType, machine: MachineRecord, to: Outputs) -
         "format": FORMAT,
         "graph": job.graph,
         "state": STATE,
-        "verified": None,
         "engine_key": engine_key(machine, facts),
         "engine": {"sha256": hashlib.sha256(built.plan).hexdigest(), "bytes": len(built.plan)},
         "machine": machine.as_json(),
