@@ -14,7 +14,15 @@ import pytest
 
 from runtime.errors import EngineBuildError, GraphError
 from runtime.machine import machine_record
-from tests.engines.files import EVERY, MAX_LEN, TINY_DECODER, for_engine, stored, tables_of
+from tests.engines.files import (
+    EVERY,
+    MAX_LEN,
+    TINY_DECODER,
+    answers_of,
+    for_engine,
+    stored,
+    tables_of,
+)
 from tests.runtime.fake_driver import Driver, packages
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.arithmetic import ARITHMETICS
@@ -22,6 +30,9 @@ from workflow_scripts.engines.build import Job, Outputs, build_file, prepared
 from workflow_scripts.engines.importer import Release
 from workflow_scripts.engines.imports import imported, record
 from workflow_scripts.engines.tensorrt import Options, Request
+from workflow_scripts.graphs import answers
+from workflow_scripts.variants.half import METHOD, to_half
+from workflow_scripts.variants.job import Job as ToReduce
 
 pytestmark = pytest.mark.rtx
 UNVERIFIED = (
@@ -55,6 +66,20 @@ def test_every_graph_builds_with_the_puts_that_it_announces(
     found = json.loads((tmp_path / "g.json").read_text("utf-8"))
     assert (tmp_path / "g.engine").stat().st_size == found["engine"]["bytes"] > 0
     assert found["state"] == "built"
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("graph", ["prior", "vocoder"])
+def test_a_graph_that_computes_in_fp16_builds(trt: ModuleType, graph: str, tmp_path: Path) -> None:
+    source = ("sovits v2", graph)
+    half, record = to_half(
+        onnx.load(stored(*source)), ToReduce(graph, answers.load(answers_of(*source)))
+    )
+    assert record.method == METHOD, "computed, not only stored"
+    onnx.save(half, tmp_path / f"{graph}.onnx")
+    job = Job(tmp_path / f"{graph}.onnx", graph, "fp16", MAX_LEN)
+    request, _ = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
+    assert tensorrt.build(trt, request).plan
 
 
 @pytest.mark.golden
