@@ -1,9 +1,9 @@
 """Compare an engine's answers with the CPU's on the machine that it was built for.
 
-A graph runs its recorded cases; the decode loop a prompt with given tokens, and then tokens of its
-own. What was found stands in a file beside the engine, with the driver: another driver asks for
-another comparison, not for another engine. Measuring is not judging the run: a miss is written
-down, and the runtime and the report read it there.
+A graph runs its recorded cases; the decode loop recorded prompts with given tokens, and then tokens
+of its own, which the CPU's sampler must draw of its scores too. What was found stands in a file
+beside the engine, with the driver: another driver asks for another comparison, not for another
+engine. Measuring is not judging: a miss is written down, and the runtime and the report heed it.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import onnx
 from numpy.typing import NDArray
 
 from runtime import noise
+from runtime.arrays import Logits, Tokens
 from runtime.backends import Arrays, GraphRunner, Loop, Threads
 from runtime.backends.cpu import open_graph
 from runtime.backends.device import Device
@@ -46,7 +47,8 @@ from workflow_scripts.variants.distance import relative_rms
 from workflow_scripts.variants.precisions import PRECISIONS
 
 TOKENS = 2 * BLOCK_TOKENS  # of the loop, given and own
-FREE_RUN = "tokens of its own"
+SAMPLED = "sampled tokens"
+WORST_SAMPLED = 0.05  # share of tokens that the CPU draws otherwise of the same scores
 
 Distances = dict[str, float]
 Cases = Mapping[str, answers.Answer]
@@ -124,7 +126,7 @@ def arithmetic_of(file: EngineFile) -> Arithmetic:
 
 def missed(distances: Distances, row: Arithmetic) -> list[str]:
     """A phrase for each output that is over its bar; NaN is over every bar."""
-    bars = {name: row.worst_rms for name in distances} | {FREE_RUN: 1 - row.least_same}
+    bars = dict.fromkeys(distances, row.worst_rms) | {SAMPLED: WORST_SAMPLED}
     return [
         f"{name} {value:.2g} from the CPU's, bar {bars[name]:.2g}"
         for name, value in distances.items()
@@ -194,21 +196,26 @@ class _Spoken:
         self._given, self._loop = _Given(), _Watched(loop)
         self._decoder = LoopDecoder(self._given, self._loop)
 
-    def __call__(self, case: answers.Answer) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Scores [T, V] before given tokens, and tokens of its own [T], -1 behind the end."""
-        self._given.case = case
-        loop, rows = self._loop, case.inputs["rows"].shape[0]
-        prompt = Prompt(
-            np.zeros(rows, np.int64), np.zeros((1, rows), np.float32), np.zeros(0, np.int64)
-        )
-        given = np.random.default_rng(0).integers(0, loop.vocabulary - 1, TOKENS)
-        scores = forced_logits(self._decoder, prompt, given, loop.capacity)
+    def scores(self, case: answers.Answer) -> Logits:
+        """Before given tokens, float32 [T, V]."""
+        given = np.random.default_rng(0).integers(0, self._loop.vocabulary - 1, TOKENS)
+        return self._before(case, given)
+
+    def oddly_sampled(self, case: answers.Answer) -> float:
+        """Share of the loop's own tokens that the CPU's sampler does not draw of its scores."""
         chooser = sampled(Sampling(), partial(noise.exponentials, 0, 0))
-        limits = Limits(early_stop_tokens=TOKENS - 1, max_len=loop.capacity)
-        own = np.full(TOKENS, -1)
-        drawn = [*self._decoder.tokens(prompt, chooser, limits, Ending())]
-        own[: len(drawn)] = drawn
-        return scores, own
+        limits = Limits(early_stop_tokens=TOKENS - 1, max_len=self._loop.capacity)
+        self._given.case = case
+        own = np.array([*self._decoder.tokens(_prompt(case), chooser, limits, Ending())], np.int64)
+        used, odd = np.zeros(self._loop.vocabulary, np.bool_), 0
+        for step, row in enumerate(self._before(case, own)):
+            odd += chooser(row, used, step) != own[step]
+            used[own[step]] = True
+        return odd / own.size
+
+    def _before(self, case: answers.Answer, tokens: Tokens) -> Logits:
+        self._given.case = case
+        return forced_logits(self._decoder, _prompt(case), tokens, self._loop.capacity)
 
     @property
     def plain_because(self) -> str:
@@ -230,18 +237,25 @@ class _Watched:
         return self.last
 
 
+def _prompt(case: answers.Answer) -> Prompt:
+    """So long as the recorded rows; what is in it is recorded too."""
+    rows = case.inputs["rows"].shape[0]
+    nothing = np.zeros(0, np.int64)
+    return Prompt(np.zeros(rows, np.int64), np.zeros((1, rows), np.float32), nothing)
+
+
 def _of_loop(loaded: Loaded, device: Device, evidence: Evidence) -> Found:
     loop = EngineLoop(loaded, device)
     fitting = [*_prompts(loaded.file, evidence.cases, loop.capacity)]
     if not fitting:
         raise GraphError(f"{loaded.where}: none of its recorded prompts fits into its cache")
-    engine, worst = _Spoken(loop), {"logits": 0.0, FREE_RUN: 0.0}
+    engine, worst = _Spoken(loop), {"logits": 0.0, SAMPLED: 0.0}
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         path = _loop_for_cpu(evidence, loop.capacity, Path(folder))
         exact = _Spoken(OrtLoop(path, Threads(), REHEARSAL))
         for case in fitting:
-            (scores, own), (wanted, tokens) = engine(case), exact(case)
-            found = {"logits": relative_rms(scores, wanted), FREE_RUN: _distance(own, tokens)}
+            distance = relative_rms(engine.scores(case), exact.scores(case))
+            found = {"logits": distance, SAMPLED: engine.oddly_sampled(case)}
             worst = {name: max(worst[name], found[name], key=_nan_last) for name in worst}
     return Found(len(fitting), worst, engine.plain_because)
 
