@@ -21,7 +21,7 @@ build: $(READY)
 	@$(BIN)/python -m workflow_scripts.bundle.hear artifacts/bundles
 
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .

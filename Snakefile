@@ -23,6 +23,7 @@ localrules:
     graphs,
     variants,
     engines,
+    loops,
     engine_report,
     report_engines,
     parity,
@@ -51,6 +52,11 @@ rule engines:
     input:
         expand("artifacts/machines/{target.name}.json", target=PLAN.targets),  # all at once
         all_engines,
+
+
+rule loops:
+    input:
+        PLAN.loop_files,
 
 
 rule engine_report:

@@ -84,15 +84,30 @@ def slurm(key, default=None):
 
 
 def seen_here(wildcards):
-    """Id of this machine where a target is this machine; another's can't be seen from here."""
+    """This machine where a target is this machine; another's can't be seen from here."""
     target = target_of(wildcards)
-    return "remote" if target.slurm is not None else machine_record(target.library).id
+    if target.slurm is not None:
+        return "remote"
+    here = machine_record(target.library)
+    return f"{here.id} {in_json(here.soft)}"
+
+
+def recorded_soft(wildcards):
+    """What an engine's answers depend on besides its machine, as the machine was recorded."""
+    record = Path(f"artifacts/machines/{wildcards.target}.json")
+    return in_json(json.loads(record.read_text("utf-8"))["soft"]) if record.exists() else ""
 
 
 def engine_source(wildcards):
     """The graph that an engine is built of."""
     graph = DECODER if wildcards.graph == LOOP else wildcards.graph
     return f"artifacts/graphs/{wildcards.precision}/{wildcards.unit}/{graph}.onnx"
+
+
+def engine_answers(wildcards):
+    """What an engine is compared on."""
+    graph = DECODER if wildcards.graph == LOOP else wildcards.graph
+    return f"artifacts/reference/{wildcards.unit}/{graph}.npz"
 
 
 def loop_tables(wildcards):

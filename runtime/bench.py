@@ -7,6 +7,7 @@ once, over the bandwidth that this process reaches.
 
 import argparse
 import json
+import logging
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from runtime.backends import Threads
 from runtime.bench_findings import host_shares, judged_chunks
 from runtime.bench_table import table
 from runtime.choices import Choice, choose
-from runtime.cli import option, run
+from runtime.cli import log_to_stderr, option, run
 from runtime.decode import Decoder
 from runtime.errors import SettingError
 from runtime.files import write_whole
@@ -53,6 +54,8 @@ CHUNK_ROUNDS = 3  # at most: each is many chunks
 LOADED = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # before a reference comes
 
 CPU = "vocoder on cpu"  # of a rival whose vocoder runs elsewhere
+
+LOG = logging.getLogger(__name__)
 
 Report = dict[str, Any]
 Opener = Callable[[], "Entrant"]
@@ -174,6 +177,7 @@ def measure(entrants: Mapping[str, Entrant], job: Job) -> Report:
     found: dict[str, Report] = {name: dict(one.facts) for name, one in entrants.items()}
     for name, one in entrants.items():  # before memory fills with what the others leave
         if one.fresh:
+            LOG.info("a fresh process: %s", name)
             found[name]["fresh"] = fresh.measured(one.fresh)
             _add_over_weights(found[name])
     _add_steps(found, entrants, job)
@@ -200,6 +204,7 @@ def _add_steps(found: dict[str, Report], entrants: Mapping[str, Entrant], job: J
     for name in entrants:
         found[name]["step_ms"] = {}
     for rows in ROWS:
+        LOG.info("steps at %d rows: %d rounds", rows, job.rounds)
         bare = {f"{n} bare": one.rival.runs[rows] for n, one in entrants.items() if one.rival.runs}
         steps = {n: one.rival.steps[rows] for n, one in entrants.items()}
         timed = interleaved(steps | bare, job.rounds)
@@ -224,6 +229,7 @@ def _parts(entrants: Mapping[str, Entrant], job: Job) -> dict[str, Timed]:
     }
     elsewhere = {name: one.rival.vocoder_on_cpu for name, one in entrants.items()}
     ways |= {f"{CPU} {name}": work for name, work in elsewhere.items() if work}
+    LOG.info("a sentence of %d tokens and its parts: %d rounds", job.tokens, job.rounds)
     timed = interleaved(ways, job.rounds, warmup=1)
     return {
         part: Timed(
@@ -240,6 +246,7 @@ def _parts(entrants: Mapping[str, Entrant], job: Job) -> dict[str, Timed]:
 def _add_chunks(found: dict[str, Report], entrants: Mapping[str, Entrant], job: Job) -> None:
     """Turn by turn: chunk by chunk of a long stream."""
     streams = {n: one.rival.chunks for n, one in entrants.items() if one.rival.chunks}
+    LOG.info("streams of %d chunks", job.chunks)
     turns = [
         {name: chunks(job.chunks) for name, chunks in streams.items()}
         for _ in range(min(job.rounds, CHUNK_ROUNDS))
@@ -296,6 +303,7 @@ def bench(
         Everything that is told, machine and work included.
     """
     load = load_average()  # before we are a load ourselves
+    LOG.info("what this memory reads, and loading")
     bandwidth = memory_bandwidth(job.threads, buffer_bytes=job.buffer_bytes)
     entrants = {
         _name(folder, provider): entrant(folder, provider, job, bandwidth)
@@ -376,6 +384,7 @@ def publish(report: Mapping[str, Any], to: Path | None) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Parse, time, print."""
     args = parser().parse_args(argv)
+    log_to_stderr()
     job = job_of(args)
     publish(bench(args.voice, args.provider, job, {}), args.json)
 

@@ -1,6 +1,7 @@
 """What every command of ours does alike: options in both spellings, errors in one line."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,11 @@ def option(parser: argparse._ActionsContainer, *names: str, **settings: Any) -> 
         other = "--" + name[2:].replace("-", "_")
         if name.startswith("--") and other != name:
             parser._option_string_actions[other] = action
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Tell what is being done, a line each, on stderr."""
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
 
 
 def run(main: Callable[[], None]) -> NoReturn:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
 MOVING = frozenset("XPTQKCNSRFMUZ")
+HALVES = ("float16", "bfloat16")  # arithmetic of a device
 BLOCK_TOKENS = 16  # that a decoder on a device makes before the host looks at them
 
 
@@ -20,13 +21,13 @@ class Tensor:
         name: as in the graph; `{layer}` stands for 0 .. L-1.
         dtype: numpy's name of the element type.
         dims: numbers, letters, or sums and products of them ("X+P", "640*N").
-        reduced: the other element type that a variant may give it; empty for none.
+        reduced: other element types that a variant may give it.
     """
 
     name: str
     dtype: str
     dims: tuple[int | str, ...]
-    reduced: str = ""
+    reduced: tuple[str, ...] = ()
 
     @property
     def per_layer(self) -> bool:
@@ -85,9 +86,9 @@ def _f32(name: str, *dims: int | str) -> Tensor:
     return Tensor(name, "float32", dims)
 
 
-def _cache(name: str) -> Tensor:
+def _cache(name: str, *reduced: str) -> Tensor:
     """Keys or values of a layer; whoever feeds it reads the dtype from the graph."""
-    return Tensor(name, "float32", (1, "H", "C", "A"), reduced="int8")
+    return Tensor(name, "float32", (1, "H", "C", "A"), reduced)
 
 
 def _i64(name: str, *dims: int | str) -> Tensor:
@@ -136,13 +137,13 @@ GRAPHS: dict[str, Graph] = {
             _f32("rows", "Q", "D"),
             Tensor("live_rows", "int32", (1,)),
             _f32("bias", 1, 1, "Q", "K"),
-            _cache("past_keys.{layer}"),
-            _cache("past_values.{layer}"),
+            _cache("past_keys.{layer}", "int8"),
+            _cache("past_values.{layer}", "int8"),
         ),
         outputs=(
             _f32("logits", 1, "V"),
-            _cache("present_keys.{layer}"),
-            _cache("present_values.{layer}"),
+            _cache("present_keys.{layer}", "int8"),
+            _cache("present_values.{layer}", "int8"),
         ),
     ),
     "prior": Graph(
@@ -183,16 +184,16 @@ DEVICE_GRAPHS: dict[str, Graph] = {
             _f32("top_p", 1),
             _f32("penalty", 1),
             _i64("top_k", 1),
-            _f32("past_keys.{layer}", 1, "H", "C", "A"),
-            _f32("past_values.{layer}", 1, "H", "C", "A"),
+            _cache("past_keys.{layer}", *HALVES),
+            _cache("past_values.{layer}", *HALVES),
         ),
         outputs=(
             _i64("next_state", 4),
             _f32("next_used", 1, "V"),
             _i64("next_history", BLOCK_TOKENS),
             _f32("logits", 1, "V"),
-            _f32("present_keys.{layer}", 1, "H", "C", "A"),
-            _f32("present_values.{layer}", 1, "H", "C", "A"),
+            _cache("present_keys.{layer}", *HALVES),
+            _cache("present_values.{layer}", *HALVES),
         ),
     ),
 }

@@ -6,6 +6,7 @@ logits; nothing is allocated or copied beyond that.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,19 +141,6 @@ class Decoder:
         finally:
             self._idle.append(state)
 
-    def forced_logits(self, prompt: Prompt, tokens: Tokens, max_len: int) -> Float32:
-        """Scores before each of given tokens (teacher forcing), float32 [T, V]."""
-        rows: list[Logits] = []
-
-        def replay(logits: Logits, _used: Flags, step: int) -> int:
-            rows.append(logits.copy())
-            return int(tokens[step])
-
-        limits = Limits(early_stop_tokens=tokens.size - 1, max_len=max_len)
-        for _ in self.tokens(prompt, replay, limits, Ending()):
-            pass
-        return np.stack(rows)
-
     def state_at(self, rows: int) -> "DecodeState":
         """A state with `rows` live rows of no meaning, to time steps at."""
         state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, rows + 1))
@@ -183,6 +171,30 @@ class Decoder:
         if state is None or state.cache.capacity < capacity:
             state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, capacity))
         return state
+
+
+class TokenSource(Protocol):
+    """A decoder, as far as who only wants its tokens sees it."""
+
+    def tokens(
+        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+    ) -> Generator[int, None, None]:
+        """Semantic tokens one by one, as `Decoder.tokens` gives them."""
+        ...
+
+
+def forced_logits(decoder: TokenSource, prompt: Prompt, tokens: Tokens, max_len: int) -> Float32:
+    """Scores before each of given tokens (teacher forcing), float32 [T, V]."""
+    rows: list[Logits] = []
+
+    def replay(logits: Logits, _used: Flags, step: int) -> int:
+        rows.append(logits.copy())
+        return int(tokens[step])
+
+    limits = Limits(early_stop_tokens=tokens.size - 1, max_len=max_len)
+    for _ in decoder.tokens(prompt, replay, limits, Ending()):
+        pass
+    return np.stack(rows)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from runtime.arrays import Flags, Float32, Int64, Logits, Tokens
+from runtime.arrays import Float32, Int64
 from runtime.backends import GraphRunner, Loop
 from runtime.backends.turns import Array, Turns
 from runtime.contract import BLOCK_TOKENS
@@ -78,33 +78,20 @@ class LoopDecoder:
                 if ending.reason:
                     return
 
-    def forced_logits(self, prompt: Prompt, tokens: Tokens, max_len: int) -> Float32:
-        """Scores before each of given tokens (teacher forcing), float32 [T, V]."""
-        rows: list[Logits] = []
-
-        def replay(logits: Logits, _used: Flags, step: int) -> int:
-            rows.append(logits.copy())
-            return int(tokens[step])
-
-        limits = Limits(early_stop_tokens=tokens.size - 1, max_len=max_len)
-        for _ in self.tokens(prompt, replay, limits, Ending()):
-            pass
-        return np.stack(rows)
-
     def _sampled(
         self, turns: Turns, prompt: Prompt, choose: Sampled, limits: Limits
     ) -> Iterator[int]:
         """Tokens of the device's own sampler, the end token among them."""
-        most = limits.room(prompt)
+        most, noise = limits.room(prompt), self._noise(choose, 0)
         for first in range(0, most, BLOCK_TOKENS):
             count = min(BLOCK_TOKENS, most - first)
-            noise = self._noise(choose, first)
             if first == 0:
                 self._begin(turns, prompt, choose.sampling, noise)
             else:
                 turns.buffers.put("noise", noise)
             for _ in range(count - (first == 0)):
                 turns.turn()
+            noise = self._noise(choose, first + BLOCK_TOKENS)  # while the device is at work
             yield from turns.buffers.get("history")[:count].tolist()
 
     def _noise(self, choose: Sampled, first: int) -> Float32:

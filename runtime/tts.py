@@ -15,7 +15,7 @@ from runtime import audio as sound
 from runtime import tuned
 from runtime.audio import Audio
 from runtime.backends import BACKENDS, Folders, Threads
-from runtime.cli import option, run
+from runtime.cli import log_to_stderr, option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
 from runtime.stream import LIMITS, Streaming
@@ -35,12 +35,7 @@ OUTPUT = "output.wav"
 def main(argv: list[str] | None = None) -> None:
     """Parse, load, speak, write."""
     args = parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.ERROR if args.quiet else logging.INFO,
-        format="%(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
+    log_to_stderr(logging.ERROR if args.quiet else logging.INFO)
     _check_output(args)
     text = _text(args)
     settings = _settings(args)

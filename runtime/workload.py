@@ -125,7 +125,8 @@ class Speaker:
         decoder = graphs.decoder()
         if not isinstance(decoder, Decoder):
             raise SettingError(
-                "provider: only steps of a decoder on the CPU are timed; use t2s_decoder=cpu"
+                "provider: a decoder on a device is timed by python -m workflow_scripts.proof.gpu;"
+                " here use t2s_decoder=cpu"
             )
         self.decoder = decoder
         vocoder = graphs.open("vocoder")

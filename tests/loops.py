@@ -22,16 +22,19 @@ FORMS = ("scatter_elements", "scatter_in_parts")
 
 
 @cache
-def loop_file(checkpoint: Path, rows: int, form: str = FORMS[1]) -> Path:
+def loop_file(checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32") -> Path:
     folder = Path(mkdtemp(prefix="loops-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     decoder = onnx.load(t2s_graphs(checkpoint) / "t2s_decoder.onnx")
-    made = loop_form(decoder, step_tables(t2s_model(checkpoint)), rows, form)
+    made = loop_form(decoder, step_tables(t2s_model(checkpoint)), rows, form, arithmetic)
     onnx.save(made, folder / "t2s_loop.onnx")
     return folder / "t2s_loop.onnx"
 
 
 @cache
-def loop_decoder(checkpoint: Path, rows: int, form: str = FORMS[1]) -> LoopDecoder:
+def loop_decoder(
+    checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32"
+) -> LoopDecoder:
     embed = open_graph(t2s_graphs(checkpoint) / "t2s_embed.onnx", ONE)
-    return LoopDecoder(embed, OrtLoop(loop_file(checkpoint, rows, form), ONE, REHEARSAL))
+    loop = OrtLoop(loop_file(checkpoint, rows, form, arithmetic), ONE, REHEARSAL)
+    return LoopDecoder(embed, loop)

@@ -140,6 +140,7 @@ class Plan:
         bars: precision → metric → bar.
         bench: how bundles are timed.
         targets: machines that engines are built on.
+        loops: precisions of decoders that a device can run → what it computes in.
         g2pw: folder of the model that reads polyphonic characters; None without it.
     """
 
@@ -152,6 +153,7 @@ class Plan:
     bars: Mapping[str, Mapping[str, float]]
     bench: Bench
     targets: tuple[Target, ...]
+    loops: Mapping[str, str]
     g2pw: str | None
 
     def target(self, name: str) -> Target:
@@ -170,10 +172,21 @@ class Plan:
         )
 
     def engine_files(self, name: str, machine: str) -> list[str]:
-        """Engines and sidecars of a target on the machine of that id."""
+        """Engines of a target on the machine of that id, their sidecars and comparisons."""
         folder = f"artifacts/engines/{name}/{machine}"
-        places = self.engine_places(name)
-        return [f"{folder}/{place}.{end}" for place in places for end in ("engine", "json")]
+        ends = ("engine", "json", "verified.json")
+        return [f"{folder}/{place}.{end}" for place in self.engine_places(name) for end in ends]
+
+    @property
+    def loop_files(self) -> list[str]:
+        """Decoders as `cuda` runs them, with their sidecars."""
+        return _once(
+            f"artifacts/engines/cuda/{m.precision}/{m.unit}/{bundle.max_len}/{LOOP}.onnx{end}"
+            for bundle in self.bundles
+            for m in self.members(bundle.voice, bundle.precision)
+            if m.graph == DECODER and m.precision in self.loops
+            for end in ("", ".json")
+        )
 
     def voice(self, name: str) -> Voice:
         """The voice of that name."""
@@ -338,13 +351,16 @@ class Plan:
         return base in self.bases and (base != "speaker" or voice.needs_speaker)
 
 
-def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
+def planned(
+    config: Mapping[str, Any], facts: Mapping[str, Facts], loops: Mapping[str, str]
+) -> Plan:
     """The plan of a configuration.
 
     Args:
         config: complete and checked: with its defaults, and under `mixed_precision` each graph
             that a precision is not meant for.
         facts: name of each voice → what its files say.
+        loops: as the plan has them.
     """
     voices = tuple(_voice(entry, facts[entry["name"]]) for entry in config["voices"])
     speaker = any(voice.needs_speaker for voice in voices)
@@ -362,6 +378,7 @@ def planned(config: Mapping[str, Any], facts: Mapping[str, Facts]) -> Plan:
         bars=config["bars"],
         bench=Bench(**config["bench"]),
         targets=tuple(map(_target, config.get("targets", []))),
+        loops=loops,
         g2pw=config["shared"]["g2pw"],
     )
 

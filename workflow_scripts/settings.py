@@ -76,7 +76,8 @@ def checked(config: Config, schema: Config, files: Sequence[Path], facts_of: Rea
     config["mixed_precision"] = _mixed(config)
     for target in config["targets"]:
         target.setdefault("precisions", [*filter(_engines, config["precisions"])])
-    return planned(config, facts)
+    loops = {name: row.arithmetic for name, row in PRECISIONS.items() if row.engines}
+    return planned(config, facts, loops)
 
 
 def refuse_lost_records(artifacts: Path, records: Path) -> None:

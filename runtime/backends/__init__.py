@@ -79,7 +79,8 @@ class Backend:
         note: what it is, for help and docs.
         takes: graphs that it may run; the others stay on `cpu`.
         compiles: whether `open_graph` takes a folder for compiled graphs as its third argument.
-        engines: whether it takes the folder where engines are instead.
+        engines: the library whose engines it runs; functions of its module take that name first,
+            and `open_graph` the folder where engines are as its last argument.
         loops: whether it decodes in a loop of its own: `open_loop(path, threads, engines)`.
     """
 
@@ -87,12 +88,12 @@ class Backend:
     note: str
     takes: frozenset[str] = frozenset(GRAPHS)
     compiles: bool = False
-    engines: bool = False
+    engines: str = ""
     loops: bool = False
 
     def missing(self) -> str | None:
         """Why it can't be used here, or None."""
-        reason: str | None = importlib.import_module(self.module).missing()
+        reason: str | None = importlib.import_module(self.module).missing(*self._library)
         return reason
 
     def open_graph(
@@ -102,14 +103,18 @@ class Backend:
         module = importlib.import_module(self.module)
         at = folders or Folders()
         kept = (at.compiled,) if self.compiles else (at.engines,) if self.engines else ()
-        runner: GraphRunner = module.open_graph(path, threads, *kept)
+        runner: GraphRunner = module.open_graph(*self._library, path, threads, *kept)
         return runner
 
     def open_loop(self, path: Path, threads: Threads, folders: Folders) -> Loop:
         """Load what was made of a decoder for a device."""
         module = importlib.import_module(self.module)
-        loop: Loop = module.open_loop(path, threads, folders.engines)
+        loop: Loop = module.open_loop(*self._library, path, threads, folders.engines)
         return loop
+
+    @property
+    def _library(self) -> tuple[str, ...]:
+        return (self.engines,) if self.engines else ()
 
 
 # the decoder's cache is written in place, which only the form for ONNX Runtime does
@@ -131,10 +136,10 @@ BACKENDS: dict[str, Backend] = {
     ),
     "cuda": Backend("runtime.backends.cuda", "ONNX Runtime on an NVIDIA GPU", loops=True),
     "tensorrt": Backend(
-        "runtime.backends.tensorrt", "engines of TensorRT", engines=True, loops=True
+        "runtime.backends.engines", "engines of TensorRT", engines="tensorrt", loops=True
     ),
     "tensorrt_rtx": Backend(
-        "runtime.backends.tensorrt_rtx", "engines of TensorRT-RTX", engines=True, loops=True
+        "runtime.backends.engines", "engines of TensorRT-RTX", engines="tensorrt_rtx", loops=True
     ),
 }
 

@@ -17,10 +17,12 @@ from runtime.machine import MachineRecord, differing
 from runtime.manifest import digest
 
 BUILD = "run snakemake engines on this machine"
-MAKE_LOOP = "make it with python -m workflow_scripts.engines.loop"
+MAKE_LOOP = "make it: snakemake loops, or python -m workflow_scripts.engines.loop"
 (LOOP,) = DEVICE_GRAPHS
 FORMAT = 1
 ENGINE = ".engine"
+VERIFIED = ".verified.json"
+VERIFICATION_FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +82,14 @@ def engine_for(graph: Path, name: str, folder: Path | None, here: MachineRecord)
         )
     fitting = [engine for engine in found if engine.machine.id == here.id]
     refuse_other_machine(fitting[0] if fitting else found[0], here)
-    return max(fitting, key=lambda engine: (engine.facts["build"]["max_len"], engine.path))
+    best = max(fitting, key=lambda engine: (engine.facts["build"]["max_len"], engine.path))
+    refuse_wrong(best)
+    tell_unverified(best, here)
+    return best
 
 
 def loop_of(decoder: Path, folder: Path | None) -> Path:
-    """The ONNX file `t2s_loop` that was made of a decoder.
+    """The ONNX file `t2s_loop` that was made of a decoder; of several that of the longest cache.
 
     Args:
         decoder: ONNX file that it was made from.
@@ -97,15 +102,17 @@ def loop_of(decoder: Path, folder: Path | None) -> Path:
     if folder is None:
         raise BackendMissing(f"{LOOP}: no folder of engines was given; give --engines DIR")
     wanted = digest(decoder)
-    for sidecar in sorted(folder.rglob(f"{LOOP}.onnx.json")):
-        facts = json.loads(sidecar.read_text("utf-8"))
-        if facts["onnx_sha256"] != wanted:
-            continue
-        path = sidecar.with_suffix("")
-        if not path.exists() or digest(path) != facts["sha256"]:
-            raise EngineMismatch(f"{path}: not the file of its sidecar; {MAKE_LOOP}")
-        return path
-    raise BackendMissing(f"{LOOP}: none of {decoder} in {folder}; {MAKE_LOOP}")
+    sidecars = {
+        sidecar.with_suffix(""): json.loads(sidecar.read_text("utf-8"))
+        for sidecar in sorted(folder.rglob(f"{LOOP}.onnx.json"))
+    }
+    found = {path: facts for path, facts in sidecars.items() if facts["onnx_sha256"] == wanted}
+    if not found:
+        raise BackendMissing(f"{LOOP}: none of {decoder} in {folder}; {MAKE_LOOP}")
+    longest = max(found, key=lambda path: (found[path]["max_len"], path))
+    if not longest.exists() or digest(longest) != found[longest]["sha256"]:
+        raise EngineMismatch(f"{longest}: not the file of its sidecar; {MAKE_LOOP}")
+    return longest
 
 
 def _engines(folder: Path, name: str) -> Iterator[EngineFile]:
@@ -136,9 +143,7 @@ def read(path: Path) -> EngineFile:
 
 
 def refuse_other_machine(engine: EngineFile, here: MachineRecord) -> None:
-    """Compare the machine of an engine with this one, field by field.
-
-    A field that is only soft is told in the log.
+    """Compare the machine of an engine with this one, field by field, the soft ones left out.
 
     Raises:
         EngineMismatch: a hard field differs; both keys and every such field are named.
@@ -149,8 +154,51 @@ def refuse_other_machine(engine: EngineFile, here: MachineRecord) -> None:
             f"{engine.path}: built for {built.described} ({built.id}), this is {here.described}"
             f" ({here.id}): {'; '.join(found)}; {BUILD}"
         )
-    for change in differing(built.soft, here.soft):
-        logging.warning("%s: %s; compare its answers with the CPU's again", engine.path, change)
+
+
+def verification(engine: EngineFile) -> Mapping[str, Any] | None:
+    """What a comparison of this very engine with the CPU gave, or None if there was none.
+
+    Raises:
+        EngineMismatch: the file beside the engine is none of ours.
+    """
+    path = engine.path.with_suffix(VERIFIED)
+    if not path.exists():
+        return None
+    try:
+        found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        if found["format"] == VERIFICATION_FORMAT:
+            return found if found["engine_sha256"] == engine.facts["engine"]["sha256"] else None
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise EngineMismatch(f"{path}: no verification of format {VERIFICATION_FORMAT}; {BUILD}")
+
+
+def refuse_wrong(engine: EngineFile) -> None:
+    """Refuse an engine whose answers were found to differ from the CPU's.
+
+    Raises:
+        EngineMismatch: they were.
+    """
+    found = verification(engine)
+    if found is not None and found["missed"]:
+        raise EngineMismatch(
+            f"{engine.path}: its answers are wrong on {found['gpu']}"
+            f" ({'; '.join(found['missed'])}); use another back end"
+        )
+
+
+def tell_unverified(engine: EngineFile, here: MachineRecord) -> None:
+    """Log a driver under which nobody has compared the engine's answers."""
+    found = verification(engine)
+    known = engine.machine.soft if found is None else found["soft"]
+    for change in differing(known, here.soft):
+        logging.warning(
+            "%s: %s; its answers have to be compared with the CPU's again: %s",
+            engine.path,
+            change,
+            BUILD,
+        )
 
 
 def checked_bytes(engine: EngineFile) -> bytes:

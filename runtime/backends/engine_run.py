@@ -21,6 +21,7 @@ from runtime.errors import GraphError, MachineError
 Array = NDArray[Any]
 Dims = tuple[int, ...]
 STEP, PREFILL = "step", "prefill"
+BYTES_OF = {"bfloat16": "uint16"}  # numpy has no such numbers, and nobody here looks at them
 HOST = "HOST"
 
 
@@ -69,7 +70,10 @@ class Context:
         if self.context is None:
             raise MachineError(f"{self.where}: no memory for one more request; run fewer at once")
         self.stream = device.stream()
-        self.dtypes = {put["name"]: np.dtype(put["dtype"]) for put in loaded.file.puts}
+        self.dtypes = {
+            put["name"]: np.dtype(BYTES_OF.get(put["dtype"], put["dtype"]))
+            for put in loaded.file.puts
+        }
         self.shapes: dict[str, Dims] = {
             put["name"]: tuple(put["shape"]) for put in loaded.file.puts
         }

@@ -1,4 +1,4 @@
-"""What the back ends that run engines have in common: library, machine, GPU."""
+"""Engines of NVIDIA's TensorRT or TensorRT-RTX, built on this machine; see docs/engines.md."""
 
 import functools
 import importlib
@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+from runtime.backends import Threads
 from runtime.backends.device import CudaDevice
 from runtime.backends.engine_files import LOOP, engine_for
 from runtime.backends.engine_load import Loaded, load
@@ -65,11 +66,15 @@ def loaded(library: str, path: Path, name: str, folder: Path | None) -> Loaded:
     return load(imported(library), engine_for(path, name, folder, here), here)
 
 
-def open_graph(library: str, path: Path, folder: Path | None) -> EngineGraph:
-    """The engine of one ONNX file."""
+def open_graph(library: str, path: Path, threads: Threads, folder: Path | None) -> EngineGraph:
+    """The engine of one ONNX file, out of a folder of engines.
+
+    Raises:
+        BackendMissing, EngineMismatch: there is none for this machine.
+    """
     return EngineGraph(loaded(library, path, path.stem, folder), gpu())
 
 
-def open_loop(library: str, path: Path, folder: Path | None) -> EngineLoop:
-    """The engine `t2s_loop` that was made of a decoder."""
+def open_loop(library: str, path: Path, threads: Threads, folder: Path | None) -> EngineLoop:
+    """The engine `t2s_loop` that was made of a decoder; as `open_graph`."""
     return EngineLoop(loaded(library, path, LOOP, folder), gpu())

@@ -11,17 +11,12 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from runtime.backends import Threads
-from runtime.backends.sessions import GPU, Place, cpu_nodes, preload, session_on
+from runtime.backends.sessions import DTYPES, GPU, Place, cpu_nodes, preload, session_on, zeros
 from runtime.backends.turns import Turns, checked
 from runtime.contract import CARRIED
 from runtime.errors import BackendMissing
 
 Array = NDArray[Any]
-DTYPES: dict[str, np.dtype[Any]] = {
-    "tensor(float)": np.dtype(np.float32),
-    "tensor(float16)": np.dtype(np.float16),
-    "tensor(int64)": np.dtype(np.int64),
-}
 GRAPH_ID = "gpu_graph_id"
 PLAIN, RECORDED = "-1", "1"
 RUNS_BEFORE_REPLAY = 3  # warm up and capture; how many of each depends on the release
@@ -72,22 +67,15 @@ class _OrtBuffers:
             name: tuple(1 if isinstance(dim, str) else int(dim) for dim in put.shape)
             for name, put in loop.inputs.items()
         }
-        self._values = {name: self._empty(name) for name in loop.inputs}
+        self._values = {
+            name: zeros(self._shapes[name], put.type, self._place.device)
+            for name, put in loop.inputs.items()
+        }
         logits = loop.outputs["logits"]
-        self._logits = self._value(logits.shape, DTYPES[logits.type])
+        self._logits = zeros(logits.shape, logits.type, self._place.device)
         self._outputs = list(loop.outputs)
         self._turn = self._bound(self._values)
         self._runs = {graph: _run_options(graph) for graph in (PLAIN, RECORDED)}
-
-    def _empty(self, name: str) -> Any:
-        return self._value(self._shapes[name], self._dtypes[name])
-
-    def _value(self, shape: Any, dtype: np.dtype[Any]) -> Any:
-        made = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-            list(shape), dtype.type, self._place.device, 0
-        )
-        made.update_inplace(np.zeros(shape, dtype))
-        return made
 
     def _bound(self, values: dict[str, Any]) -> Any:
         binding = self._session.io_binding()

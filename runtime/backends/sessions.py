@@ -6,11 +6,12 @@ asked where it runs. The same code runs on a machine without a GPU at REHEARSAL.
 
 import ctypes
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 
 from runtime.backends import Threads
@@ -19,6 +20,14 @@ from runtime.errors import BackendMissing, GraphError
 from runtime.machine import CUDA_LIBRARY, Loader
 
 LIBRARY = "libonnxruntime_providers_cuda.so"
+BFLOAT16, BFLOAT16_ELEMENT = "tensor(bfloat16)", 16  # ONNX's number of it
+DTYPES: dict[str, np.dtype[Any]] = {  # by ONNX Runtime's word
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(int32)": np.dtype(np.int32),
+    "tensor(int64)": np.dtype(np.int64),
+    BFLOAT16: np.dtype(np.uint16),  # its bytes: numpy has no such numbers
+}
 INSTALL = "pip uninstall onnxruntime, then pip install 'sovits-foundry[gpu]'"
 
 
@@ -86,6 +95,24 @@ def session_on(
         raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
     refuse_fallback(path, place, session.get_providers())
     return session
+
+
+def zeros(shape: Sequence[int], kind: str, device: str) -> Any:
+    """A value of zeros in memory of a device.
+
+    Args:
+        shape: of the value.
+        kind: key of DTYPES.
+        device: ONNX Runtime's name of the memory.
+    """
+    array: Any = np.zeros(shape, DTYPES[kind])
+    element: Any = DTYPES[kind].type
+    if kind == BFLOAT16:
+        element = BFLOAT16_ELEMENT
+        array = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, element)
+    made = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), element, device, 0)
+    made.update_inplace(array)
+    return made
 
 
 def refuse_fallback(path: Path, place: Place, found: list[str], load: Loader = ctypes.CDLL) -> None:

@@ -129,10 +129,13 @@ def engine_file(folder: Path, source: Path, machine: MachineRecord, **facts: Any
     ]
     sidecar = {
         "format": 1,
+        "graph": source.stem,
         "machine": machine.as_json(),
         "engine": {"sha256": hashlib.sha256(plan).hexdigest(), "bytes": len(plan)},
         "build": {
             "onnx_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+            "precision": "fp32",
+            "arithmetic": "as stored",
             "max_len": 1,
             "profiles": {"step": {}, "prefill": {}},
         },

@@ -198,4 +198,4 @@ def test_what_is_missing_for_engines_is_one_line(library_name: str) -> None:
         pytest.skip("nothing is missing on this machine")
     assert "\n" not in reason
     with pytest.raises(BackendMissing, match=f"provider {library_name}: "):
-        engines.open_graph(library_name, Path("vocoder.onnx"), Path("engines"))
+        engines.open_graph(library_name, Path("vocoder.onnx"), ONE, Path("engines"))

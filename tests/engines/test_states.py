@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import ArtifactError
+from runtime.backends.engine_files import VERIFIED
+from runtime.errors import ArtifactError, ProofError
 from runtime.machine import MachineRecord, machine_record
 from tests.runtime.fake_driver import TENSORRT, Driver, packages, record_of
 from workflow_scripts.engines import report as printed
 from workflow_scripts.engines.build import STATE
 from workflow_scripts.engines.states import KINDS, Places, Wanted, report, state
+from workflow_scripts.engines.verify import facts_of
 
 PLACE = "fp16/voices/mia/1000/vocoder"
 OTHER = "fp16/voices/mia/1000/prior"
@@ -42,9 +44,12 @@ def lay(folder: Path, place: str, machine: MachineRecord, verified: Any = None) 
         "build": {"precision": "fp16", "max_len": 1000},
         "engine": {"bytes": len(place), "sha256": hashlib.sha256(place.encode()).hexdigest()},
         "puts": [],
-        "verified": verified,
     }
     engine.with_suffix(".json").write_text(json.dumps(sidecar), "utf-8")
+    if verified is not None:
+        same = {"format": 1, "engine_sha256": sidecar["engine"]["sha256"], "missed": []}
+        found = same | facts_of(machine) | verified
+        engine.with_suffix(VERIFIED).write_text(json.dumps(found), "utf-8")
     return engine
 
 
@@ -57,8 +62,34 @@ def test_an_engine_that_nobody_compared_is_built_and_no_more(places: Places) -> 
 
 
 def test_an_engine_that_was_compared_names_its_gpu(places: Places) -> None:
-    lay(places.engines, PLACE, HERE, {"gpu": "NVIDIA H100", "max_error": 1e-4})
-    assert of(PLACE, places) == "verified on NVIDIA H100"
+    lay(places.engines, PLACE, HERE, {})
+    assert of(PLACE, places) == f"verified on {HERE.hard['gpu_name']}"
+
+
+def test_an_engine_that_answers_otherwise_is_wrong_and_the_report_fails(
+    places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(places.engines, PLACE, HERE, {"missed": ["audio 0.5 from the CPU's, bar 0.02"]})
+    assert of(PLACE, places) == (
+        f"wrong on {HERE.hard['gpu_name']} (audio 0.5 from the CPU's, bar 0.02)"
+    )
+    path = tmp_path / "report.json"
+    found = report("local", [Wanted.of(PLACE), Wanted.of(OTHER)], HERE, places)
+    assert found["counts"]["wrong on"] == found["counts"]["built"] == 1
+    path.write_text(json.dumps(found), "utf-8")
+    with pytest.raises(ProofError, match="local: engines that answer otherwise than the CPU"):
+        printed.main([str(path)])
+    assert "wrong on" in capsys.readouterr().out, "the table is printed first"
+
+
+def test_a_comparison_under_another_driver_is_none_under_this_one(places: Places) -> None:
+    lay(places.engines, PLACE, HERE, {"soft": {"driver": "470.1"}})
+    assert of(PLACE, places) == "built (verified before driver was 470.1, is 580.65.06)"
+
+
+def test_a_comparison_of_the_engine_before_is_none_of_this_one(places: Places) -> None:
+    lay(places.engines, PLACE, HERE, {"engine_sha256": "0" * 64})
+    assert of(PLACE, places) == "built"
 
 
 def swap(engine: Path, other: Path) -> None:

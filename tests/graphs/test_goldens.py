@@ -75,7 +75,7 @@ def test_speaker_embedding_through_the_graph_equals_the_reference(case: Case) ->
     bank = case[case.facts["fbank"]][None]
     (embedding,) = runner("speaker", case.model, "speaker").run({"filter_bank": bank})
     # the reference and this graph are each up to 3e-3 from float64, of values up to 23
-    np.testing.assert_allclose(embedding, case[case.facts["embedding"]], atol=5e-3, rtol=0)
+    np.testing.assert_allclose(embedding, case[case.facts["embedding"]], atol=6e-3, rtol=0)
 
 
 @pytest.mark.golden

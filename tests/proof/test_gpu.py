@@ -13,9 +13,11 @@ from runtime.graphs import VoiceGraphs
 from runtime.workload import ROWS
 from tests import bundles
 from workflow_scripts.checkpoint.read import read
+from workflow_scripts.engines.arithmetic import ARITHMETICS
 from workflow_scripts.models.t2s import T2S
 from workflow_scripts.proof import gpu
-from workflow_scripts.proof.device_trials import Sentence, attempt, compared
+from workflow_scripts.proof.device_trials import Job, Sentence, attempt, compared
+from workflow_scripts.proof.gpu_table import aims
 from workflow_scripts.proof.torch_steps import FixedStep, GrowingStep, on_device
 
 TOKENS = 26
@@ -50,7 +52,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_way_is_compared_with_the_cpu_before_it_is_timed(rehearsed: dict[str, Any]) -> None:
     fp32 = [name for name in rehearsed["steps"] if "fp32" in name and "CUDA graph" not in name]
-    assert len(fp32) == 4
+    assert len(fp32) == 2 * len(gpu.FORMS)
     for name in fp32:
         row = rehearsed["steps"][name]
         assert row["state"] == "measured", name
@@ -68,6 +70,10 @@ def test_the_runtimes_loop_gives_the_tokens_of_the_cpu(rehearsed: dict[str, Any]
         row = rehearsed["loop"][f"{form} fp32"]
         assert (row["state"], row["same_tokens"]) == ("measured", 1)
         assert row["bytes_per_step"]["to_host"] == 8, "a token is what comes back"
+    half = rehearsed["loop"]["scatter_elements fp16"]
+    assert half["state"] == "measured"
+    assert 1e-6 < half["relative_rms"] < ARITHMETICS["fp16"].worst_rms
+    assert half["tokens_per_s"] > 0
 
 
 def test_only_ways_that_copy_the_cache_move_it(rehearsed: dict[str, Any]) -> None:
@@ -86,17 +92,21 @@ def test_what_the_device_can_not_do_is_not_measured(rehearsed: dict[str, Any]) -
         assert len(recorded) >= 2
         assert {row["state"] for row in recorded.values()} == {"not measured (needs a GPU)"}
         assert not any("step_ms" in row for row in recorded.values())
-    assert rehearsed["memory"]["state"] == "not measured (needs a GPU)"
     assert rehearsed["machine"]["gpu"] is None
+    for row in rehearsed["aims"].values():
+        assert row["state"] == "not measured (needs a GPU and all that it is made of)"
+        assert "found" not in row
 
 
 def test_speech_is_timed_as_a_whole(rehearsed: dict[str, Any]) -> None:
-    found = rehearsed["speech"]
-    assert found["state"] == "measured"
-    assert found["rtf"] > 0
-    assert 0 < found["tokens"] <= TOKENS
-    for name in ("prefill_ms", "first_sound_ms", "total_ms"):
-        assert found[name]["median"] > 0
+    for arithmetic in ("fp32", "fp16"):
+        found = rehearsed["speech"][arithmetic]
+        assert found["state"] == "measured"
+        assert found["rtf"] > 0
+        assert 0 < found["tokens"] <= TOKENS
+        assert found["memory"]["state"] == "not measured (needs a GPU)"
+        for name in ("prefill_ms", "first_sound_ms", "total_ms"):
+            assert found[name]["median"] > 0
     assert {row["state"] for row in rehearsed["graphs"].values()} == {"measured"}
 
 
@@ -120,13 +130,39 @@ def test_a_missed_bar_fails_after_the_report_is_written(
         "machine": {"gpu": "Z80", "record": {"missing": ""}},
         "busy": False,
         "bandwidth_gb_per_s": 1.0,
-        "speech": row,
-        "memory": row,
+        "speech": {"fp16": row},
+        "aims": {},
     }
     monkeypatch.setattr(gpu, "measured", lambda job: report)  # what a card would have given
     with pytest.raises(ProofError, match="over a bar: graphs: prior"):
         gpu.main(words(tmp_path / "report.json"))
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == report
+
+
+def test_aims_are_judged_by_what_one_card_gave() -> None:
+    report = {
+        "machine": {"gpu": "NVIDIA H100"},
+        "loop": {
+            "scatter_in_parts fp16": {"state": "measured", "tokens_per_s": 9000.0},
+            "scatter_in_parts fp16 CUDA graph": {"state": "measured", "tokens_per_s": 2400.0},
+            "scatter_elements fp16 CUDA graph": {"state": "not measured (no kernel)"},
+        },
+        "pytorch": {"fixed cache fp16 CUDA graph": {"state": "measured", "tokens_per_s": 1600.0}},
+        "speech": {"fp16": {"rtf": 0.02, "first_sound_ms": {"median": 130.0}}},
+    }
+    found = aims(report)
+    assert found["t2s_tokens_per_s"] == {
+        "state": "reached (aim 2000)",
+        "found": 2400.0,
+        "aim": 2000,
+    }
+    assert (found["t2s_times_pytorch"]["found"], found["t2s_times_pytorch"]["state"]) == (
+        1.5,
+        "not reached (aim 2)",
+    )
+    assert found["rtf"]["state"] == "reached (aim 0.03)"
+    assert found["first_sound_ms"]["state"] == "not reached (aim 100)"
+    assert found["memory_mb"]["state"].startswith("not measured"), "missing is never reached"
 
 
 def test_wrong_scores_miss_the_bar(sentence: Sentence, model: T2S) -> None:
@@ -163,6 +199,6 @@ def test_a_bundle_of_another_precision_is_refused(tmp_path: Path) -> None:
     bundles.change_manifest(
         folder, lambda manifest: manifest["graphs"]["t2s_decoder"].update(precision="int8")
     )
-    job = gpu.Job(folder, bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
+    job = Job(folder, bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
     with pytest.raises(GraphError, match="its decoder is not fp32; measure the fp32 bundle"):
         gpu.measured(job)

@@ -15,7 +15,13 @@ from tests.graphs.exported import exported
 from tests.runtime.local_models import local_acoustic, local_manner
 from workflow_scripts.proof import stream
 from workflow_scripts.proof.chain_record import ChainRecord
-from workflow_scripts.proof.stream import Measured, least_lookahead, measure_stream, recommended
+from workflow_scripts.proof.stream import (
+    Measured,
+    decoded,
+    least_lookahead,
+    measure_stream,
+    recommended,
+)
 
 TOKENS = np.random.default_rng(0).integers(0, 1024, 120)
 PERFECT = Measured(0, 0, 0, 0, 0, {}, 0)
@@ -43,7 +49,8 @@ def record(model_name: str) -> ChainRecord:
 
 
 def test_a_model_that_looks_no_farther_than_the_lookahead_is_measured_as_perfect() -> None:
-    found = measure_stream(local_acoustic()[0], TOKENS, local_manner(), Streaming())
+    acoustic = local_acoustic()[0]
+    found = measure_stream(acoustic, decoded(acoustic, TOKENS, local_manner()), Streaming())
     assert found.seam_error < 1e-5
     assert found.lost_samples == 0
     assert found.latent_relative_rms < 1e-6
@@ -51,12 +58,14 @@ def test_a_model_that_looks_no_farther_than_the_lookahead_is_measured_as_perfect
 
 def test_a_vocoder_that_sees_more_than_its_context_shows_at_the_seams() -> None:
     acoustic = local_acoustic(CONTEXT_FRAMES + 1)[0]
-    assert measure_stream(acoustic, TOKENS, local_manner(), Streaming()).seam_error > 1e-3
+    whole = decoded(acoustic, TOKENS, local_manner())
+    assert measure_stream(acoustic, whole, Streaming()).seam_error > 1e-3
 
 
 def test_too_little_lookahead_shows_at_the_seams_alone() -> None:
     cut = Streaming(lookahead_tokens=6, history_tokens=0)
-    found = measure_stream(local_acoustic()[0], TOKENS, local_manner(), cut)
+    acoustic = local_acoustic()[0]
+    found = measure_stream(acoustic, decoded(acoustic, TOKENS, local_manner()), cut)
     assert found.seam_error < 1e-5
     assert found.seam_relative_rms > 0.01
     assert found.around_relative_rms < 1e-6

@@ -68,7 +68,9 @@ def test_a_session_that_fell_back_in_silence_is_an_error_of_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("library", ["libcublasLt.so.13", "libcudnn.so.9", CUDA_LIBRARY])
+@pytest.mark.parametrize(
+    "library", ["libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9", CUDA_LIBRARY]
+)
 def test_the_library_that_is_missing_is_named(library: str) -> None:
     assert why_not(FOLDER, without(library)) == f"{library} not found"  # type: ignore[arg-type]
     with pytest.raises(BackendMissing, match=rf"asked for \({library} not found\); install"):

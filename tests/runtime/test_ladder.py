@@ -16,18 +16,19 @@ from runtime.voice import Voice
 from tests.tiny_voice import tiny_bundle
 
 
-def missing() -> None:
+def missing(library: str = "") -> None:
     return None
 
 
-def open_graph(path: Path, threads: Threads, engines: Path | None = None) -> GraphRunner:
+def open_graph(*given: object) -> GraphRunner:
     """Only vocoders can be opened here."""
+    path, threads = next(g for g in given if isinstance(g, Path)), Threads(intra_op=1)
     if path.stem == "vocoder":
         return cpu.open_graph(path, threads)
     raise EngineMismatch(f"{path.stem}.engine: built for a Z80")
 
 
-def open_loop(path: Path, threads: Threads, engines: Path | None = None) -> GraphRunner:
+def open_loop(*given: object) -> GraphRunner:
     raise BackendMissing("t2s_loop: there is none")
 
 
@@ -55,7 +56,7 @@ def test_a_graph_that_was_asked_for_by_name_goes_nowhere_else() -> None:
 
 
 def test_engines_that_can_t_be_run_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = replace(BACKENDS["tensorrt"], module="runtime.backends.tensorrt")
+    row = replace(BACKENDS["tensorrt"], module="runtime.backends.engines")
     monkeypatch.setitem(BACKENDS, "tensorrt", row)
     if row.missing() is None:
         pytest.skip("this machine has TensorRT")

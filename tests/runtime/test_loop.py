@@ -5,7 +5,7 @@ import pytest
 
 from runtime.backends.turns import Turns
 from runtime.contract import BLOCK_TOKENS
-from runtime.decode import Ending, Limits, Prompt, sampled
+from runtime.decode import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.errors import GraphError, SettingError
 from runtime.sampler import Sampling
 from tests.goldens import Case, t2s_cases
@@ -83,7 +83,7 @@ def test_every_setting_gives_the_tokens_of_the_host_s_sampler(
 def test_a_chooser_of_one_s_own_sees_the_same_scores(case: Case) -> None:
     tokens = np.arange(40)
     wanted, got = (
-        decoder.forced_logits(prompt_of(case), tokens, ROWS)
+        forced_logits(decoder, prompt_of(case), tokens, ROWS)
         for decoder in (t2s_decoder(case.model), loop_decoder(case.model, ROWS))
     )
     np.testing.assert_allclose(got, wanted, atol=1e-4)

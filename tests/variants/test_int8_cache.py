@@ -8,7 +8,7 @@ from onnx import TensorProto, numpy_helper
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.cache import CAPACITIES, CacheShape
-from runtime.decode import Decoder, Prompt
+from runtime.decode import Decoder, Prompt, forced_logits
 from tests.goldens import ROOT
 from tests.proof import decoder
 from tests.t2s_models import t2s_decoder, t2s_graphs, t2s_model
@@ -123,7 +123,7 @@ def test_scores_under_teacher_forcing_stay_near_those_of_the_float_cache(
     assert int8_decoder.cache_shape.dtype == "int8"
     tokens = np.random.default_rng(1).integers(0, 1024, 60)
     found, wanted = (
-        each.forced_logits(prompt(), tokens, LONGEST) for each in (int8_decoder, t2s_decoder(WIDE))
+        forced_logits(each, prompt(), tokens, LONGEST) for each in (int8_decoder, t2s_decoder(WIDE))
     )
     assert 0 < METRICS["kl"].measure(found, wanted) < 0.01
     assert METRICS["top1_agreement"].measure(found, wanted) > 0.9
@@ -133,9 +133,9 @@ def test_scores_under_teacher_forcing_stay_near_those_of_the_float_cache(
 def test_an_int8_cache_grows_without_changing_the_scores(int8_decoder: Decoder) -> None:
     forced = np.random.default_rng(2).integers(0, 1024, CAPACITIES[0])
     assert prompt().rows + forced.size > CAPACITIES[0], "never grows"
-    grown = int8_decoder.forced_logits(prompt(), forced, LONGEST)
+    grown = forced_logits(int8_decoder, prompt(), forced, LONGEST)
     # the grown state is kept for the next utterance, which therefore does not grow
-    np.testing.assert_array_equal(int8_decoder.forced_logits(prompt(), forced, LONGEST), grown)
+    np.testing.assert_array_equal(forced_logits(int8_decoder, prompt(), forced, LONGEST), grown)
 
 
 @pytest.mark.golden

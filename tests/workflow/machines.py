@@ -40,11 +40,32 @@ def main():
         "build": {"precision": given["--precision"], "max_len": int(given["--max-len"])},
         "engine": {"bytes": len(engine), "sha256": hashlib.sha256(engine).hexdigest()},
         "puts": [],
-        "verified": None,
     }
     write(given["--sidecar"], json.dumps(sidecar))
 if __name__ == "__main__":
     run(main)
+"""
+VERIFY = """
+import json
+from runtime.machine import machine_record
+from workflow_scripts.stand_in import *
+known, given = arguments("engine")
+here = machine_record()
+found = {
+    "format": 1,
+    "engine_sha256": hashlib.sha256(Path(known.engine).read_bytes()).hexdigest(),
+    "missed": [],
+    "gpu": here.hard["gpu_name"],
+    "soft": here.soft,
+    "of": digest(given["--source"], given["--answers"]),
+}
+write(given["--output"], json.dumps(found))
+"""
+LOOP = """
+from workflow_scripts.stand_in import *
+known, given = arguments("decoder")
+write(given["--output"], digest(known.decoder, given["--tables"]), given["--arithmetic"])
+write(given["--output"] + ".json", "{}")
 """
 IMPORT = """
 import json
@@ -72,7 +93,7 @@ def with_machines(folder: Path) -> Path:
     text = module.read_text("utf-8")
     assert text.count("\ndef main(") == 1
     module.write_text(text.replace("\ndef main(", PRETEND), "utf-8")
-    for name, text in (("build", BUILD), ("imports", IMPORT)):
+    for name, text in {"build": BUILD, "verify": VERIFY, "loop": LOOP, "imports": IMPORT}.items():
         (folder / f"workflow_scripts/engines/{name}.py").write_text(text, "utf-8")
     config = folder / "config/config.yaml"
     settings = yaml.safe_load(config.read_text("utf-8"))

@@ -64,10 +64,10 @@ def test_without_a_gpu_the_report_shows_nothing_as_built(folder: Path) -> None:
 def test_with_a_gpu_the_report_comes_with_the_engines(folder: Path) -> None:
     pretend(folder, H100)
     build(folder, "engines")
-    assert states(folder) == {"built": len(engines(folder, H100))}
+    assert states(folder) == {f"verified on {H100.hard['gpu_name']}": len(engines(folder, H100))}
     pretend(folder, A100)
     build(folder, "engines")
-    assert states(folder) == {"built": len(engines(folder, A100))}
+    assert states(folder) == {f"verified on {A100.hard['gpu_name']}": len(engines(folder, A100))}
     assert pending(folder, "engines") == {}
 
 
@@ -90,9 +90,6 @@ def test_what_a_change_concerns_is_built_anew_and_nothing_else(folder: Path) -> 
     assert {path.read_text().split()[0] for path in first} == {H100.id}
     assert pending(folder, "engines") == {}, "a second run has nothing to do"
 
-    pretend(folder, NEWER_DRIVER)
-    assert pending(folder, "engines") == {}, "a driver asks for no new engines"
-
     for other in (A100, NEWER_LIBRARY):
         pretend(folder, other)
         build(folder, "engines")
@@ -110,9 +107,39 @@ def test_what_a_change_concerns_is_built_anew_and_nothing_else(folder: Path) -> 
     assert changed == {
         "reduce_precision": 1,
         "build_engine": 2,
+        "verify_engine": 2,
         "report_engines": 1,
         "engines": 1,
     }
+
+
+def test_another_driver_asks_for_comparisons_and_for_no_engines(folder: Path) -> None:
+    pretend(folder, H100)
+    build(folder, "engines")
+    built = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in engines(folder, H100)}
+    pretend(folder, NEWER_DRIVER)
+    assert pending(folder, "engines")["record_machine"] == 1
+    told = build(folder, "engines")
+    assert "rule build_engine" not in told
+    assert told.count("rule verify_engine") == len(built)
+    again = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in engines(folder, H100)}
+    assert again == built
+    for path in built:
+        found = json.loads(path.with_suffix(".verified.json").read_text("utf-8"))
+        assert found["soft"] == {"driver": "999.1"}
+    assert states(folder) == {f"verified on {H100.hard['gpu_name']}": len(built)}
+    assert pending(folder, "engines") == {}
+
+
+def test_the_loops_for_cuda_are_written_on_any_machine_and_once(folder: Path) -> None:
+    build(folder, "loops")
+    loops = sorted((folder / "artifacts/engines/cuda").rglob("t2s_loop.onnx"))
+    assert loops
+    for path in loops:
+        precision = path.relative_to(folder / "artifacts/engines/cuda").parts[0]
+        assert path.read_text().split()[-1] == precision
+        assert path.with_name("t2s_loop.onnx.json").exists()
+    assert pending(folder, "loops") == {}
 
 
 def test_another_machine_changes_no_record_of_a_remote_target(folder: Path) -> None:

@@ -36,7 +36,7 @@ def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
         "bars": {"fp32": {"audio_snr_db": 60.0}, "fp16": {"audio_snr_db": 40.0}},
         "bench": {"tokens": 100, "rounds": 15, "threads": 2},
     }
-    return planned(config | changes, facts)
+    return planned(config | changes, facts, {"fp32": "fp32", "fp16": "fp16"})
 
 
 def member_names(plan: Plan, name: str, precision: str) -> list[str]:

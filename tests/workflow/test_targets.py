@@ -46,7 +46,21 @@ def test_engines_stand_under_target_machine_and_member(config: Config) -> None:
     assert f"{head}/voices/mia/500/t2s_loop.engine" in files
     assert f"{head}/voices/mia/1000/t2s_loop.json" in files
     assert f"{head}/shared/hubert/any/hubert.engine" in files
-    assert len(set(files)) == len(files) == 2 * (1 + 2 + 2 * 4)
+    assert f"{head}/shared/hubert/any/hubert.verified.json" in files
+    assert len(set(files)) == len(files) == 3 * (1 + 2 + 2 * 4)
+
+
+def test_a_loop_for_cuda_is_made_of_every_decoder_that_a_device_can_run(config: Config) -> None:
+    config["max_len"] = [500, 1000]
+    plan = checked(with_int8(config))
+    head = "artifacts/engines/cuda"
+    for precision in ("fp32", "fp16"):
+        for rows in (500, 1000):
+            for end in ("", ".json"):
+                name = f"{head}/{precision}/voices/mia/{rows}/t2s_loop.onnx{end}"
+                assert name in plan.loop_files
+    assert len(plan.loop_files) == 8, "none of int8"
+    assert plan.loops["fp16"] == "fp16"
 
 
 FAULTS = {

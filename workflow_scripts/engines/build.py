@@ -30,6 +30,7 @@ from runtime.machine import (
 )
 from runtime.manifest import digest
 from workflow_scripts.engines import tensorrt
+from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder, form_for
 from workflow_scripts.engines.importer import Release, check_importable
 from workflow_scripts.engines.loop import loop_form
@@ -37,6 +38,7 @@ from workflow_scripts.engines.profiles import Dims, Profile, profiles
 from workflow_scripts.engines.tensorrt import Built, Options, Put, Request
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs.check import check_model, load_structure
+from workflow_scripts.variants.precisions import PRECISIONS
 
 FORMAT = 1
 DECODER = "t2s_decoder"
@@ -51,10 +53,11 @@ class Job:
     Attributes:
         source: ONNX file of the build, plain or simplified.
         graph: its name in the contract.
-        precision: what the file was written at; a label.
+        precision: what the file was written at; key of PRECISIONS.
         max_len: rows of the KV cache.
         options: how to build.
         tables: rows of tokens and positions, for the loop.
+        arithmetic: of a decoder, key of ARITHMETICS; empty: that of its precision.
     """
 
     source: Path
@@ -63,6 +66,12 @@ class Job:
     max_len: int
     options: Options = field(default_factory=Options)
     tables: Path | None = None
+    arithmetic: str = ""
+
+    @property
+    def computed_in(self) -> str:
+        """What the decoder computes in."""
+        return self.arithmetic or PRECISIONS[self.precision].arithmetic
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,6 @@ def build_file(job: Job, trt: ModuleType, machine: MachineRecord, to: Outputs) -
         "format": FORMAT,
         "graph": job.graph,
         "state": STATE,
-        "verified": None,
         "engine_key": engine_key(machine, facts),
         "engine": {"sha256": hashlib.sha256(built.plan).hexdigest(), "bytes": len(built.plan)},
         "machine": machine.as_json(),
@@ -158,6 +166,7 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
         "precision": job.precision,
         "max_len": job.max_len,
         "spelling": spelling or "as stored",
+        "arithmetic": job.computed_in if spelling else "as stored",
         "profiles": _profile_facts(lengths),
         "library": f"{release.library} {release.version}",
         "network_flags": "STRONGLY_TYPED",
@@ -175,11 +184,13 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
 def _spelled(model: onnx.ModelProto, job: Job, form: str) -> onnx.ModelProto:
     """A decoder as an engine takes it, alone or with what makes a loop of it."""
     if job.graph != LOOP:
-        return engine_decoder(model, job.max_len, form)
+        spelled = engine_decoder(model, job.max_len, form)
+        compute_in(spelled.graph, job.computed_in)
+        return spelled
     if job.tables is None:
         raise GraphError(f"{job.source.name}: {LOOP} needs t2s_tables.npz; give --tables")
     with np.load(job.tables, allow_pickle=False) as tables:
-        return loop_form(model, dict(tables), job.max_len, form)
+        return loop_form(model, dict(tables), job.max_len, form, job.computed_in)
 
 
 def content_digest(graph: Path) -> str:
@@ -285,6 +296,13 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--precision", required=True, help="what the file was written at")
     option(parser, "--max-len", type=int, required=True, help="rows of the KV cache; 0 if none")
     option(parser, "--tables", type=Path, metavar="NPZ", help=f"t2s_tables.npz, for {LOOP}")
+    option(
+        parser,
+        "--arithmetic",
+        choices=ARITHMETICS,
+        default="",
+        help="of a decoder (default: that of the precision)",
+    )
     option(parser, "--machine", type=Path, required=True, metavar="JSON", help="record wanted")
     option(parser, "--machine-id", help="id that the record must have (default: any)")
     option(parser, "--timing-cache", type=Path, metavar="FILE", help="read and written")
@@ -303,7 +321,14 @@ def main(argv: list[str] | None = None) -> None:
     trt = library_module(library)
     check_machine(wanted, here, trt.__version__)
     cache = args.timing_cache if library == "tensorrt" else None
-    job = Job(args.source, args.graph, args.precision, args.max_len, tables=args.tables)
+    job = Job(
+        args.source,
+        args.graph,
+        args.precision,
+        args.max_len,
+        tables=args.tables,
+        arithmetic=args.arithmetic,
+    )
     build_file(job, trt, here, Outputs(args.output, args.sidecar, cache))
 
 

@@ -7,7 +7,7 @@ input and what replaces it may share a buffer.
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from runtime.cli import option, run
-from runtime.contract import BLOCK_TOKENS, DEVICE_GRAPHS
+from runtime.contract import BLOCK_TOKENS, DEVICE_GRAPHS, Graph, Tensor
 from runtime.manifest import digest
 from runtime.step_tables import END_HELD_BACK_STEPS, StepTables
+from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs.attention import FORMS
@@ -53,7 +54,11 @@ class _Sizes:
 
 
 def loop_form(
-    decoder: onnx.ModelProto, tables: Mapping[str, NDArray[Any]], max_len: int, form: str
+    decoder: onnx.ModelProto,
+    tables: Mapping[str, NDArray[Any]],
+    max_len: int,
+    form: str,
+    arithmetic: str = "fp32",
 ) -> onnx.ModelProto:
     """Spell a decoder as `t2s_loop` of the contract.
 
@@ -62,14 +67,16 @@ def loop_form(
         tables: what `t2s_tables.npz` of the voice holds.
         max_len: rows of the cache.
         form: key of FORMS for the attention.
+        arithmetic: key of ARITHMETICS for the decoder and its cache; the sampler's is fp32.
 
     Raises:
         GraphError: the decoder's attention is not spelled as our export does.
     """
     model = engine_decoder(decoder, max_len, form)
+    compute_in(model.graph, arithmetic)
     rows = StepTables.from_arrays(dict(tables), max_len)
     sizes = _sizes(model.graph, rows, max_len)
-    contract = DEVICE_GRAPHS[NAME].expanded(sizes.layers)
+    contract = _with_caches(ARITHMETICS[arithmetic].dtype.name).expanded(sizes.layers)
     hand = GraphBuilder(NAME, contract, sizes.letters(), prefix=OWN)
     taken = _before(hand, rows, sizes)
     before = len(hand.parts()[0])
@@ -97,6 +104,16 @@ def _sizes(graph: onnx.GraphProto, rows: StepTables, max_len: int) -> _Sizes:
     heads, head_width = (cache.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
     layers = sum(value.name.startswith("past_keys.") for value in graph.input)
     return _Sizes(hidden, vocabulary, max_len, heads, head_width, layers)
+
+
+def _with_caches(dtype: str) -> Graph:
+    """The contract with caches of a dtype."""
+
+    def stored(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(replace(t, dtype=dtype) if t.per_layer else t for t in tensors)
+
+    whole = DEVICE_GRAPHS[NAME]
+    return replace(whole, inputs=stored(whole.inputs), outputs=stored(whole.outputs))
 
 
 def _renamed(nodes: Any, taken: Mapping[str, str]) -> list[onnx.NodeProto]:
@@ -215,15 +232,18 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--tables", type=Path, required=True, metavar="NPZ", help="t2s_tables.npz")
     option(parser, "--max-len", type=int, required=True, help="rows of the KV cache")
     option(parser, "--form", choices=FORMS, default=EVERYWHERE, help="how attention is spelled")
+    option(parser, "--arithmetic", choices=ARITHMETICS, default="fp32", help="of the decoder")
     option(parser, "--output", type=Path, required=True, metavar="ONNX", help="t2s_loop.onnx")
     args = parser.parse_args(argv)
     with np.load(args.tables, allow_pickle=False) as tables:
-        made = loop_form(onnx.load(args.decoder), dict(tables), args.max_len, args.form)
+        rows, decoder = dict(tables), onnx.load(args.decoder)
+    made = loop_form(decoder, rows, args.max_len, args.form, args.arithmetic)
     sidecar = args.output.with_name(f"{args.output.name}.json")
     with atomic(args.output, sidecar) as (graph, record):
         onnx.save(made, graph)
         facts = {"onnx_sha256": digest(args.decoder), "tables_sha256": digest(args.tables)}
-        facts |= {"max_len": args.max_len, "form": args.form, "sha256": digest(graph)}
+        facts |= {"max_len": args.max_len, "form": args.form, "arithmetic": args.arithmetic}
+        facts |= {"sha256": digest(graph)}
         write_json(record, facts)
 
 

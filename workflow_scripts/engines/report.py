@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime.cli import run
-from runtime.errors import ArtifactError
-from workflow_scripts.engines.states import FORMAT
+from runtime.errors import ArtifactError, ProofError
+from workflow_scripts.engines.states import FORMAT, WRONG
 
 USUAL = Path("artifacts/engines")
 
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print the reports."""
+    """Print the reports, and fail where an engine's answers are wrong."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "reports", type=Path, nargs="*", metavar="JSON", help=f"(default: {USUAL}/*/report.json)"
@@ -48,7 +48,10 @@ def main(argv: list[str] | None = None) -> None:
     reports = args.reports or sorted(USUAL.glob("*/report.json"))
     if not reports:
         raise ArtifactError(f"{USUAL}: holds no report; run snakemake engine_report")
-    sys.stdout.write("\n".join(table(read(path)) for path in reports))
+    found = [read(path) for path in reports]
+    sys.stdout.write("\n".join(map(table, found)))
+    if wrong := [report["target"] for report in found if report["counts"][WRONG]]:
+        raise ProofError(f"{', '.join(wrong)}: engines that answer otherwise than the CPU")
 
 
 if __name__ == "__main__":

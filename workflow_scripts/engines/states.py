@@ -1,6 +1,7 @@
 """Say of every engine that a target wants how far it got; what is missing never counts as passed.
 
-An engine is `verified on <gpu>`, `built`, `imported-only (rtx)` or `not built (reason)`.
+An engine is `verified on <gpu>`, `built`, `imported-only (rtx)` or `not built (reason)`; one whose
+answers differ from the CPU's is `wrong on <gpu> (reason)`.
 """
 
 import argparse
@@ -11,10 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.backends.engine_files import EngineFile, checked_bytes, read, refuse_other_machine
+from runtime.backends.engine_files import (
+    EngineFile,
+    checked_bytes,
+    read,
+    refuse_other_machine,
+    verification,
+)
 from runtime.cli import option, run
 from runtime.errors import FoundryError
-from runtime.machine import MachineRecord
+from runtime.machine import MachineRecord, differing
 from workflow_scripts.files import atomic, write_json
 
 FORMAT = 1
@@ -22,7 +29,8 @@ BUILT = "built"  # what the builder's sidecars say too
 IMPORTED = "imported-only (rtx)"
 NOT_BUILT = "not built"
 VERIFIED = "verified on"
-KINDS = (VERIFIED, BUILT, IMPORTED, NOT_BUILT)
+WRONG = "wrong on"
+KINDS = (VERIFIED, BUILT, IMPORTED, NOT_BUILT, WRONG)
 
 
 @dataclass(frozen=True)
@@ -90,15 +98,19 @@ def state(wanted: Wanted, machine: MachineRecord, places: Places) -> str:
         refuse_other_machine(engine, machine)
         refuse_other_graph(engine, wanted)
         checked_bytes(engine)
+        found = verification(engine)
     except FoundryError as error:
         return f"{NOT_BUILT} ({error})"
-    return state_of(engine.facts)
+    return BUILT if found is None else _state_of_verification(found, machine)
 
 
-def state_of(sidecar: Mapping[str, Any]) -> str:
-    """What a sound engine's sidecar claims; without a comparison on a GPU it is only built."""
-    verified = sidecar["verified"]
-    return BUILT if verified is None else f"{VERIFIED} {verified['gpu']}"
+def _state_of_verification(found: Mapping[str, Any], machine: MachineRecord) -> str:
+    """What a comparison on a GPU says; one under another driver says nothing of this one."""
+    if found["missed"]:
+        return f"{WRONG} {found['gpu']} ({'; '.join(found['missed'])})"
+    if changes := differing(found["soft"], machine.soft):
+        return f"{BUILT} (verified before {'; '.join(changes)})"
+    return f"{VERIFIED} {found['gpu']}"
 
 
 def kind_of(state: str) -> str:

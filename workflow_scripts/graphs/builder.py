@@ -13,6 +13,8 @@ from runtime.contract import Graph, Tensor
 MICROSOFT = "com.microsoft"
 ELEMENT_TYPES = {
     "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "bfloat16": TensorProto.BFLOAT16,
     "int64": TensorProto.INT64,
     "int32": TensorProto.INT32,
 }

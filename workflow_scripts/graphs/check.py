@@ -97,7 +97,7 @@ def _check_tensor(
 ) -> None:
     kind = value.type.tensor_type
     dtype = f"{onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)}"
-    if dtype not in (tensor.dtype, tensor.reduced):
+    if dtype not in (tensor.dtype, *tensor.reduced):
         raise GraphError(f"{where} is {dtype}, the contract wants {tensor.dtype}")
     found = [
         dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in kind.shape.dim

@@ -1,6 +1,8 @@
 """Simplify one exported graph, and prove that it still answers as the raw one."""
 
 import argparse
+import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxsim
 from numpy.typing import NDArray
 
 from runtime.backends import GraphRunner, Threads
@@ -81,11 +82,25 @@ def simplify_file(raw: Path, name: str, recorded: Mapping[str, Answer], output: 
     return Record(name, not reason, reason, before, after, tuple(recorded), difference)
 
 
+def simplifier() -> Any:
+    """The module `onnxsim`, imported without torch, which it wants for an option that we don't use.
+
+    Loading torch would take most of the time of a job.
+    """
+    if "torch" in sys.modules:
+        return importlib.import_module("onnxsim")
+    sys.modules["torch"] = None  # type: ignore[assignment]  # an import of it then fails
+    try:
+        return importlib.import_module("onnxsim")
+    finally:
+        del sys.modules["torch"]
+
+
 def _simplified(model: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
     """The simplified graph and "", or the graph as it is and the reason."""
     special = _special_operators(model)
     try:
-        smaller, _ = onnxsim.simplify(model, skipped_optimizers=_SKIPPED)
+        smaller, _ = simplifier().simplify(model, skipped_optimizers=_SKIPPED)
     except Exception as fault:  # the library names no errors of its own
         if not special:
             raise GraphError(f"{model.graph.name}: onnxsim fails: {fault}; export again") from fault

@@ -20,8 +20,13 @@ PREFIX = "model."
 
 
 def position_frequencies(hidden: int) -> Tensor:
-    """Angular step of each sine pair, float32 [D/2], rounded as the reference rounds it."""
-    return torch.exp(torch.arange(0, hidden, 2, dtype=torch.float32) * -(math.log(1e4) / hidden))
+    """Angular step of each sine pair, float32 [D/2]: the reference's, the same on every CPU.
+
+    Its exponents are float32; their powers are rounded once, since float32 `exp` differs in the
+    last bit between CPUs.
+    """
+    exponents = torch.arange(0, hidden, 2, dtype=torch.float32) * -(math.log(1e4) / hidden)
+    return torch.exp(exponents.double()).float()
 
 
 def position_rows(positions: Tensor, frequencies: Tensor) -> Tensor:

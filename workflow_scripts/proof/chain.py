@@ -20,7 +20,7 @@ from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.cli import run
 from runtime.contract import GRAPHS, STEP_TABLES
-from runtime.decode import Ending, Limits, Prompt, sampled
+from runtime.decode import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.errors import UsageError
 from runtime.graphs import VoiceGraphs
 from runtime.sampler import Sampling
@@ -52,7 +52,7 @@ def _decoding(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
     phones = np.concatenate([record.reference_phones, record.phones])
     prompt = Prompt(phones, record.text_features, record.prompt_tokens)
     limits = Limits(early_stop_tokens=record.tokens.size - 1, max_len=ROWS)
-    scores: Float32 = decoder.forced_logits(prompt, record.tokens, ROWS)
+    scores: Float32 = forced_logits(decoder, prompt, record.tokens, ROWS)
     chooser = sampled(Sampling(), partial(noise.exponentials, record.seed, 0))
     free = list(decoder.tokens(prompt, chooser, limits, Ending()))
     return {

@@ -5,31 +5,22 @@ a buffer, and whether a step is replayed as a CUDA graph. What crosses the bus i
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from runtime.arrays import Float32, Logits
 from runtime.backends import Threads
-from runtime.backends.sessions import Place, session_on
+from runtime.backends.sessions import Place, session_on, zeros
+from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
 
-ELEMENTS: Mapping[str, tuple[int, Any]] = {
-    "fp32": (TensorProto.FLOAT, np.dtype(np.float32)),
-    "fp16": (TensorProto.FLOAT16, np.dtype(np.float16)),
-    "bf16": (TensorProto.BFLOAT16, np.dtype(ml_dtypes.bfloat16)),
-}
-LARGEST = {"float16": 65504.0, "bfloat16": 3.38e38}  # a bias may be the lowest float32
-HIDDEN = np.float32(-1e4)  # finite in fp16
-BORDERS = ("rows", "bias", "logits")  # float32 at every precision
+HIDDEN = np.float32(-1e4)  # finite in every arithmetic
 GRAPH_ID = "gpu_graph_id"
 PLAIN, RECORDED = "-1", "1"
 MOST_RECORDINGS = 3  # runs until a CUDA graph is replayed
@@ -41,7 +32,7 @@ class Way:
 
     Attributes:
         form: key of FORMS.
-        precision: key of ELEMENTS; weights, caches and arithmetic.
+        precision: key of ARITHMETICS; weights, caches and arithmetic.
         aliased: a cache's output is its input; else it is copied back on the device.
         recorded: replayed as a CUDA graph.
     """
@@ -65,39 +56,8 @@ def step_graph(decoder: onnx.ModelProto, max_len: int, way: Way) -> onnx.ModelPr
         way: spelling and precision.
     """
     model = engine_decoder(decoder, max_len, way.form)
-    if way.precision != "fp32":
-        _round(model.graph, *ELEMENTS[way.precision])
+    compute_in(model.graph, way.precision)
     return model
-
-
-def _round(graph: onnx.GraphProto, element: int, dtype: Any) -> None:
-    """Every float32 tensor but rows, bias and logits, which are cast at the border."""
-    largest = LARGEST[dtype.name]
-    for weight in graph.initializer:
-        if weight.data_type == TensorProto.FLOAT:
-            values = np.clip(numpy_helper.to_array(weight), -largest, largest)
-            weight.CopyFrom(numpy_helper.from_array(values.astype(dtype), weight.name))
-    for value in (*graph.input, *graph.output):
-        kind = value.type.tensor_type
-        if kind.elem_type == TensorProto.FLOAT and value.name not in BORDERS:
-            kind.elem_type = element
-    for node in graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "Cast" and attribute.i == TensorProto.FLOAT:
-                attribute.i = element
-        node.input[:] = [_inside(name) for name in node.input]
-        node.output[:] = [_inside(name) for name in node.output]
-    casts = [
-        helper.make_node("Cast", [name], [_inside(name)], to=element) for name in ("rows", "bias")
-    ]
-    last = helper.make_node("Cast", [_inside("logits")], ["logits"], to=TensorProto.FLOAT)
-    nodes = [*casts, *graph.node, last]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _inside(name: str) -> str:
-    return f"{name}/rounded" if name in BORDERS else name
 
 
 @dataclass
@@ -131,7 +91,7 @@ class DeviceStep:
         self._session = session_on(there, path, Threads(threads))
         inputs = {put.name: put for put in self._session.get_inputs()}
         self._caches = [name for name in inputs if name.startswith("past_")]
-        shape = inputs["past_keys.0"].shape
+        shape, self._cache_type = inputs["past_keys.0"].shape, inputs["past_keys.0"].type
         self.capacity = int(shape[2])
         hidden, vocabulary = inputs["rows"].shape[1], self._session.get_outputs()[0].shape[1]
         self._past = {name: self._zeros(shape) for name in self._caches}
@@ -151,16 +111,7 @@ class DeviceStep:
         return onnxruntime.OrtValue.ortvalue_from_numpy(array.copy(), self._device, 0)
 
     def _zeros(self, shape: list[int]) -> Any:
-        element, dtype = ELEMENTS[self._way.precision]
-        if self._way.precision == "bf16":
-            zeros = np.zeros(shape, np.uint16)
-            made = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(zeros, element)
-            there = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-                shape, element, self._device, 0
-            )
-            there.update_inplace(made)
-            return there
-        return self._value(np.zeros(shape, dtype))
+        return zeros(shape, self._cache_type, self._device)
 
     def _bound(self, row: Any, bias: Any) -> Any:
         binding = self._session.io_binding()
@@ -214,7 +165,7 @@ class DeviceStep:
 
     def _cache_bytes(self, name: str) -> int:
         count: int = math.prod(self._past[name].shape())
-        size: int = ELEMENTS[self._way.precision][1].itemsize
+        size: int = ARITHMETICS[self._way.precision].dtype.itemsize
         return count * size
 
 

@@ -3,25 +3,56 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from runtime import noise
 from runtime.arrays import Float32, Int64, Logits
-from runtime.decode import sampled
+from runtime.backends.sessions import GPU, REHEARSAL, Place
+from runtime.decode import forced_logits, sampled
 from runtime.graphs import POSITIONS, VoiceGraphs
 from runtime.rehearsal import relative_rms
 from runtime.sampler import Sampling
 from runtime.step_tables import StepTables
 from runtime.timing import Spread, interleaved
 from runtime.workload import ROWS, STEPS_PER_TURN, Replay
+from workflow_scripts.engines.arithmetic import ARITHMETICS
 
 MEASURED, MISSED, NOT_MEASURED = "measured", "missed", "not measured"
-WORST_RMS = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1}  # of scores, from the CPU's at fp32
-LEAST_SAME = {"fp32": 1.0, "fp16": 0.95, "bf16": 0.8}  # share of equal tokens, same noise
+NEEDS_GPU = "needs a GPU"
+FORMS = ("scatter_in_parts", "scatter_elements", "scatter")  # keys of the table of spellings
 
 Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure.
+
+    Attributes:
+        voice: folder of an fp32 bundle.
+        gpt: T2S checkpoint that it was built from.
+        sovits: SoVITS checkpoint that it was built from.
+        device: `cuda` or `cpu`.
+        tokens: new tokens of the sentence.
+        rounds: turns of each measurement.
+        threads: of what the CPU does.
+    """
+
+    voice: Path
+    gpt: Path
+    sovits: Path
+    device: str
+    tokens: int
+    rounds: int
+    threads: int
+
+    @property
+    def place(self) -> Place:
+        """Where sessions run."""
+        return GPU if self.device == "cuda" else REHEARSAL
 
 
 class Stepper(Protocol):
@@ -79,7 +110,7 @@ class Sentence:
             step_rows=tables.audio_embedding[replay.tokens[:-1]] + tables.position_rows[places],
             used=used,
             tokens=replay.tokens,
-            wanted=decoder.forced_logits(prompt, replay.tokens, replay.rows + 1),
+            wanted=forced_logits(decoder, prompt, replay.tokens, replay.rows + 1),
         )
 
     def drawn(self, scores: Float32) -> list[int | None]:
@@ -101,15 +132,20 @@ def compared(stepper: Stepper, sentence: Sentence, precision: str) -> Report:
     first = sentence.rows.shape[0]
     scores = [stepper.prefill(sentence.rows, sentence.bias)]
     scores += [stepper.step(row, first + 1 + i) for i, row in enumerate(sentence.step_rows)]
-    found = np.stack(scores)
+    return judged(np.stack(scores), sentence, precision)
+
+
+def judged(found: Float32, sentence: Sentence, precision: str) -> Report:
+    """How far scores [T, V] before the tokens of a sentence are from the CPU's; as `compared`."""
+    row = ARITHMETICS[precision]
     rms = relative_rms(found, sentence.wanted)
     pairs = zip(sentence.drawn(found), sentence.drawn(sentence.wanted), strict=True)
     same = float(np.mean([here == there for here, there in pairs]))
     state = MEASURED
-    if not rms <= WORST_RMS[precision]:  # NaN is over every bar
-        state = f"{MISSED} (scores {rms:.2g} from the CPU's, bar {WORST_RMS[precision]:g})"
-    elif same < LEAST_SAME[precision]:
-        state = f"{MISSED} ({same:.0%} of the CPU's tokens, bar {LEAST_SAME[precision]:.0%})"
+    if not rms <= row.worst_rms:  # NaN is over every bar
+        state = f"{MISSED} (scores {rms:.2g} from the CPU's, bar {row.worst_rms:g})"
+    elif same < row.least_same:
+        state = f"{MISSED} ({same:.0%} of the CPU's tokens, bar {row.least_same:.0%})"
     return {"state": state, "relative_rms": rms if np.isfinite(rms) else None, "same_tokens": same}
 
 

@@ -23,7 +23,7 @@ from runtime.acoustic import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.choices import choose
 from runtime.cli import option, run
-from runtime.decode import Chooser, Ending, Limits, Prompt, sampled
+from runtime.decode import Chooser, Ending, Limits, Prompt, forced_logits, sampled
 from runtime.errors import SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.sampler import Sampling
@@ -91,7 +91,7 @@ class Rival:
 
     def scores(self, prompt: Prompt, tokens: Tokens) -> Float32:
         """Under teacher forcing, float32 [T, V]."""
-        return self.decoder.forced_logits(prompt, tokens, self.manifest.max_len)
+        return forced_logits(self.decoder, prompt, tokens, self.manifest.max_len)
 
     def samples(self, tokens: Tokens, manner: Manner) -> Samples:
         """The sound of tokens."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from runtime import bench
-from runtime.cli import option, run
+from runtime.cli import log_to_stderr, option, run
 from workflow_scripts.proof.pytorch import load
 
 RIVAL = "PyTorch, cache grown by copying"
@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--gpt", type=Path, required=True, metavar="FILE", help="T2S checkpoint")
     option(parser, "--sovits", type=Path, required=True, metavar="FILE", help="SoVITS checkpoint")
     args = parser.parse_args(argv)
+    log_to_stderr()
     torch.set_num_threads(args.threads)
     rivals = {RIVAL: partial(entrant, args)}
     report = bench.bench(args.voice, args.provider, bench.job_of(args), rivals)

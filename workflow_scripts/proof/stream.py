@@ -57,30 +57,42 @@ class Measured:
     log_mel_db: float
 
 
-def measure_stream(
-    acoustic: Acoustic, tokens: Tokens, manner: Manner, streaming: Streaming
-) -> Measured:
-    """Stream some tokens and compare."""
-    chunks = list(spoken_chunks(tokens.tolist(), acoustic, manner, streaming))
+@dataclass(frozen=True)
+class Whole:
+    """Some tokens, decoded whole: what streams of them are compared with."""
+
+    tokens: Tokens
+    manner: Manner
+    latent: Latent
+    samples: Float32
+
+
+def decoded(acoustic: Acoustic, tokens: Tokens, manner: Manner) -> Whole:
+    """Decode some tokens whole."""
+    latent = acoustic.latent(tokens, manner)
+    return Whole(tokens, manner, latent, acoustic.samples(latent, manner.style))
+
+
+def measure_stream(acoustic: Acoustic, whole: Whole, streaming: Streaming) -> Measured:
+    """Stream the same tokens and compare."""
+    chunks = list(spoken_chunks(whole.tokens.tolist(), acoustic, whole.manner, streaming))
     latent = np.concatenate([chunk.latent for chunk in chunks], -1)
     joined = np.concatenate([chunk.samples for chunk in chunks])
-    at_once = acoustic.samples(latent, manner.style)
-    whole = acoustic.latent(tokens, manner)
-    sound = acoustic.samples(whole, manner.style)
-    lost = METRICS["lost_samples"].measure(joined, sound)
-    length = min(joined.size, at_once.size, sound.size)
-    joined, at_once, sound = joined[:length], at_once[:length], sound[:length]
+    at_once = acoustic.samples(latent, whole.manner.style)
+    lost = METRICS["lost_samples"].measure(joined, whole.samples)
+    length = min(joined.size, at_once.size, whole.samples.size)
+    joined, at_once, sound = joined[:length], at_once[:length], whole.samples[:length]
     ends = np.cumsum([chunk.latent.shape[-1] for chunk in chunks])[:-1]
     away = frames_from_seams(latent.shape[-1], ends)
     bounds = [*DISTANCES, latent.shape[-1] + 1]
     return Measured(
         seam_error=METRICS["seam_error"].measure(joined, at_once),
         lost_samples=lost,
-        latent_relative_rms=_relative_rms(latent, whole, away >= 0),
-        seam_relative_rms=_relative_rms(latent, whole, np.isin(away, AT_SEAM)),
-        around_relative_rms=_relative_rms(latent, whole, np.isin(away, AROUND)),
+        latent_relative_rms=_relative_rms(latent, whole.latent, away >= 0),
+        seam_relative_rms=_relative_rms(latent, whole.latent, np.isin(away, AT_SEAM)),
+        around_relative_rms=_relative_rms(latent, whole.latent, np.isin(away, AROUND)),
         by_distance={
-            low: _relative_rms(latent, whole, inside) if inside.any() else None
+            low: _relative_rms(latent, whole.latent, inside) if inside.any() else None
             for low, high in pairwise(bounds)
             for inside in [(low <= away) & (away < high)]
         },
@@ -125,16 +137,17 @@ def least_lookahead(measured: Mapping[int, Measured]) -> int:
 def report_of(acoustic: Acoustic, record: ChainRecord) -> dict[str, Any]:
     """Everything that is measured of a voice's stream, as the verdict reads it."""
     tokens = np.resize(record.tokens, TOKENS)
-    plain = _manner(acoustic, record, 1.0)
+    manner = _manner(acoustic, record, 1.0)
+    plain = decoded(acoustic, tokens, manner)
     by_lookahead = {
-        c: measure_stream(acoustic, tokens, plain, Streaming(lookahead_tokens=c))
-        for c in LOOKAHEADS
+        c: measure_stream(acoustic, plain, Streaming(lookahead_tokens=c)) for c in LOOKAHEADS
     }
-    other = _manner(acoustic, record, record.speed)
+    other = decoded(acoustic, tokens, _manner(acoustic, record, record.speed))
+    few = decoded(acoustic, tokens[: TOKENS // 4], manner)
     single = Streaming(1, 1.0, 1, min(LOOKAHEADS), 0)
     measured = {f"lookahead {c}": found for c, found in by_lookahead.items()} | {
-        f"speed {record.speed:g}": measure_stream(acoustic, tokens, other, Streaming()),
-        "single tokens": measure_stream(acoustic, tokens[: TOKENS // 4], plain, single),
+        f"speed {record.speed:g}": measure_stream(acoustic, other, Streaming()),
+        "single tokens": measure_stream(acoustic, few, single),
     }
     least = least_lookahead(by_lookahead)
     judged = {name: _judged(found) for name, found in measured.items()}

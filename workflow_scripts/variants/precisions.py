@@ -30,6 +30,8 @@ class Precision:
         note: a sentence for help texts and docs.
         engines: whether NVIDIA's importer knows its operators.
         on_request: graphs that it fits, and that have it only where `mixed_precision` says so.
+        arithmetic: what an engine of the T2S decoder computes in, and other engines are judged by;
+            key of ARITHMETICS.
     """
 
     convert: Callable[[onnx.ModelProto, Job], tuple[onnx.ModelProto, Record]]
@@ -38,6 +40,7 @@ class Precision:
     instead: str = "fp32"
     engines: bool = True
     on_request: frozenset[str] = frozenset()
+    arithmetic: str = "fp32"
 
     def usual(self, graph: str) -> bool:
         """Whether the graph of this name has it in a bundle, if nothing else is said."""
@@ -103,7 +106,8 @@ PRECISIONS: dict[str, Precision] = {
     "fp16": Precision(
         _half,
         _every_graph,
-        "fp16 arithmetic; nodes that measurably need it, and the T2S decoder, compute in fp32",
+        "fp16 arithmetic; nodes that measurably need it, and on a CPU the decoder, compute in fp32",
+        arithmetic="fp16",
     ),
     "fp16_stored": Precision(
         _stored,
