@@ -25,7 +25,7 @@ DOCS = [README, ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.M)
 SPAN = re.compile(r"`([^`]+)`")
-DEMO = Path("artifacts/bundles/demo/1000/fp32")
+DEMO = Path("artifacts/bundles/flite/1000/fp32")
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Plan:
         crops, tokens: that the prior learns from at once.
         heard, frames: crops of these that are made to sound, and their length.
         every: how many iterations of the prior there are to one of the vocoder.
-        rate: of learning, at its highest; falls as a cosine to a twentieth.
+        rate: of learning, at its highest; falls as a cosine to nothing.
         warm: iterations until it is reached.
         clip: longest gradient.
         seed: of weights and crops.
@@ -57,7 +57,7 @@ class Plan:
     heard: int = 6
     frames: int = 42
     every: int = 6
-    rate: float = 1e-3
+    rate: float = 1.5e-3
     warm: int = 100
     clip: float = 5.0
     seed: int = 1
@@ -67,7 +67,7 @@ class Plan:
         if iteration < self.warm:
             return self.rate * (iteration + 1) / self.warm
         done = min(1.0, (iteration - self.warm) / max(1, self.iterations - self.warm))
-        return self.rate * (0.05 + 0.475 * (1 + math.cos(math.pi * done)))
+        return self.rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
 class Training:
