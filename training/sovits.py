@@ -71,20 +71,20 @@ class Plan:
 
 
 class Training:
-    """The model, its optimizer and the number of the next iteration."""
+    """The model, its optimizer and the number of the next iteration.
+
+    Attributes:
+        parts: what a state holds.
+    """
 
     def __init__(self, work: Path, plan: Plan) -> None:
         self.plan, self.path = plan, work / "sovits" / "state.pt"
         self.sovits: Sovits = network(Sizes(), plan.seed)
         self.pupils = learning(self.sovits)
         self.optimizer = torch.optim.AdamW(self.pupils.parameters(), plan.rate, (0.8, 0.99))
+        self.parts: dict[str, Stateful] = {"networks": self.pupils, "optimizer": self.optimizer}
         self.iteration = resume(self.path, self.parts)
         self._patterns = patterns()
-
-    @property
-    def parts(self) -> dict[str, Stateful]:
-        """What a state holds."""
-        return {"networks": self.pupils, "optimizer": self.optimizer}
 
     def save(self) -> None:
         """Write the state."""

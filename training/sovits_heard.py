@@ -19,9 +19,10 @@ from runtime.cli import option, run
 from runtime.features import OUTPUT_HZ
 from training.corpus import SPEAKERS, Utterance, utterances
 from training.labels import read_arrays
-from training.sovits import Plan, Training
+from training.sovits import Training
 from training.sovits_data import Store, prepare, speech_of
 from training.sovits_latent import PITCH_OF, WIDTH, latent_of, patterns, sound_of
+from training.sovits_polish import PLAN, Polishing
 from training.sovits_speech import RATE
 from workflow_scripts.proof.recogniser import Recogniser, edits, words_of
 
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     with torch.inference_mode():
-        report(Training(args.work, Plan()), args.work, prepare(args.work, 0, 1), args.sentences)
+        report(Polishing(args.work, PLAN), args.work, prepare(args.work, 0, 1), args.sentences)
 
 
 if __name__ == "__main__":

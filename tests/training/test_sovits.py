@@ -12,6 +12,7 @@ from training import sovits, sovits_batch
 from training.sovits_data import BINS, Shelf, Store, corrupted, lesson
 from training.sovits_latent import PULSES, QUIET, VOICE_UNITS, latent_of, patterns, sound_of
 from training.sovits_network import Sizes, write_voice
+from training.sovits_polish import Polishing
 from training.sovits_speech import RATE, take_apart
 from training.sovits_typical import typical
 from workflow_scripts.checkpoint.read import read
@@ -104,6 +105,22 @@ def test_what_is_learned_is_kept_and_goes_on(tmp_path: Path, shelves: list[Shelf
     again = sovits.Training(tmp_path, replace(PLAN, iterations=31))
     assert again.iteration == 30
     assert again.learn(shelves) == pytest.approx(training.learn(shelves), rel=0.05)
+
+
+@pytest.mark.usefixtures("small")
+def test_polishing_moves_the_vocoder_alone_and_goes_on(
+    tmp_path: Path, shelves: list[Shelf]
+) -> None:
+    training = sovits.Training(tmp_path, replace(PLAN, iterations=2))
+    training.learn(shelves)
+    training.save()
+    polishing = Polishing(tmp_path, replace(PLAN, iterations=2))
+    polishing.learn(shelves)
+    polishing.save()
+    again = Polishing(tmp_path, PLAN)
+    assert again.iteration == 1
+    for name, ours in training.pupils.state_dict().items():
+        assert torch.equal(ours, again.pupils.state_dict()[name]) != name.startswith("dec."), name
 
 
 @pytest.mark.usefixtures("small")
