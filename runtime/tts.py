@@ -24,7 +24,7 @@ from runtime.text.cut import CUTS
 from runtime.voice import AudioChunk, Voice
 
 EXAMPLE = (
-    "example: python -m runtime.tts -m artifacts/bundles/demo/1000/fp32 --lang en -f hello.wav"
+    "example: python -m runtime.tts -m artifacts/bundles/flite/1000/fp32 --lang en -f hello.wav"
     ' "Hello."\nexit status: 0 ok, 1 fault of ours, 2 usage, 3 artifact, 4 text or audio,'
     " 5 machine, 130 interrupted"
 )

@@ -1,6 +1,6 @@
 """A voice: load a bundle once, then speak from it.
 
-    voice = Voice.load("artifacts/bundles/demo/1000/fp32")
+    voice = Voice.load("artifacts/bundles/flite/1000/fp32")
     audio = voice.synthesize("Hello.", lang="en", seed=7)
 
 Reads top to bottom like the models' figure: text to phones, reference to prompt and style, both to
