@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from runtime.cli import option, run
-from runtime.errors import ArtifactError
+from runtime.errors import ArtifactError, CheckpointError
 from training import sovits_batch
 from training.corpus import SPEAKERS
 from training.sovits_data import Lesson, Shelf, lesson, prepare
@@ -28,7 +28,8 @@ from training.sovits_latent import PITCH_OF, patterns, sound_of
 from training.sovits_loss import latent_loss, sound_loss
 from training.sovits_network import Sizes, keep_still, learning, network, write_voice
 from training.state import Stateful, asked_to_stop, resume, save
-from workflow_scripts.models.sovits import Sovits
+from workflow_scripts.checkpoint.read import read
+from workflow_scripts.models.sovits import Sovits, load_sovits
 
 FRAME = 640
 MARGIN = 5  # frames at the ends of a crop that do not count: the vocoder lacks their context
@@ -51,7 +52,7 @@ class Plan:
         seed: of weights and crops.
     """
 
-    iterations: int = 6000
+    iterations: int = 6200
     crops: int = 12
     tokens: int = 64
     heard: int = 6
@@ -85,6 +86,22 @@ class Training:
         self.parts: dict[str, Stateful] = {"networks": self.pupils, "optimizer": self.optimizer}
         self.iteration = resume(self.path, self.parts)
         self._patterns = patterns()
+
+    def begin(self, path: Path) -> None:
+        """Take the weights of a voice's file, if nothing has been learned yet.
+
+        Raises:
+            CheckpointError: it is no such file, or its sizes are others.
+        """
+        if self.iteration == 0:
+            found = read(path, "sovits")
+            weights = load_sovits(found.widened(), found.config, str(path)).state_dict()
+            ours = {name: row.shape for name, row in self.sovits.state_dict().items()}
+            if ours != {name: row.shape for name, row in weights.items()}:
+                raise CheckpointError(
+                    f"{path}: not of the sizes that are trained; begin without it"
+                )
+            self.sovits.load_state_dict(weights)
 
     def save(self) -> None:
         """Write the state."""
@@ -176,6 +193,8 @@ def main(argv: list[str] | None = None) -> None:
     plan = Plan()
     option(parser, "--work", type=Path, required=True, metavar="DIR", help="training folder")
     option(parser, "--iterations", type=int, default=plan.iterations, metavar="N", help="in all")
+    begin = "voice whose weights the first iteration starts from, such as voices/flite/sovits.pth"
+    option(parser, "--begin", type=Path, metavar="FILE", help=begin)
     option(parser, "--minutes", type=float, default=600, metavar="X", help="stop after so long")
     option(parser, "--sentences", type=int, default=1600, metavar="N", help="of each speaker")
     option(parser, "--seed", type=int, default=plan.seed, metavar="N", help="of weights and crops")
@@ -183,6 +202,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     training = Training(args.work, Plan(iterations=args.iterations, seed=args.seed))
+    if args.begin is not None:
+        training.begin(args.begin)
     if training.iteration < args.iterations:
         stores = prepare(args.work, args.sentences, args.threads)
         pitches = (PITCH_OF[speaker] for speaker in SPEAKERS)

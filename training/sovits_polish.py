@@ -22,7 +22,7 @@ from training.sovits_loss import sound_loss
 from training.state import resume
 
 FAINT = 0.02  # amplitudes up to here are to be heard as nothing
-PLAN = Plan(iterations=300, crops=9, tokens=24, rate=5e-4, warm=20, seed=77)
+PLAN = Plan(iterations=320, crops=9, tokens=24, rate=5e-4, warm=20, seed=77)
 
 
 class Polishing(Training):

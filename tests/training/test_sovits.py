@@ -131,6 +131,10 @@ def test_the_file_says_what_was_trained(tmp_path: Path, shelves: list[Shelf]) ->
     write_voice(tmp_path / "voice.pth", training.sovits, SMALL, 3)
     assert (tmp_path / "voice.pth").stat().st_size < 14e6
     read = reread(tmp_path / "voice.pth")
+    another = sovits.Training(tmp_path / "another", PLAN)
+    another.begin(tmp_path / "voice.pth")
+    last = training.sovits.dec.conv_post.weight
+    torch.testing.assert_close(another.sovits.dec.conv_post.weight, last, atol=1e-3, rtol=1e-3)
     seen = lesson(shelves, 3, 16, np.random.default_rng(0))
     ours, theirs = training.sovits, read
     with torch.inference_mode():
