@@ -6,7 +6,6 @@ and thrown away: without a GPU nobody can run it.
 """
 
 import argparse
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -57,6 +56,8 @@ def built(job: Job, trt: ModuleType) -> dict[str, Any]:
     Raises:
         GraphError, EngineBuildError: it can't be built.
     """
+    import resource  # absent on Windows
+
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="build-") as folder:
         request, _ = prepared(job, Release(trt.__name__, trt.__version__), Path(folder))
