@@ -166,6 +166,16 @@ def test_aims_are_judged_by_what_one_card_gave() -> None:
     assert found["memory_mb"]["state"].startswith("not measured"), "missing is never reached"
 
 
+def test_speech_takes_the_loop_that_is_fastest_there() -> None:
+    none = {"state": "not measured (no kernel)"}
+    ends = ("", gpu.RECORDED)
+    loops: dict[str, Any] = {f"{form} fp16{end}": none for form in gpu.FORMS for end in ends}
+    assert f"{gpu.fastest(loops, 'fp16', 1000)}" == "scatter_elements fp16"
+    loops["scatter fp16"] = {"state": "measured", "tokens_per_s": 10.0}
+    loops["scatter_in_parts fp16 CUDA graph"] = {"state": "measured", "tokens_per_s": 20.0}
+    assert f"{gpu.fastest(loops, 'fp16', 1000)}" == "scatter_in_parts fp16"
+
+
 def test_wrong_scores_miss_the_bar(sentence: Sentence, model: T2S) -> None:
     right = compared(GrowingStep(model), sentence, "fp32")
     assert right["state"] == "measured"

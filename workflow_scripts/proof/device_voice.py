@@ -25,25 +25,25 @@ from runtime.stream import spoken_chunks
 from runtime.timing import Spread, interleaved, memory_bandwidth
 from runtime.workload import STREAMING, Replay
 from workflow_scripts.proof import device_loop
-from workflow_scripts.proof.device_trials import FORMS, NEEDS_GPU, Job, Report, not_measured
+from workflow_scripts.proof.device_loop import Loop
+from workflow_scripts.proof.device_trials import NEEDS_GPU, Job, Report, not_measured
 
 BANDWIDTH_BYTES = 1 << 30
 TOKENS_PER_SECOND = 25
 
 
-def speech(job: Job, manifest: manifests.Manifest, arithmetic: str) -> Report:
+def speech(job: Job, manifest: manifests.Manifest, loop: Loop) -> Report:
     """First sound and total through the runtime's own back end for the device.
 
     Args:
         job: what to measure.
         manifest: of the bundle.
-        arithmetic: key of ARITHMETICS, of the decoder; the other graphs are those of the bundle.
+        loop: how the decoder is written; the other graphs are those of the bundle.
     """
     with tempfile.TemporaryDirectory(prefix="loop-") as folder:
         files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
-        loop = device_loop.Loop(manifest.max_len, FORMS[0], arithmetic)
         path = device_loop.make(files, job.voice / STEP_TABLES, loop, Path(folder))
-        return _speech(job, manifest, path)
+        return {"loop": f"{loop}"} | _speech(job, manifest, path)
 
 
 def _speech(job: Job, manifest: manifests.Manifest, loop: Path) -> Report:
