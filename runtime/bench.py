@@ -71,7 +71,7 @@ class Job:
         threads: of each session.
         buffer_bytes: what the memory's bandwidth is measured on.
         spinning, huge_pages: as `Threads` has them.
-        chunks: of the stream whose chunks are timed.
+        chunks: of the stream whose chunks are timed; 0 times none.
     """
 
     tokens: int = 100
@@ -83,7 +83,8 @@ class Job:
     chunks: int = 50
 
     def __post_init__(self) -> None:
-        for name, least in (("tokens", FIRST_TOKENS), ("rounds", 1), ("threads", 1)):
+        floors = {"tokens": FIRST_TOKENS, "rounds": 1, "threads": 1, "chunks": 0}
+        for name, least in floors.items():
             if getattr(self, name) < least:
                 raise SettingError(f"--{name}: {getattr(self, name)} is below {least}; give more")
 
@@ -189,7 +190,8 @@ def measure(entrants: Mapping[str, Entrant], job: Job) -> Report:
         if one.rival.vocoder_on_cpu:
             both = Timed({**timed["vocoder"].seconds, CPU: timed[CPU].seconds[name]})
             found[name]["vocoder_vs_onnxruntime"] = both.ratio(name, to=CPU).as_json()
-    _add_chunks(found, entrants, job)
+    if job.chunks:
+        _add_chunks(found, entrants, job)
     return found
 
 
@@ -347,6 +349,7 @@ def parser() -> argparse.ArgumentParser:
         ("tokens", "new tokens of a sentence, 25 a second"),
         ("rounds", "turns of each rival"),
         ("threads", "of each session"),
+        ("chunks", "chunks of a stream; 0 times none"),
     ):
         number = getattr(usual, name)
         option(
@@ -367,6 +370,7 @@ def job_of(args: argparse.Namespace) -> Job:
         args.threads,
         spinning=args.spinning,
         huge_pages=args.huge_pages,
+        chunks=args.chunks,
     )
 
 

@@ -101,6 +101,11 @@ def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
     job = loop_job()
     found = record(job)
     assert (found["library"], found["refused"]) == (f"tensorrt_rtx {trt.__version__}", "")
+    assert "built" not in found
+    built = record(job, build=True)["built"]
+    assert built["engine_bytes"] > job.source.stat().st_size / 2
+    assert built["peak_memory_bytes"] > built["engine_bytes"]
+    assert built["seconds"] > 0
     broken = tmp_path / "t2s_decoder.onnx"
     broken.write_bytes(b"no graph at all")
     assert "t2s_decoder.onnx" in imported(replace(job, source=broken), trt)

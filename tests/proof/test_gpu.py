@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.errors import GraphError, ProofError
+from runtime.errors import CheckpointError, GraphError, ProofError
 from runtime.graphs import VoiceGraphs
 from runtime.workload import ROWS
 from tests import bundles
@@ -61,7 +61,7 @@ def test_every_way_is_compared_with_the_cpu_before_it_is_timed(rehearsed: dict[s
         assert set(row["step_ms"]) == {f"{rows}" for rows in ROWS}
         assert row["tokens_per_s"] > 0
         assert row["floor_ms"] > 0
-    for name in ("growing cache fp32", "fixed cache fp32"):
+    for name in ("growing cache fp32", "fixed cache fp32", "prior fp32", "vocoder fp32"):
         assert rehearsed["pytorch"][name]["state"] == "measured"
 
 
@@ -107,6 +107,7 @@ def test_speech_is_timed_as_a_whole(rehearsed: dict[str, Any]) -> None:
         assert found["memory"]["state"] == "not measured (needs a GPU)"
         for name in ("prefill_ms", "first_sound_ms", "total_ms"):
             assert found[name]["median"] > 0
+    assert rehearsed["speech"]["bf16"]["state"].startswith("not measured (")  # not on a CPU
     assert {row["state"] for row in rehearsed["graphs"].values()} == {"measured"}
 
 
@@ -165,6 +166,16 @@ def test_aims_are_judged_by_what_one_card_gave() -> None:
     assert found["memory_mb"]["state"].startswith("not measured"), "missing is never reached"
 
 
+def test_speech_takes_the_loop_that_is_fastest_there() -> None:
+    none = {"state": "not measured (no kernel)"}
+    ends = ("", gpu.RECORDED)
+    loops: dict[str, Any] = {f"{form} fp16{end}": none for form in gpu.FORMS for end in ends}
+    assert f"{gpu.fastest(loops, 'fp16', 1000)}" == "scatter_elements fp16"
+    loops["scatter fp16"] = {"state": "measured", "tokens_per_s": 10.0}
+    loops["scatter_in_parts fp16 CUDA graph"] = {"state": "measured", "tokens_per_s": 20.0}
+    assert f"{gpu.fastest(loops, 'fp16', 1000)}" == "scatter_in_parts fp16"
+
+
 def test_wrong_scores_miss_the_bar(sentence: Sentence, model: T2S) -> None:
     right = compared(GrowingStep(model), sentence, "fp32")
     assert right["state"] == "measured"
@@ -192,6 +203,13 @@ def test_what_a_library_refuses_is_told_and_counted_as_nothing() -> None:
 
     assert attempt(refuses) == {"state": "not measured (no kernel for this)"}
     assert attempt(lambda: {"ms": 1}) == {"state": "measured", "ms": 1}
+
+
+def test_a_checkpoint_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "gpt.ckpt").write_bytes(b"no checkpoint")
+    job = Job(bundles.v2(), tmp_path / "gpt.ckpt", bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
+    with pytest.raises(CheckpointError, match=r"gpt\.ckpt"):
+        gpu.measured(job)
 
 
 def test_a_bundle_of_another_precision_is_refused(tmp_path: Path) -> None:

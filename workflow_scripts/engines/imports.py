@@ -1,11 +1,13 @@
 """Ask TensorRT-RTX whether NVIDIA's importer takes a graph, on any machine, and record the answer.
 
 That is evidence for a target that can build nothing here: of the import by TensorRT-RTX alone, not
-of TensorRT's own builder, and not of numbers or speed.
+of TensorRT's own builder, and not of numbers or speed. On request the engine is built too, measured
+and thrown away: without a GPU nobody can run it.
 """
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,7 @@ from workflow_scripts.engines.importer import Release
 from workflow_scripts.files import atomic, write_json
 
 FORMAT = 1
+KIB = 1024  # Linux counts memory in them
 LIBRARY = "tensorrt_rtx"
 
 
@@ -47,15 +50,32 @@ def imported(job: Job, trt: ModuleType) -> str:
     return f"{job.source.name}: '{min(lost)}' is not on both sides of the import" if lost else ""
 
 
-def record(job: Job) -> dict[str, Any]:
+def built(job: Job, trt: ModuleType) -> dict[str, Any]:
+    """Build an engine, and say what that took; peak memory is that of the whole process.
+
+    Raises:
+        GraphError, EngineBuildError: it can't be built.
+    """
+    import resource  # absent on Windows
+
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="build-") as folder:
+        request, _ = prepared(job, Release(trt.__name__, trt.__version__), Path(folder))
+        engine = tensorrt.build(trt, request)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+    seconds = round(time.monotonic() - begin, 1)
+    return {"seconds": seconds, "engine_bytes": len(engine.plan), "peak_memory_bytes": peak}
+
+
+def record(job: Job, build: bool = False) -> dict[str, Any]:
     """What the importer says of a graph; `refused` is empty where it takes it."""
     found = {"format": FORMAT, "graph": job.graph, "onnx_sha256": digest(job.source)}
     try:
         trt = library_module(LIBRARY)
     except BackendMissing:
         return {**found, "library": None, "refused": f"{LIBRARY} is not installed to import it"}
-    refused = imported(job, trt)
-    return {**found, "library": f"{LIBRARY} {trt.__version__}", "refused": refused}
+    found |= {"library": f"{LIBRARY} {trt.__version__}", "refused": imported(job, trt)}
+    return found | ({"built": built(job, trt)} if build and not found["refused"] else {})
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -66,10 +86,11 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--precision", required=True, help="what the file was written at")
     option(parser, "--max-len", type=int, required=True, help="rows of the KV cache; 0 if none")
     option(parser, "--tables", type=Path, metavar="NPZ", help="t2s_tables.npz, for t2s_loop")
+    option(parser, "--build", action="store_true", help="build it too; a large one takes minutes")
     option(parser, "--output", type=Path, required=True, metavar="JSON", help="file to write")
     args = parser.parse_args(argv)
     job = Job(args.source, args.graph, args.precision, args.max_len, tables=args.tables)
-    found = record(job)
+    found = record(job, args.build)
     with atomic(args.output) as (part,):
         write_json(part, found)
 

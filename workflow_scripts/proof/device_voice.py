@@ -13,44 +13,46 @@ from runtime import manifest as manifests
 from runtime import noise
 from runtime.acoustic import Delivery, Manner
 from runtime.arrays import Samples
-from runtime.backends import Folders
+from runtime.backends import Folders, Threads
+from runtime.backends.ort_loop import OrtLoop
 from runtime.choices import choose
 from runtime.contract import STEP_TABLES
-from runtime.decode import Ending, Limits, sampled
+from runtime.decode import Ending, Limits, TokenSource, sampled
 from runtime.graphs import DECODER, VoiceGraphs
+from runtime.loop import LoopDecoder
 from runtime.sampler import Sampling
 from runtime.stream import spoken_chunks
 from runtime.timing import Spread, interleaved, memory_bandwidth
 from runtime.workload import STREAMING, Replay
 from workflow_scripts.proof import device_loop
-from workflow_scripts.proof.device_trials import FORMS, NEEDS_GPU, Job, Report, not_measured
+from workflow_scripts.proof.device_loop import Loop
+from workflow_scripts.proof.device_trials import NEEDS_GPU, Job, Report, not_measured
 
 BANDWIDTH_BYTES = 1 << 30
 TOKENS_PER_SECOND = 25
 
 
-def speech(job: Job, manifest: manifests.Manifest, arithmetic: str) -> Report:
+def speech(job: Job, manifest: manifests.Manifest, loop: Loop) -> Report:
     """First sound and total through the runtime's own back end for the device.
 
     Args:
         job: what to measure.
         manifest: of the bundle.
-        arithmetic: key of ARITHMETICS, of the decoder; the other graphs are those of the bundle.
+        loop: how the decoder is written; the other graphs are those of the bundle.
     """
     with tempfile.TemporaryDirectory(prefix="loop-") as folder:
         files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
-        loop = device_loop.Loop(manifest.max_len, FORMS[0], arithmetic)
-        device_loop.make(files, job.voice / STEP_TABLES, loop, Path(folder))
-        return _speech(job, manifest, Folders(engines=Path(folder)))
+        path = device_loop.make(files, job.voice / STEP_TABLES, loop, Path(folder))
+        return {"loop": f"{loop}"} | _speech(job, manifest, path)
 
 
-def _speech(job: Job, manifest: manifests.Manifest, folders: Folders) -> Report:
+def _speech(job: Job, manifest: manifests.Manifest, loop: Path) -> Report:
     free = free_bytes(job.device)
-    choice = choose(job.device, manifest)
+    choice, folders = choose(job.device, manifest), Folders(engines=loop.parent)
     graphs = VoiceGraphs.of_bundle(job.voice, manifest, choice, job.threads, folders)
     opened = [graphs.open(name) for name in manifest.graphs if name != DECODER]
     made: list[int] = []
-    works = _works(job, manifest, graphs, made)
+    works = _works(job, manifest, graphs, _decoder(job, graphs, loop), made)
     times = interleaved(works, job.rounds)
     found: Report = {f"{name}_ms": Spread.of(1e3 * times.seconds[name]).as_json() for name in works}
     found |= {"back_ends": dict(graphs.opened), "graphs": len(opened) + 1, "tokens": len(made)}
@@ -60,12 +62,23 @@ def _speech(job: Job, manifest: manifests.Manifest, folders: Folders) -> Report:
     }
 
 
+def _decoder(job: Job, graphs: VoiceGraphs, loop: Path) -> TokenSource:
+    """The loop; a rehearsal opens it itself, since the runtime decodes otherwise on a CPU."""
+    if job.device == "cuda":
+        return graphs.decoder()
+    return LoopDecoder(graphs.open("t2s_embed"), OrtLoop(loop, Threads(job.threads), job.place))
+
+
 def _works(
-    job: Job, manifest: manifests.Manifest, graphs: VoiceGraphs, made: list[int]
+    job: Job,
+    manifest: manifests.Manifest,
+    graphs: VoiceGraphs,
+    decoder: TokenSource,
+    made: list[int],
 ) -> dict[str, Callable[[], object]]:
     """What is timed; the last one leaves its tokens in `made`."""
-    decoder, acoustic = graphs.decoder(), graphs.acoustic()
-    replay, vocoder = Replay.of(job.tokens), graphs.open("vocoder")
+    acoustic, replay = graphs.acoustic(), Replay.of(job.tokens)
+    vocoder = graphs.open("vocoder")
     style = np.random.default_rng(0).standard_normal((1, vocoder.input_dim("style", 1), 1))
     draws = partial(noise.normals, 0, 0, width=acoustic.latent_width)
     manner = Manner(replay.prompt.phones, style.astype(np.float32), draws, Delivery())

@@ -10,7 +10,7 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,8 @@ from runtime.rehearsal import BARS, Rehearsal
 from runtime.timing import Spread, interleaved
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.engines.arithmetic import ARITHMETICS
+from workflow_scripts.engines.loop import EVERYWHERE
+from workflow_scripts.models.sovits import load_sovits
 from workflow_scripts.models.t2s import T2S
 from workflow_scripts.proof import device_loop
 from workflow_scripts.proof.device_loop import Loop, Trial
@@ -53,7 +55,9 @@ from workflow_scripts.proof.device_trials import (
 from workflow_scripts.proof.device_voice import bandwidth, speech
 from workflow_scripts.proof.gpu_table import aims, missed, table
 from workflow_scripts.proof.torch_steps import FixedStep, GrowingStep, on_device
+from workflow_scripts.proof.torch_voice import acoustic
 
+RECORDED = " CUDA graph"  # behind the name of a way
 TORCH_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -72,6 +76,7 @@ def measured(job: Job) -> Report:
     Raises:
         BundleError: the bundle can't be used.
         GraphError: its decoder is not at fp32.
+        CheckpointError: a checkpoint can't be used.
     """
     load = load_average()
     manifest = manifests.load(job.voice)
@@ -80,19 +85,28 @@ def measured(job: Job) -> Report:
         raise GraphError(f"{job.voice}: its decoder is not fp32; measure the fp32 bundle")
     files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
     on_cpu = VoiceGraphs(files, job.voice / STEP_TABLES, threads=Threads(job.threads))
+    t2s, stored = read(job.gpt, "t2s"), read(job.sovits, "sovits")
+    model = T2S(t2s.weights, t2s.config, f"{job.gpt}")
+    sovits = load_sovits(stored.weights, stored.config, f"{job.sovits}")
+    heard = rehearsal(job, manifest, on_cpu)
     sentence = Sentence.of(on_cpu, job.tokens)
     reads = bandwidth(job)
+    tried = loops(job, on_cpu, sentence, manifest.max_len)
     report = {
         "machine": _machine(job.device),
         "load_average": load,
         "busy": is_busy(load),
         "work": {k: f"{v}" if isinstance(v, Path) else v for k, v in asdict(job).items()},
         "bandwidth_gb_per_s": reads / 1e9,
-        "graphs": graphs(job, manifest, on_cpu),
+        "graphs": graphs(job, heard, on_cpu),
         "steps": steps(job, onnx.load(files[DECODER]), sentence, manifest.max_len, reads),
-        "loop": loops(job, on_cpu, sentence, manifest.max_len),
-        "pytorch": pytorch_steps(job, sentence, manifest.max_len),
-        "speech": {row: attempt(partial(speech, job, manifest, row)) for row in ARITHMETICS},
+        "loop": tried,
+        "pytorch": pytorch_steps(job, model, sentence, manifest.max_len)
+        | acoustic(job, sovits, heard),
+        "speech": {
+            name: attempt(partial(speech, job, manifest, fastest(tried, name, manifest.max_len)))
+            for name in ARITHMETICS
+        },
     }
     return report | {"aims": aims(report)}
 
@@ -110,21 +124,24 @@ def _machine(device: str) -> Report:
     }
 
 
-def graphs(job: Job, manifest: manifests.Manifest, on_cpu: VoiceGraphs) -> dict[str, Report]:
-    """Every graph but the decoder: how far from the CPU it can be heard, then its time."""
-    names = [name for name in BARS if name in on_cpu]
+def rehearsal(job: Job, manifest: manifests.Manifest, on_cpu: VoiceGraphs) -> Rehearsal:
+    """What every graph but the decoder gets, and what the CPU makes of it."""
     vocabulary = job.voice / manifests.VOCABULARY if "roberta" in on_cpu else None
     example = audio.read(job.voice / manifest.reference.audio)
-    rehearsal = Rehearsal({name: on_cpu.open(name) for name in names}, example, vocabulary)
-    return {
-        name: attempt(partial(_graph, job, rehearsal, name, on_cpu.files[name])) for name in names
-    }
+    runners = {name: on_cpu.open(name) for name in BARS if name in on_cpu}
+    return Rehearsal(runners, example, vocabulary)
 
 
-def _graph(job: Job, rehearsal: Rehearsal, name: str, path: Path) -> Report:
+def graphs(job: Job, heard: Rehearsal, on_cpu: VoiceGraphs) -> dict[str, Report]:
+    """Every graph but the decoder: how far from the CPU it can be heard, then its time."""
+    names = [name for name in BARS if name in on_cpu]
+    return {name: attempt(partial(_graph, job, heard, name, on_cpu.files[name])) for name in names}
+
+
+def _graph(job: Job, heard: Rehearsal, name: str, path: Path) -> Report:
     session = session_on(job.place, path, Threads(job.threads))
-    work = partial(session.run, None, dict(rehearsal.inputs[name]))
-    distance, bar = rehearsal.distance(name, work()[0]), BARS[name]
+    work = partial(session.run, None, dict(heard.inputs[name]))
+    distance, bar = heard.distance(name, work()[0]), BARS[name]
     found = {"metric": bar.metric, "distance": distance, "bar": bar.worst}
     if not distance <= bar.worst:
         return found | {"state": f"{MISSED} ({bar.metric} {distance:.2g}, bar {bar.worst:g})"}
@@ -169,12 +186,23 @@ def loops(job: Job, on_cpu: VoiceGraphs, sentence: Sentence, max_len: int) -> di
         for arithmetic in ARITHMETICS:
             loop = Loop(max_len, form, arithmetic)
             at = partial(_loop, Trial(on_cpu, sentence, job.rounds, job.threads), loop)
-            recorded = f"{loop} CUDA graph"
+            recorded = f"{loop}{RECORDED}"
             if job.device != "cuda":
                 found |= {f"{loop}": at(REHEARSAL), recorded: not_measured(NEEDS_GPU)}
                 continue
             found |= {f"{loop}": at(device_loop.PLAIN_GPU), recorded: at(GPU)}
     return found
+
+
+def fastest(loops: Mapping[str, Report], arithmetic: str, max_len: int) -> Loop:
+    """The loop that made the most tokens; the one of the oldest operators where none was timed."""
+    ways = [Loop(max_len, form, arithmetic) for form in (EVERYWHERE, *FORMS)]
+
+    def tokens_per_s(way: Loop) -> float:
+        rows = (loops[f"{way}{end}"] for end in ("", RECORDED))
+        return max(row.get("tokens_per_s") or 0.0 for row in rows)
+
+    return max(ways, key=tokens_per_s)
 
 
 def _loop(trial: Trial, loop: Loop, place: Place) -> Report:
@@ -186,10 +214,8 @@ def _loop(trial: Trial, loop: Loop, place: Place) -> Report:
     return attempt(made_and_tried)
 
 
-def pytorch_steps(job: Job, sentence: Sentence, max_len: int) -> dict[str, Report]:
+def pytorch_steps(job: Job, model: T2S, sentence: Sentence, max_len: int) -> dict[str, Report]:
     """The same steps in PyTorch: as the reference does them, and as well as it can."""
-    t2s = read(job.gpt, "t2s")
-    model = T2S(t2s.weights, t2s.config, f"{job.gpt}")
 
     def growing(precision: str) -> Report:
         stepper = GrowingStep(on_device(model, job.device, TORCH_TYPES[precision]))

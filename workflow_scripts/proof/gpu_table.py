@@ -68,11 +68,8 @@ def table(report: Mapping[str, Any]) -> str:
     machine = report["machine"]
     gpu = machine["gpu"] or f"rehearsal on the CPU: {machine['record']['missing'] or 'no GPU used'}"
     busy = " BUSY: don't go by these figures" * bool(report["busy"])
-    lines = [f"{gpu}; reads {report['bandwidth_gb_per_s']:.1f} GB/s;{busy}", "", "graphs"]
-    for name, row in report["graphs"].items():
-        ms = f"{row['ms']['median']:9.2f} ms  " if "ms" in row else ""
-        lines.append(f"  {name:44} {ms}{row['state']}")
-    for part in COMPARED[1:]:
+    lines = [f"{gpu}; reads {report['bandwidth_gb_per_s']:.1f} GB/s;{busy}"]
+    for part in COMPARED:
         lines += ["", part, *(_step_line(name, row) for name, row in report[part].items())]
     for name, row in report["speech"].items():
         lines += ["", *_speech_lines(f"speech, decoder {name}", row)]
@@ -100,6 +97,8 @@ def _step_line(name: str, row: Mapping[str, Any]) -> str:
     times = "".join(
         f"{at} rows {spread['median']:7.3f} ms  " for at, spread in row.get("step_ms", {}).items()
     )
+    if "ms" in row:
+        times = f"{row['ms']['median']:9.2f} ms  "
     if "ms_per_token" in row:
         times = f"{row['ms_per_token']['median']:7.3f} ms a token  "
     moved = row.get("bytes_per_step")
