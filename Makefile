@@ -1,4 +1,4 @@
-# make build   everything from the checkpoints of config/config.yaml to bundles, and how to hear one
+# make build   all from the checkpoints of config/config.yaml to bundles, then hello.wav
 # make test    tests                make lint    all that is checked without running
 # CORES=4                           jobs at a time (all cores)
 # TORCH_INDEX=URL                   index to take torch from, for one without CUDA
@@ -18,7 +18,7 @@ READY := $(VENV)/ready
 
 build: $(READY)
 	@$(BIN)/snakemake --cores $(CORES) --no-hooks
-	@$(BIN)/python -m workflow_scripts.bundle.hear artifacts/bundles
+	@$(BIN)/python -m workflow_scripts.bundle.hear artifacts/bundles --speak hello.wav
 
 test: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import soundfile
 
 from runtime import manifest
 from runtime.errors import ArtifactError, BundleError
 from runtime.manifest import Defaults
 from tests.g2pw_stand_in import lay_out as lay_out_g2pw
+from tests.tiny_voice import tiny_bundle
 from workflow_scripts.bundle import hear, pack
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part
 
@@ -207,6 +209,21 @@ def test_a_build_ends_with_the_command_that_speaks(
     assert capsys.readouterr().out == (
         f"hear it: python -m runtime.tts -m '{folder}' --lang en -f hello.wav"
         " 'Guten Morgen, it'\"'\"'s me.'\n"
+    )
+
+
+@pytest.mark.golden
+def test_the_first_bundle_says_its_example_the_same_each_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tiny_bundle()
+    for name in ("one.wav", "two.wav"):
+        hear.main([str(bundle), "--speak", str(tmp_path / name)])
+    first, second = ((tmp_path / name).read_bytes() for name in ("one.wav", "two.wav"))
+    assert first == second
+    assert soundfile.info(tmp_path / "one.wav").samplerate == 32000
+    assert f"{tmp_path / 'one.wav'}: {manifest.load(bundle).reference.text}\n" in (
+        capsys.readouterr().out
     )
 
 

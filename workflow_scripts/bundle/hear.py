@@ -1,4 +1,4 @@
-"""Tell the command that speaks from the first bundle of a build."""
+"""Tell the command that speaks from the first bundle of a build, and let it speak."""
 
 import argparse
 import shlex
@@ -6,8 +6,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from runtime.cli import run
+from runtime.cli import option, run
 from runtime.manifest import NAME, load
+from runtime.voice import Voice
+
+SEED = 0
 
 
 def line(bundle: Path) -> str:
@@ -31,12 +34,28 @@ def tell(manifests: Iterable[Path]) -> None:
         sys.stdout.write(f"{line(found.parent)}\n")
 
 
+def speak(bundle: Path, to: Path) -> None:
+    """Let the bundle say its own example into a WAV file, the same samples each time.
+
+    Raises:
+        FoundryError: the bundle, its language or the file can't be used.
+    """
+    reference = load(bundle).reference
+    speech = Voice.load(bundle).synthesize(reference.text, lang=reference.lang, seed=SEED)
+    speech.save(to)
+    sys.stdout.write(f"{to}: {reference.text}\n")
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Print how to hear the first bundle below a folder."""
+    """Print how to hear the first bundle below a folder, and speak from it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", type=Path, help="where bundles are")
+    option(parser, "--speak", type=Path, metavar="WAV", help="let it say its example into this")
     args = parser.parse_args(argv)
-    tell(sorted(args.folder.rglob(NAME)))
+    manifests = sorted(args.folder.rglob(NAME))
+    if args.speak is not None and manifests:
+        speak(manifests[0].parent, args.speak)
+    tell(manifests)
 
 
 if __name__ == "__main__":
