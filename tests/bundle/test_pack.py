@@ -1,6 +1,7 @@
 """A bundle out of made-up members: what lies in the folder, and what the runtime says of it."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,6 +226,18 @@ def test_the_first_bundle_says_its_example_the_same_each_time(
     assert f"{tmp_path / 'one.wav'}: {manifest.load(bundle).reference.text}\n" in (
         capsys.readouterr().out
     )
+
+
+def test_of_several_voices_the_one_that_was_built_last_is_heard(tmp_path: Path) -> None:
+    paths = [
+        tmp_path / name / manifest.NAME for name in ("a/1/fp32", "b/1/fp32", "b/1/int8", "c/1/fp32")
+    ]
+    for path, when in zip(paths, (1, 2, 3, 2), strict=True):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (when, when))
+    assert hear.latest(tmp_path) == paths[1:3]
+    assert hear.latest(tmp_path / "empty") == []
 
 
 def test_without_a_bundle_nothing_is_told(

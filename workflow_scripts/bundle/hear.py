@@ -34,6 +34,15 @@ def tell(manifests: Iterable[Path]) -> None:
         sys.stdout.write(f"{line(found.parent)}\n")
 
 
+def latest(folder: Path) -> list[Path]:
+    """Manifests of the voice that was built last below a folder, the plainest precision first."""
+    found = sorted(folder.rglob(NAME))
+    if not found:
+        return []
+    last = max(found, key=lambda manifest: manifest.stat().st_mtime)
+    return [manifest for manifest in found if manifest.parent.parent == last.parent.parent]
+
+
 def speak(bundle: Path, to: Path) -> None:
     """Let the bundle say its own example into a WAV file, the same samples each time.
 
@@ -47,12 +56,12 @@ def speak(bundle: Path, to: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print how to hear the first bundle below a folder, and speak from it where asked."""
+    """Print how to hear the voice that was built last, and speak from it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", type=Path, help="where bundles are")
     option(parser, "--speak", type=Path, metavar="WAV", help="let it say its example into this")
     args = parser.parse_args(argv)
-    manifests = sorted(args.folder.rglob(NAME))
+    manifests = latest(args.folder)
     if args.speak is not None and manifests:
         speak(manifests[0].parent, args.speak)
     tell(manifests)
