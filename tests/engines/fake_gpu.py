@@ -6,6 +6,7 @@ a buffer that is freed or changed too early shows. It says nothing of how a real
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -41,12 +42,15 @@ class FakeDevice:
         self.recording: list[Work] | None = None
         self._streams: list[list[Work]] = []
         self._next = 0x1000
+        self._handing_out = threading.Lock()
 
     def allocate(self, size_bytes: int) -> int:
         assert size_bytes > 0
-        self._next += 0x1000 + size_bytes
-        self.memory[self._next] = np.zeros(size_bytes, np.uint8)
-        return self._next
+        with self._handing_out:
+            self._next += 0x1000 + size_bytes
+            address = self._next
+        self.memory[address] = np.zeros(size_bytes, np.uint8)
+        return address
 
     def free(self, address: int) -> None:
         del self.memory[address]
@@ -55,8 +59,9 @@ class FakeDevice:
         return np.zeros(shape, dtype)
 
     def stream(self) -> int:
-        self._streams.append([])
-        return len(self._streams)  # 0 is the default one
+        with self._handing_out:
+            self._streams.append([])
+            return len(self._streams)  # 0 is the default one
 
     def wait(self, stream: int) -> None:
         assert self.recording is None, "waiting is not possible while work is recorded"
