@@ -11,13 +11,13 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from runtime.cli import option, run
 from runtime.errors import ArtifactError, CheckpointError
@@ -76,6 +76,7 @@ class Training:
 
     Attributes:
         parts: what a state holds.
+        patterns: the waveforms that a latent is made of.
     """
 
     def __init__(self, work: Path, plan: Plan) -> None:
@@ -85,7 +86,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(self.pupils.parameters(), plan.rate, (0.8, 0.99))
         self.parts: dict[str, Stateful] = {"networks": self.pupils, "optimizer": self.optimizer}
         self.iteration = resume(self.path, self.parts)
-        self._patterns = patterns()
+        self.patterns = patterns()
 
     def begin(self, path: Path) -> None:
         """Take the weights of a voice's file, if nothing has been learned yet.
@@ -115,17 +116,27 @@ class Training:
         rng = np.random.default_rng([plan.seed, self.iteration])
         seen = lesson(shelves, plan.crops, plan.tokens, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            style = sovits_batch.style(self.sovits.ref_enc, seen.references)[seen.speakers]
-            rows = self.sovits.codebook(seen.tokens).repeat_interleave(2, dim=1).transpose(1, 2)
-            said, _ = sovits_batch.prior(self.sovits.enc_p, rows, style)
+            said, style = self.said(seen)
         parts = latent_loss(said.float(), seen.usual)
         if self.iteration % plan.every == 0:
             parts |= self._sound(seen, style.detach(), rng)
+        told = self.step(parts, self.pupils)
+        keep_still(self.sovits)
+        return told
+
+    def said(self, seen: Lesson) -> tuple[Tensor, Tensor]:
+        """What the prior says of crops, float [B, 192, 2T], and their styles."""
+        style = sovits_batch.style(self.sovits.ref_enc, seen.references)[seen.speakers]
+        rows = self.sovits.codebook(seen.tokens).repeat_interleave(2, dim=1).transpose(1, 2)
+        said, _ = sovits_batch.prior(self.sovits.enc_p, rows, style)
+        return said, style
+
+    def step(self, parts: Mapping[str, Tensor], pupils: nn.Module) -> dict[str, float]:
+        """Move the pupils against the sum of a loss's parts; the parts as numbers."""
         self.optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(parts.values())).sum())
-        torch.nn.utils.clip_grad_norm_(self.pupils.parameters(), plan.clip)
+        torch.nn.utils.clip_grad_norm_(pupils.parameters(), self.plan.clip)
         self.optimizer.step()
-        keep_still(self.sovits)
         self.iteration += 1
         return {name: part.item() for name, part in parts.items()}
 
@@ -139,7 +150,7 @@ class Training:
         with torch.autocast("cpu", torch.bfloat16):
             made = self.sovits.dec(heard, style[places]).squeeze(1)
         counts = slice(MARGIN * FRAME, (plan.frames - MARGIN) * FRAME)
-        return sound_loss(made.float()[:, counts], sound_of(wanted, self._patterns)[:, counts])
+        return sound_loss(made.float()[:, counts], sound_of(wanted, self.patterns)[:, counts])
 
 
 def train(training: Training, shelves: Sequence[Shelf], minutes: float) -> None:

@@ -13,11 +13,10 @@ import numpy as np
 import torch
 
 from runtime.cli import option, run
-from training import sovits_batch
 from training.corpus import SPEAKERS
 from training.sovits import FRAME, MARGIN, Plan, Training, train, write
 from training.sovits_data import Shelf, lesson, prepare
-from training.sovits_latent import PITCH_OF, patterns, sound_of
+from training.sovits_latent import PITCH_OF, sound_of
 from training.sovits_loss import sound_loss
 from training.state import resume
 
@@ -34,7 +33,6 @@ class Polishing(Training):
         self.optimizer = torch.optim.AdamW(self.sovits.dec.parameters(), plan.rate, (0.8, 0.99))
         self.parts = {"vocoder": self.sovits.dec, "optimizer": self.optimizer}
         self.iteration = resume(self.path, self.parts)
-        self._table = patterns()
 
     def learn(self, shelves: Sequence[Shelf]) -> dict[str, float]:
         """One iteration; the parts of its loss."""
@@ -43,20 +41,13 @@ class Polishing(Training):
         rng = np.random.default_rng([self.plan.seed, self.iteration])
         seen = lesson(shelves, self.plan.crops, self.plan.tokens, rng)
         with torch.no_grad():
-            style = sovits_batch.style(self.sovits.ref_enc, seen.references)[seen.speakers]
-            rows = self.sovits.codebook(seen.tokens).repeat_interleave(2, dim=1).transpose(1, 2)
-            said, _ = sovits_batch.prior(self.sovits.enc_p, rows, style)
-            wanted = sound_of(said * (said > FAINT), self._table)
+            said, style = self.said(seen)
+            wanted = sound_of(said * (said > FAINT), self.patterns)
         with torch.autocast("cpu", torch.bfloat16):
             made = self.sovits.dec(said, style).squeeze(1)
         counts = slice(MARGIN * FRAME, (2 * self.plan.tokens - MARGIN) * FRAME)
         parts = sound_loss(made.float()[:, counts], wanted[:, counts])
-        self.optimizer.zero_grad()
-        torch.autograd.backward(torch.stack(list(parts.values())).sum())
-        torch.nn.utils.clip_grad_norm_(self.sovits.dec.parameters(), self.plan.clip)
-        self.optimizer.step()
-        self.iteration += 1
-        return {name: part.item() for name, part in parts.items()}
+        return self.step(parts, self.sovits.dec)
 
 
 def main(argv: list[str] | None = None) -> None:
