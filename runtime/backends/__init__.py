@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from runtime.backends.memory import release_freed
 from runtime.backends.turns import Turns
 from runtime.contract import GRAPHS
 from runtime.errors import SettingError
@@ -104,6 +105,7 @@ class Backend:
         at = folders or Folders()
         kept = (at.compiled,) if self.compiles else (at.engines,) if self.engines else ()
         runner: GraphRunner = module.open_graph(*self._library, path, threads, *kept)
+        release_freed()
         return runner
 
     def open_loop(self, path: Path, threads: Threads, folders: Folders) -> Loop:
