@@ -33,7 +33,7 @@ from workflow_scripts.models.sovits import Sovits, load_sovits
 
 FRAME = 640
 MARGIN = 5  # frames at the ends of a crop that do not count: the vocoder lacks their context
-JITTER = 0.02  # of amplitudes that the vocoder hears: it learns that little is nothing
+JITTER = 0.05  # of channels that the vocoder hears: it learns that little is nothing
 SAVE_EVERY_S, TELL_EVERY = 60, 50
 
 
@@ -52,12 +52,12 @@ class Plan:
         seed: of weights and crops.
     """
 
-    iterations: int = 6200
+    iterations: int = 5000
     crops: int = 12
     tokens: int = 64
     heard: int = 6
     frames: int = 42
-    every: int = 6
+    every: int = 3
     rate: float = 1.5e-3
     warm: int = 100
     clip: float = 5.0

@@ -17,8 +17,9 @@ from runtime.audio import resample_sinc
 from runtime.features import OUTPUT_HZ, spectrogram
 from training.corpus import SPEAKERS, Utterance, utterances
 from training.labels import read_arrays, tokens_in
+from training.sovits_grid import listening_at
 from training.sovits_latent import channels_of, latent_of
-from training.sovits_speech import RATE, STEP, TOKEN_STEPS, Floats, Speech, take_apart
+from training.sovits_speech import RATE, TOKEN_STEPS, Floats, Speech, take_apart
 from training.sovits_typical import typical
 from workflow_scripts.files import atomic
 
@@ -116,18 +117,17 @@ def _store(work: Path, speaker: str, sentences: int, workers: int) -> Store:
 
 
 def speech_of(said: Utterance) -> Speech:
-    """An utterance taken apart; its phones say where it is voiced."""
+    """An utterance taken apart, phones on the grid of tokens; they say where it is voiced."""
     samples = said.samples()
-    tokens = tokens_in(samples.size)
-    return replace(take_apart(samples, tokens), voiced=voiced_at(said.phones, tokens))
+    places = listening_at(said.phones, tokens_in(samples.size))
+    return replace(take_apart(samples, places), voiced=voiced_at(said.phones, places))
 
 
-def voiced_at(phones: Sequence[tuple[str, float]], tokens: int) -> NDArray[np.bool_]:
-    """Whether the phone in the middle of each step of 10 ms is a voiced one, bool [4 tokens]."""
+def voiced_at(phones: Sequence[tuple[str, float]], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the phone at each of these samples at RATE is a voiced one, bool."""
     ends = np.array([end for _, end in phones])
     voiced = np.array([name not in VOICELESS for name, _ in phones] + [False])
-    middles = (np.arange(TOKEN_STEPS * tokens) + 0.5) * STEP / RATE
-    return np.asarray(voiced[np.searchsorted(ends, middles, side="right")])
+    return np.asarray(voiced[np.searchsorted(ends, places / RATE, side="right")])
 
 
 def _references(said: Sequence[Utterance]) -> Iterator[NDArray[np.float16]]:

@@ -1,8 +1,9 @@
 """The latent of our acoustic model: which channel says how loud which waveform is.
 
-Channels of a frame of 20 ms, of 192: 4 sounds x 2 steps x 24 bands, amplitudes. Three sounds are
-voices of a fixed pitch, of which a speaker has one; the fourth is noise. The prior draws hardly any
-noise of its own.
+Channels of a frame of 20 ms, of 192: 4 sounds x 2 steps x 24 bands. Three sounds are voices of a
+fixed pitch, of which a speaker has one; the fourth is noise. A channel is an amplitude on a scale
+that is logarithmic but near zero: networks learn that some hundred times sooner than amplitudes as
+they are. The prior draws hardly any noise of its own.
 """
 
 import numpy as np
@@ -31,6 +32,8 @@ NOISE = slice(WIDTH - GROUP, WIDTH)
 QUIET = -6.0  # log-scale of all channels
 VOICE_UNITS = 0.6 * np.exp(-0.2 * np.arange(BANDS))  # amplitudes that are 1, by band
 NOISE_UNIT = 0.02
+SOFT = 0.03  # an amplitude: below it the scale is linear, above it logarithmic
+LOUDEST = 8.0  # channel that still counts
 
 
 def latent_of(speech: Speech, pulses: int) -> Floats:
@@ -47,7 +50,8 @@ def latent_of(speech: Speech, pulses: int) -> Floats:
     voice = amplitudes / VOICE_UNITS * voiced
     latent[:, first : first + GROUP] = voice.reshape(frames, -1)
     latent[:, NOISE] = (amplitudes / NOISE_UNIT * ~voiced).reshape(frames, -1)
-    return latent
+    scaled: Floats = np.arcsinh(latent / SOFT)
+    return scaled
 
 
 def channels_of(pulses: int) -> NDArray[np.int64]:
@@ -70,5 +74,6 @@ def sound_of(latent: Tensor, table: Tensor) -> Tensor:
         latent: float32 [B, 192, N].
         table: from `patterns`.
     """
-    whole = F.conv_transpose1d(latent, table, stride=FRAME).squeeze(1)
+    amplitudes = SOFT * torch.sinh(latent.clamp(0, LOUDEST))
+    whole = F.conv_transpose1d(amplitudes, table, stride=FRAME).squeeze(1)
     return whole[:, LEAD : LEAD + FRAME * latent.shape[2]]

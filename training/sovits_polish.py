@@ -20,7 +20,7 @@ from training.sovits_latent import PITCH_OF, sound_of
 from training.sovits_loss import sound_loss
 from training.state import resume
 
-FAINT = 0.02  # amplitudes up to here are to be heard as nothing
+FAINT = 0.5  # channels up to here are to be heard as nothing
 PLAN = Plan(iterations=320, crops=9, tokens=24, rate=5e-4, warm=20, seed=77)
 
 

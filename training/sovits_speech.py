@@ -47,17 +47,20 @@ class Speech:
     voiced: NDArray[np.bool_]
 
 
-def take_apart(samples: Floats, tokens: int) -> Speech:
+def middles(tokens: int) -> NDArray[np.int64]:
+    """The sample at RATE in the middle of each step of 10 ms, int64 [4T]."""
+    return np.arange(TOKEN_STEPS * tokens) * STEP + STEP // 2
+
+
+def take_apart(samples: Floats, places: NDArray[np.int64]) -> Speech:
     """Bands and voicing of speech.
 
     Args:
         samples: float32 [S] at 16 kHz.
-        tokens: T, how many tokens of 640 samples.
+        places: int64 [4T], the sample to be heard in the middle of each step.
     """
-    steps = TOKEN_STEPS * tokens
-    padded = np.pad(samples, (FFT // 2, FFT // 2 + max(0, steps * STEP - samples.size)))
-    starts = np.arange(steps) * STEP + STEP // 2
-    frames = padded[starts[:, None] + np.arange(FFT)]
+    padded = np.pad(samples, (FFT // 2, FFT // 2 + max(0, int(places.max()) - samples.size)))
+    frames = padded[places[:, None] + np.arange(FFT)]
     pitch = _pitch(frames)
     voiced = _steady(pitch > 0)
     return Speech(_bands(frames, np.where(voiced, _filled(pitch), _UNVOICED_HZ)), voiced)

@@ -9,11 +9,13 @@ import torch
 
 from runtime.features import OUTPUT_HZ
 from training import sovits, sovits_batch
+from training.labels import TOKEN, centres
 from training.sovits_data import BINS, Shelf, Store, corrupted, lesson
+from training.sovits_grid import listening_at
 from training.sovits_latent import PULSES, QUIET, VOICE_UNITS, latent_of, patterns, sound_of
 from training.sovits_network import Sizes, write_voice
 from training.sovits_polish import Polishing
-from training.sovits_speech import RATE, take_apart
+from training.sovits_speech import RATE, middles, take_apart
 from training.sovits_typical import typical
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.models.sovits import Sovits, load_sovits
@@ -37,7 +39,7 @@ def hiss(seconds: float) -> np.ndarray:
 
 def resounded(samples: np.ndarray, pulses: int) -> np.ndarray:
     """What the latent of a sound stands for, at 16 kHz."""
-    latent = latent_of(take_apart(samples, samples.size // 640), pulses)
+    latent = latent_of(take_apart(samples, middles(samples.size // 640)), pulses)
     sound = sound_of(torch.from_numpy(latent.T)[None], patterns())
     return np.asarray(sound[0, :: OUTPUT_HZ // RATE])
 
@@ -46,7 +48,7 @@ def resounded(samples: np.ndarray, pulses: int) -> np.ndarray:
 def test_a_voice_comes_back_as_loud_in_each_band_at_its_pitch(pulses: int) -> None:
     samples = buzz(50 * pulses, 1.2)
     again = resounded(samples, pulses)
-    before, after = (take_apart(row, 25) for row in (samples[:16_000], again[:16_000]))
+    before, after = (take_apart(row, middles(25)) for row in (samples[:16_000], again[:16_000]))
     assert after.voiced[8:-8].all()
     gap = np.abs(before.bands - after.bands)[8:-8, 1:16]
     assert np.median(gap) < 0.15  # nepers
@@ -54,10 +56,28 @@ def test_a_voice_comes_back_as_loud_in_each_band_at_its_pitch(pulses: int) -> No
 
 def test_noise_comes_back_as_noise() -> None:
     again = resounded(hiss(1.2), 2)
-    before, after = (take_apart(row, 25) for row in (hiss(1.2)[:16_000], again[:16_000]))
+    before, after = (take_apart(row, middles(25)) for row in (hiss(1.2)[:16_000], again[:16_000]))
     assert after.voiced.mean() < 0.1
     gap = before.bands[8:-8].mean(axis=0) - after.bands[8:-8].mean(axis=0)
     assert np.abs(gap[2:20]).max() < 0.5
+
+
+def test_phones_are_heard_from_where_their_token_begins() -> None:
+    phones = [("pau", 0.05), ("t", 0.10), ("b", 0.102), ("ae", 0.2)]  # b has no token
+    tokens = np.searchsorted([0.05, 0.10, 0.102, 0.2], centres(6) / RATE, side="right")
+    assert tokens.tolist() == [0, 1, 3, 3, 3, 4]
+    places = listening_at(phones, 6)
+    heard = np.searchsorted([0.05, 0.101, 0.2], places / RATE)
+    assert heard.tolist() == [0] * 4 + [1] * 4 + [2] * 12 + [3] * 4
+    assert np.diff(places).min() > 0
+
+
+def test_speech_is_bent_by_no_more_than_a_token() -> None:
+    rng = np.random.default_rng(2)
+    ends = np.cumsum(rng.uniform(0.02, 0.15, 40))
+    tokens = int(ends[-1] * 25)
+    shift = listening_at([("aa", float(end)) for end in ends], tokens) - middles(tokens)
+    assert np.abs(shift).max() <= TOKEN
 
 
 def test_few_tokens_are_a_neighbours() -> None:
