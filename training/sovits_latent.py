@@ -33,7 +33,9 @@ QUIET = -6.0  # log-scale of all channels
 VOICE_UNITS = 0.6 * np.exp(-0.2 * np.arange(BANDS))  # amplitudes that are 1, by band
 NOISE_UNIT = 0.02
 SOFT = 0.03  # an amplitude: below it the scale is linear, above it logarithmic
-LOUDEST = 8.0  # channel that still counts
+LOUDEST = 10.0  # channel that still counts
+SHARPER, AROUND = 0.5, 6  # how much peaks are raised over what is less than so many bands away
+SOFTER = 0.2  # of a spectrum's mean that is taken away: it is then about as loud as before
 
 
 def latent_of(speech: Speech, pulses: int) -> Floats:
@@ -58,6 +60,18 @@ def channels_of(pulses: int) -> NDArray[np.int64]:
     """The channels that a speaker of this pitch has, int64 [96]: voice, then noise."""
     first = PULSES.index(pulses) * GROUP
     return np.asarray(np.r_[first : first + GROUP, NOISE])
+
+
+def sharpening() -> Tensor:
+    """A matrix that raises the peaks of a spectrum over their neighbours, float32 [192, 192].
+
+    What is learned from many examples is broader than each of them.
+    """
+    away = np.abs(np.subtract.outer(np.arange(BANDS), np.arange(BANDS)))
+    shares = np.maximum(0, 1 - away / AROUND)
+    mean = shares / shares.sum(axis=1, keepdims=True)
+    bands = (1 + SHARPER) * np.eye(BANDS) - SHARPER * mean - SOFTER / BANDS
+    return torch.from_numpy(np.kron(np.eye(WIDTH // BANDS), bands).astype(np.float32))
 
 
 def patterns() -> Tensor:

@@ -1,7 +1,8 @@
 """Stage 5, last part: the vocoder learns to sound what the prior really says, then WORK/voice.pth.
 
-Little is made nothing on the way: what the prior says faintly is its error. Begins where
-WORK/sovits/polish.pt left off; with more --iterations it goes on.
+Before, the prior's last layer is made to say sharper spectra. Little is made nothing on the way:
+what the prior says faintly is its error. Begins where WORK/sovits/polish.pt left off; with more
+--iterations it goes on.
 """
 
 import argparse
@@ -16,12 +17,13 @@ from runtime.cli import option, run
 from training.corpus import SPEAKERS
 from training.sovits import FRAME, MARGIN, Plan, Training, train, write
 from training.sovits_data import Shelf, lesson, prepare
-from training.sovits_latent import PITCH_OF, sound_of
+from training.sovits_latent import PITCH_OF, sharpening, sound_of
 from training.sovits_loss import sound_loss
 from training.state import resume
+from workflow_scripts.models.sovits import Sovits
 
 FAINT = 0.5  # channels up to here are to be heard as nothing
-PLAN = Plan(iterations=320, crops=9, tokens=24, rate=5e-4, warm=20, seed=77)
+PLAN = Plan(iterations=1500, crops=9, tokens=24, rate=4e-4, warm=50, seed=77)
 
 
 class Polishing(Training):
@@ -29,6 +31,7 @@ class Polishing(Training):
 
     def __init__(self, work: Path, plan: Plan) -> None:
         super().__init__(work, plan)
+        sharpen(self.sovits)
         self.path = work / "sovits" / "polish.pt"
         self.optimizer = torch.optim.AdamW(self.sovits.dec.parameters(), plan.rate, (0.8, 0.99))
         self.parts = {"vocoder": self.sovits.dec, "optimizer": self.optimizer}
@@ -48,6 +51,15 @@ class Polishing(Training):
         counts = slice(MARGIN * FRAME, (2 * self.plan.tokens - MARGIN) * FRAME)
         parts = sound_loss(made.float()[:, counts], wanted[:, counts])
         return self.step(parts, self.sovits.dec)
+
+
+def sharpen(sovits: Sovits) -> None:
+    """Let the prior raise the peaks of what it says."""
+    matrix = sharpening()
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            means = sovits.enc_p.proj.get_parameter(name)[: sovits.latent_width]
+            means.copy_(torch.tensordot(matrix, means, 1))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -12,7 +12,16 @@ from training import sovits, sovits_batch
 from training.labels import TOKEN, centres
 from training.sovits_data import BINS, Shelf, Store, corrupted, lesson
 from training.sovits_grid import listening_at
-from training.sovits_latent import PULSES, QUIET, VOICE_UNITS, latent_of, patterns, sound_of
+from training.sovits_latent import (
+    PULSES,
+    QUIET,
+    SOFTER,
+    VOICE_UNITS,
+    latent_of,
+    patterns,
+    sharpening,
+    sound_of,
+)
 from training.sovits_network import Sizes, write_voice
 from training.sovits_polish import Polishing
 from training.sovits_speech import RATE, middles, take_apart
@@ -140,7 +149,31 @@ def test_polishing_moves_the_vocoder_alone_and_goes_on(
     again = Polishing(tmp_path, PLAN)
     assert again.iteration == 1
     for name, ours in training.pupils.state_dict().items():
-        assert torch.equal(ours, again.pupils.state_dict()[name]) != name.startswith("dec."), name
+        moved = name.startswith(("dec.", "proj."))
+        assert torch.equal(ours, again.pupils.state_dict()[name]) != moved, name
+
+
+@pytest.mark.usefixtures("small")
+def test_a_polished_prior_says_sharper_spectra(tmp_path: Path, shelves: list[Shelf]) -> None:
+    training = sovits.Training(tmp_path, replace(PLAN, iterations=1))
+    training.learn(shelves)
+    training.save()
+    seen = lesson(shelves, 3, 16, np.random.default_rng(0))
+    with torch.inference_mode():
+        said, _ = training.said(seen)
+        sharp, _ = Polishing(tmp_path, PLAN).said(seen)
+    torch.testing.assert_close(sharp, sharpening() @ said, atol=1e-4, rtol=1e-4)
+
+
+def test_sharpening_raises_peaks_over_what_is_even() -> None:
+    even = sharpening() @ torch.ones(192)
+    torch.testing.assert_close(even, torch.full((192,), 1 - SOFTER))
+    peak = torch.ones(192)
+    peak[10] = 2
+    rise = sharpening() @ peak - even
+    assert rise[10] > 1.2
+    assert (rise[[7, 8, 9, 11, 12, 13]] < -0.02).all()
+    assert not rise[24:].any()
 
 
 @pytest.mark.usefixtures("small")
