@@ -26,6 +26,7 @@ from runtime.acoustic import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.audio import Audio
 from runtime.backends import Folders, Threads
+from runtime.backends.memory import releasing
 from runtime.choices import Choice, choose
 from runtime.decode import CUT_SHORT, Ending, Limits, Prompt, sampled
 from runtime.forecast import Pace
@@ -317,7 +318,7 @@ class Voice:
             pause = Piece(pause_ms=asked.request.pause_ms).samples(self.rate)
             manner = self._manner(item, asked, number)
             # closed at once where a stream is given up, so that the decode state is free again
-            with closing(self._tokens(item, asked, number, ending)) as tokens:
+            with releasing(), closing(self._tokens(item, asked, number, ending)) as tokens:
                 for spoken in speak(tokens, manner, asked.request):
                     samples = np.pad(spoken.samples, (0, pause * spoken.last))
                     reason = ending.reason if spoken.last else ""

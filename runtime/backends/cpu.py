@@ -51,6 +51,8 @@ class CpuGraph(SessionGraph):
         options.intra_op_num_threads = threads.intra_op
         options.inter_op_num_threads = 1
         options.log_severity_level = ERRORS_ONLY
+        # lengths are ever others: an arena would keep the most of each
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         # spinning workers of an idle session would slow whatever runs next on the same cores
         stop = "0" if threads.spinning else "1"
         options.add_session_config_entry("session.force_spinning_stop", stop)

@@ -1,7 +1,13 @@
-"""Give the system back what was freed: loading takes far more than the weights for a while."""
+"""Give the system back what was freed.
+
+Loading takes far more than the weights for a while, and sentences of ever other lengths leave holes
+that an allocator would keep.
+"""
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def release_freed() -> None:
@@ -10,3 +16,12 @@ def release_freed() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
+
+
+@contextmanager
+def releasing() -> Iterator[None]:
+    """Work behind which memory is given back, however it ends."""
+    try:
+        yield
+    finally:
+        release_freed()

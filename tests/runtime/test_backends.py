@@ -50,6 +50,13 @@ def test_openvino_answers_as_pytorch_did_at_any_length(graph: str) -> None:
 
 
 @pytest.mark.golden
+def test_memory_is_not_kept_for_lengths_that_have_passed() -> None:
+    options = cpu.open_graph(file_of("vocoder"), ONE).session.get_session_options()
+    assert not options.enable_cpu_mem_arena
+    assert not options.enable_mem_pattern
+
+
+@pytest.mark.golden
 @pytest.mark.parametrize(("spinning", "stops"), [(False, "1"), (True, "0")])
 def test_idle_threads_stop_spinning_unless_they_are_to(spinning: bool, stops: str) -> None:
     graph = cpu.open_graph(file_of("vocoder"), Threads(1, spinning))
