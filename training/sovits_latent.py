@@ -2,7 +2,7 @@
 
 Channels of a frame of 20 ms, of 192: 4 sounds x 2 steps x 24 bands. Three sounds are voices of a
 fixed pitch, of which a speaker has one; the fourth is noise. A channel is an amplitude on a scale
-that is logarithmic but near zero: networks learn that some hundred times sooner than amplitudes as
+that is logarithmic but near zero: networks learn that some twenty times sooner than amplitudes as
 they are. The prior draws hardly any noise of its own.
 """
 
