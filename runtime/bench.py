@@ -50,7 +50,7 @@ COMPUTED_LARGER = {
     "fp16_stored": 2,
 }  # precision → times the file's bytes that a step reads
 WITHIN = 0.05  # the parts of a sentence and its total may differ by
-CHUNK_ROUNDS = 3  # at most: each is many chunks
+CHUNK_ROUNDS = 9  # at most: each is many chunks
 LOADED = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # before a reference comes
 
 CPU = "vocoder on cpu"  # of a rival whose vocoder runs elsewhere
@@ -87,6 +87,8 @@ class Job:
         for name, least in floors.items():
             if getattr(self, name) < least:
                 raise SettingError(f"--{name}: {getattr(self, name)} is below {least}; give more")
+        if self.chunks == 1:
+            raise SettingError("--chunks: one chunk can't be compared with others; give 0, or more")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from runtime.workload import CHUNK_TOKENS
 
+ENDS = 10  # chunks at either end of a stream that tell whether they grow
 STEADY = 0.1  # chunks of a stream may take so much more or less than usual
 
 
@@ -25,22 +26,35 @@ def host_shares(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def judged_chunks(seconds: NDArray[np.float64]) -> dict[str, Any]:
-    """Whether chunks of one size take one time.
+    """Whether chunks of one size take one time, whatever the machine does meanwhile.
+
+    Where a machine's own speed comes and goes, a fixed work beside each chunk feels it too: what
+    is judged are ratios of the two, and how far the fixed work alone strays tells how much of an
+    unevenness is not ours.
 
     Args:
-        seconds: [turns, chunks].
+        seconds: [turns, chunks, 2], of each chunk and of the fixed work beside it.
 
     Returns:
-        Medians over turns in `ms`; the median from the second chunk on, the `farthest` from it as
-        a share, and whether that is `constant` enough.
+        Medians over turns in `ms`, their median from the second chunk on; the `farthest` from the
+        usual, as a share, of chunks, of the fixed work, and of their ratio; whether that last is
+        `constant` enough; and `growth`, the last ten beside the first ten of the ratios.
     """
-    each = 1e3 * np.median(seconds, axis=0)
-    usual = float(np.median(each[1:]))
-    farthest = float(np.abs(each[1:] / usual - 1).max())
+    each = 1e3 * np.median(seconds[..., 0], axis=0)
+    ratios = np.median(seconds[..., 0] / seconds[..., 1], axis=0)[1:]
+    beside = _farthest(ratios)
     return {
         "tokens": CHUNK_TOKENS,
         "ms": each.tolist(),
-        "median_ms": usual,
-        "farthest": farthest,
-        "constant": farthest <= STEADY,
+        "median_ms": float(np.median(each[1:])),
+        "farthest": _farthest(each[1:]),
+        "farthest_fixed": _farthest(np.median(seconds[..., 1], axis=0)[1:]),
+        "farthest_beside_fixed": beside,
+        "constant": beside <= STEADY,
+        "growth": float(np.median(ratios[-ENDS:]) / np.median(ratios[:ENDS])),
     }
+
+
+def _farthest(values: NDArray[np.float64]) -> float:
+    """From their median, as a share of it."""
+    return float(np.abs(values / np.median(values) - 1).max())

@@ -61,8 +61,11 @@ def _stream_lines(found: Mapping[str, Any]) -> list[str]:
     chunks = found["chunks"]
     return [
         f"  {len(chunks['ms'])} chunks of {chunks['tokens']} tokens: {chunks['median_ms']:.2f} ms"
-        f" each, from the second on up to {100 * chunks['farthest']:.1f} % off"
-        f" (within 10 %: {'yes' if chunks['constant'] else 'NO'})"
+        f" each, from the second on up to {100 * chunks['farthest']:.1f} % off",
+        f"  beside a fixed vocoder call, which is up to {100 * chunks['farthest_fixed']:.1f} % off:"
+        f" up to {100 * chunks['farthest_beside_fixed']:.1f} % off"
+        f" (within 10 %: {'yes' if chunks['constant'] else 'NO'}),"
+        f" the last ten {chunks['growth']:.3f} times the first ten",
     ]
 
 

@@ -14,7 +14,7 @@ from itertools import cycle
 import numpy as np
 
 from runtime import noise
-from runtime.acoustic import Acoustic, Delivery, Manner
+from runtime.acoustic import CONTEXT_FRAMES, Acoustic, Delivery, Manner
 from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
 from runtime.backends import Arrays
 from runtime.decode import Decoder, DecodeState, Ending, Limits, Prompt, sampled
@@ -37,6 +37,7 @@ STREAMING = Streaming()
 FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waited for by a stream
 CHUNK_TOKENS = STREAMING.largest_chunk_tokens  # of each chunk of a stream whose chunks are timed
 LARGEST = Streaming(CHUNK_TOKENS, 1.0, CHUNK_TOKENS)
+CHUNK_FRAMES = FRAMES_PER_TOKEN * CHUNK_TOKENS + 2 * CONTEXT_FRAMES  # that its vocoder hears
 FIRST_FRAMES = FRAMES_PER_TOKEN * STREAMING.first_chunk_tokens  # of its first chunk
 
 PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total
@@ -85,14 +86,15 @@ class Rival:
         steps: live rows → STEPS_PER_TURN steps at that many.
         parts: name in PARTS, or TOTAL, or FIRST_SOUND → that work once.
         runs: live rows → as many bare runs of the step's graph, where they can be told apart.
-        chunks: a number of chunks → seconds of each, in a stream whose tokens are there.
+        chunks: a number of chunks → seconds of each in a stream whose tokens are there, and of a
+            vocoder call on as many frames, always the same, beside it.
         vocoder_on_cpu: the vocoder's part on ONNX Runtime, where it runs elsewhere.
     """
 
     steps: Mapping[int, Work]
     parts: Mapping[str, Work]
     runs: Mapping[int, Work] = field(default_factory=dict)
-    chunks: Callable[[int], list[float]] | None = None
+    chunks: Callable[[int], list[tuple[float, float]]] | None = None
     vocoder_on_cpu: Work | None = None
 
 
@@ -164,16 +166,16 @@ class Speaker:
         with closing(self.decode(self._replay.tokens.size)) as tokens:
             return next(spoken_chunks(tokens, self._acoustic, self._manner, STREAMING)).samples
 
-    def chunk_seconds(self, count: int) -> list[float]:
-        """Seconds of each of so many chunks of one size."""
+    def chunk_seconds(self, count: int) -> list[tuple[float, float]]:
+        """Seconds of each of so many chunks of one size, and of the same fixed work after each."""
         tokens = cycle(self._replay.tokens.tolist())
         stream = spoken_chunks(tokens, self._acoustic, self._manner, LARGEST)
-        taken = []
-        for _ in range(count):
-            begin = time.perf_counter()
-            next(stream)
-            taken.append(time.perf_counter() - begin)
-        return taken
+        repeats = -(-CHUNK_FRAMES // self._latent.shape[-1])
+        latent = np.tile(self._latent, repeats)[..., :CHUNK_FRAMES].copy()
+        return [
+            (_seconds(partial(next, stream)), _seconds(partial(self.samples, latent)))
+            for _ in range(count)
+        ]
 
     def _vocoder_on_cpu(self) -> Work | None:
         """The vocoder's part on ONNX Runtime; None where that is what it runs on."""
@@ -224,6 +226,12 @@ def sampler_work(vocabulary: int, replay: Replay) -> Work:
             choose(scores, used, step)
 
     return work
+
+
+def _seconds(work: Work) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
 
 
 def _prefill(decoder: Decoder, replay: Replay) -> None:

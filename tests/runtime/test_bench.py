@@ -73,11 +73,22 @@ def test_parts_that_do_not_add_up_to_the_total_are_told() -> None:
 def test_chunks_that_take_longer_and_longer_are_told() -> None:
     steady = np.tile([9.0, *[1.0] * 49], (3, 1))  # the first may take what it will
     steady[0, 7] = 5.0  # once, while something else ran
-    found = bench_findings.judged_chunks(steady)
+    fixed = np.full_like(steady, 0.5)
+    found = bench_findings.judged_chunks(np.stack([steady, fixed], -1))
     assert (found["constant"], found["farthest"], found["median_ms"]) == (True, 0, 1000)
-    growing = bench_findings.judged_chunks(steady * np.linspace(1, 1.3, 50))
+    growing = bench_findings.judged_chunks(np.stack([steady * np.linspace(1, 1.3, 50), fixed], -1))
     assert growing["constant"] is False
-    assert growing["farthest"] > 0.1
+    assert growing["farthest_beside_fixed"] > 0.1
+    assert growing["growth"] > 1.2
+    assert growing["farthest_fixed"] == 0
+
+
+def test_a_machine_whose_speed_comes_and_goes_is_not_held_against_chunks() -> None:
+    speed = np.where(np.arange(50) % 12 < 6, 1.0, 2.0)
+    both = np.stack([np.tile(speed, (3, 1)), np.tile(0.5 * speed, (3, 1))], -1)
+    found = bench_findings.judged_chunks(both)
+    assert found["farthest"] == found["farthest_fixed"] > 0.3
+    assert found["constant"] is True
 
 
 def test_what_is_not_the_graph_s_run_is_the_host_s_share_of_a_step() -> None:
