@@ -50,7 +50,7 @@ COMPUTED_LARGER = {
     "fp16_stored": 2,
 }  # precision → times the file's bytes that a step reads
 WITHIN = 0.05  # the parts of a sentence and its total may differ by
-CHUNK_ROUNDS = 9  # at most: each is many chunks
+CHUNK_ROUNDS = 5  # at most: each is many chunks
 LOADED = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # before a reference comes
 
 CPU = "vocoder on cpu"  # of a rival whose vocoder runs elsewhere

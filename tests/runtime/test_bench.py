@@ -119,7 +119,7 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
 ) -> None:
     folder, output = tiny_bundle(), tmp_path / "report.json"
     checkpoints = ["--gpt", str(source("t2s")), "--sovits", str(source("sovits"))]
-    size = ["--tokens", "26", "--rounds", "1", "--threads", "1"]
+    size = ["--tokens", "26", "--rounds", "1", "--threads", "1", "--chunks", "12"]
     speed.main(["-m", str(folder), "--provider", "cpu", *size, *checkpoints, "--json", str(output)])
     report = json.loads(output.read_text("utf-8"))
     assert report["busy"] in (True, False)
@@ -137,14 +137,14 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
     assert ours["step_ms"]["200"]["share_of_ceiling"] > 0
     assert ours["backends"]["vocoder"] == "cpu"
     assert set(ours["host_share_of_step"]) == {f"{rows}" for rows in ROWS}
-    assert len(ours["chunks"]["ms"]) == 50
+    assert len(ours["chunks"]["ms"]) == 12
     over = ours["fresh"]["rss_loaded_bytes"] - ours["weights_bytes"]
     assert ours["fresh"]["over_weights_bytes"] == over
     assert ours["weights_bytes"] < ours["disk_bytes"]
     out = capsys.readouterr().out
     for word in ("step at 900 rows", "prefill", "vocoder", "total", "ttfa_warm", "rtf", "disk"):
         assert word in out
-    for words in ("sampler and Python take", "50 chunks of 50 tokens", "more than its weights"):
+    for words in ("sampler and Python take", "12 chunks of 50 tokens", "more than its weights"):
         assert words in out
 
 
