@@ -14,11 +14,13 @@ from onnx import TensorProto, helper, numpy_helper
 from runtime.errors import GraphError
 from workflow_scripts.variants.grams import Gram, grams
 from workflow_scripts.variants.job import Job, Record, matches
+from workflow_scripts.variants.joined import join
 from workflow_scripts.variants.packing import Packed, pack
 from workflow_scripts.variants.stored import stored_half
 
 INTEGER_ARITHMETIC = 4  # accuracy_level: the activations become int8 too
 SENSITIVE = ("*ar_predict_layer*",)  # never fewer than 8 bits
+JOINED = frozenset({"t2s_decoder"})  # runs where ONNX Runtime's CPU does alone, and step by step
 COMPENSATED = frozenset({"t2s_decoder"})  # what errors in it do is read again by its next step
 
 
@@ -65,6 +67,8 @@ def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.Model
     if not made:
         raise GraphError(f"{job.graph}: has no MatMul weights; give it another precision")
     _add_weights(graph, made)
+    if job.graph in JOINED:
+        join(graph)
     stored, rest = stored_half(graph, replace(job, keep_fp32=(*job.keep_fp32, *kept)))
     return stored, Record(f"MatMul weights in {bits} bits, others in fp16", "", rest.kept | kept)
 
