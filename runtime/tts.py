@@ -263,6 +263,8 @@ def _check_output(args: argparse.Namespace) -> None:
     """Refuse what can't be written before anything is spoken; fills in where it goes."""
     if args.output_raw and args.output is not None:
         raise SettingError("--output-raw, --output: samples go to standard output; choose one")
+    if args.dump_phones and (args.output_raw or args.output is not None):
+        raise SettingError("--dump-phones: nothing is spoken; leave out --output and --output-raw")
     args.output = OUTPUT if args.output is None else args.output
     path = Path(args.output)
     if args.dump_phones or args.output_raw or args.output == "-":

@@ -49,6 +49,7 @@ def refused(*options: str | Path, stdin: bytes = b"", bundle: Path | None = None
             "--ref-lang: it is the language of --ref-te",
         ),
         ((*SPOKEN, "--output-raw"), 2, "--output-raw, --output: samples go to standard output; ch"),
+        ((*SPOKEN, "--dump-phones"), 2, "--dump-phones: nothing is spoken; leave out --output and"),
         ((*SPOKEN, "--provider", "warp"), 2, "provider: 'warp' is none of the back ends; use one"),
         (("--lexicon", "words.txt", "Hi"), 2, "--lexicon words.txt: not LANG=FILE; for instance"),
         (("--lexicon", "en=none.txt", "Hi"), 2, "lexicon none.txt: No such file or directory"),
