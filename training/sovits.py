@@ -14,10 +14,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from runtime.cli import option, run
 from runtime.errors import ArtifactError, CheckpointError
@@ -34,6 +35,7 @@ from workflow_scripts.models.sovits import Sovits, load_sovits
 FRAME = 640
 MARGIN = 5  # frames at the ends of a crop that do not count: the vocoder lacks their context
 JITTER = 0.05  # of channels that the vocoder hears: it learns that little is nothing
+VOCODER_SHARE = 0.5  # of the learning rate; at all of it the vocoder can fall apart for good
 SAVE_EVERY_S, TELL_EVERY = 60, 50
 
 
@@ -48,7 +50,7 @@ class Plan:
         every: how many iterations of the prior there are to one of the vocoder.
         rate: of learning, at its highest; falls as a cosine to nothing.
         warm: iterations until it is reached.
-        clip: longest gradient.
+        clip: longest gradient, of the prior and of the vocoder.
         seed: of weights and crops.
     """
 
@@ -83,10 +85,17 @@ class Training:
         self.plan, self.path = plan, work / "sovits" / "state.pt"
         self.sovits: Sovits = network(Sizes(), plan.seed)
         self.pupils = learning(self.sovits)
-        self.optimizer = torch.optim.AdamW(self.pupils.parameters(), plan.rate, (0.8, 0.99))
+        self.optimizer = torch.optim.AdamW(self._groups(), plan.rate, (0.8, 0.99))
         self.parts: dict[str, Stateful] = {"networks": self.pupils, "optimizer": self.optimizer}
         self.iteration = resume(self.path, self.parts)
         self.patterns = patterns()
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Prior and vocoder, with the share of the plan's rate that each learns at."""
+        vocoder = [*self.sovits.dec.parameters()]
+        known = {id(row) for row in vocoder}
+        prior = [row for row in self.pupils.parameters() if id(row) not in known]
+        return [{"params": prior, "share": 1.0}, {"params": vocoder, "share": VOCODER_SHARE}]
 
     def begin(self, path: Path) -> None:
         """Take the weights of a voice's file, if nothing has been learned yet.
@@ -112,7 +121,7 @@ class Training:
         """One iteration, whose crops depend on the seed and its number alone; parts of its loss."""
         plan = self.plan
         for group in self.optimizer.param_groups:
-            group["lr"] = plan.rate_at(self.iteration)
+            group["lr"] = group["share"] * plan.rate_at(self.iteration)
         rng = np.random.default_rng([plan.seed, self.iteration])
         seen = lesson(shelves, plan.crops, plan.tokens, rng)
         with torch.autocast("cpu", torch.bfloat16):
@@ -120,7 +129,7 @@ class Training:
         parts = latent_loss(said.float(), seen.usual)
         if self.iteration % plan.every == 0:
             parts |= self._sound(seen, style.detach(), rng)
-        told = self.step(parts, self.pupils)
+        told = self.step(parts)
         keep_still(self.sovits)
         return told
 
@@ -131,11 +140,12 @@ class Training:
         said, _ = sovits_batch.prior(self.sovits.enc_p, rows, style)
         return said, style
 
-    def step(self, parts: Mapping[str, Tensor], pupils: nn.Module) -> dict[str, float]:
-        """Move the pupils against the sum of a loss's parts; the parts as numbers."""
+    def step(self, parts: Mapping[str, Tensor]) -> dict[str, float]:
+        """Move the weights against the sum of a loss's parts; the parts as numbers."""
         self.optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(parts.values())).sum())
-        torch.nn.utils.clip_grad_norm_(pupils.parameters(), self.plan.clip)
+        for group in self.optimizer.param_groups:  # each on its own: the vocoder's may leap
+            torch.nn.utils.clip_grad_norm_(group["params"], self.plan.clip)
         self.optimizer.step()
         self.iteration += 1
         return {name: part.item() for name, part in parts.items()}

@@ -50,7 +50,7 @@ class Polishing(Training):
             made = self.sovits.dec(said, style).squeeze(1)
         counts = slice(MARGIN * FRAME, (2 * self.plan.tokens - MARGIN) * FRAME)
         parts = sound_loss(made.float()[:, counts], wanted[:, counts])
-        return self.step(parts, self.sovits.dec)
+        return self.step(parts)
 
 
 def sharpen(sovits: Sovits) -> None:

@@ -137,6 +137,25 @@ def test_what_is_learned_is_kept_and_goes_on(tmp_path: Path, shelves: list[Shelf
 
 
 @pytest.mark.usefixtures("small")
+def test_the_vocoder_learns_slower_and_its_leaps_do_not_hold_the_prior_back(
+    tmp_path: Path, shelves: list[Shelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = sovits.Training(tmp_path, PLAN)
+    prior, vocoder = training.optimizer.param_groups
+    monkeypatch.setattr(training.optimizer, "step", lambda: None)
+    training.learn(shelves)
+    assert vocoder["lr"] == sovits.VOCODER_SHARE * prior["lr"] > 0
+    assert len(prior["params"]) + len(vocoder["params"]) == len([*training.pupils.parameters()])
+    leap = {row: 1e6 for row in vocoder["params"]}
+    parts = {"leap": sum(scale * row.sum() for row, scale in leap.items())}
+    parts["prior"] = 1e-3 * training.sovits.enc_p.proj.bias.sum()
+    training.step(parts)
+    assert training.sovits.enc_p.proj.bias.grad.max() == pytest.approx(1e-3)
+    norms = torch.stack([row.grad.norm() for row in vocoder["params"]])
+    assert float(norms.norm()) == pytest.approx(PLAN.clip, rel=1e-3)
+
+
+@pytest.mark.usefixtures("small")
 def test_polishing_moves_the_vocoder_alone_and_goes_on(
     tmp_path: Path, shelves: list[Shelf]
 ) -> None:
