@@ -8,10 +8,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runtime.acoustic.kind import Streaming
     from runtime.audio import Audio
     from runtime.errors import FoundryError
     from runtime.settings import Reference, Settings
-    from runtime.stream import Streaming
     from runtime.voice import AudioChunk, Speech, Voice
 
 __all__ = [
@@ -32,7 +32,7 @@ _HOMES = {
     "Reference": "runtime.settings",
     "Settings": "runtime.settings",
     "Speech": "runtime.voice",
-    "Streaming": "runtime.stream",
+    "Streaming": "runtime.acoustic.vits_stream",
     "Voice": "runtime.voice",
 }
 

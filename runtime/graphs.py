@@ -10,18 +10,18 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from runtime.acoustic import Acoustic
+from runtime.acoustic.vits import Acoustic
 from runtime.backends import Backend, Folders, GraphRunner, Threads, backend_for
+from runtime.backends.choices import Choice
 from runtime.backends.cpu import CpuGraph
-from runtime.cache import CacheShape
-from runtime.choices import Choice
 from runtime.contract import STEP_TABLES
-from runtime.decode import Decoder
 from runtime.errors import GraphError, MachineError
-from runtime.loop import LoopDecoder
 from runtime.manifest import Manifest
-from runtime.reference import ReferenceEncoder, ReferenceGraphs
-from runtime.step_tables import StepTables
+from runtime.reference.encoder import ReferenceEncoder, ReferenceGraphs
+from runtime.t2s.cache import CacheShape
+from runtime.t2s.decode import Decoder
+from runtime.t2s.device_loop import LoopDecoder
+from runtime.t2s.step_tables import StepTables
 
 POSITIONS = 4000  # rows of the reference's sine table
 DECODER = "t2s_decoder"

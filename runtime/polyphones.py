@@ -11,7 +11,7 @@ from pathlib import Path
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.manifest import VOCABULARY, Manifest
-from runtime.text.zh_polyphones import GRAPH, Polyphones, read_tables
+from runtime.text.zh.polyphones import GRAPH, Polyphones, read_tables
 
 
 def of_bundle(folder: Path, manifest: Manifest, threads: Threads) -> Polyphones | None:

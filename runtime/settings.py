@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from runtime.acoustic import Delivery
+from runtime.acoustic.kind import Delivery, Streaming
 from runtime.audio import Audio
 from runtime.errors import SettingError
 from runtime.manifest import Defaults
-from runtime.sampler import Sampling
-from runtime.stream import Streaming
+from runtime.t2s.sampler import Sampling
 from runtime.text import Lexicon
 
 LONGEST_PAUSE_MS = 60_000

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from runtime import audio as sound
-from runtime import tuned
+from runtime.acoustic.kind import LIMITS, Streaming
 from runtime.audio import Audio
-from runtime.backends import BACKENDS, Folders, Threads
+from runtime.backends import BACKENDS, Folders, Threads, tuned
 from runtime.cli import log_to_stderr, option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
-from runtime.stream import LIMITS, Streaming
 from runtime.text import MODES, Lexicon, as_json, load_lexicon
 from runtime.text.cut import CUTS
 from runtime.voice import AudioChunk, Voice

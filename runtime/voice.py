@@ -22,21 +22,21 @@ from numpy.typing import NDArray
 from runtime import audio as sound
 from runtime import manifest as manifests
 from runtime import noise, polyphones
-from runtime.acoustic import Manner
-from runtime.arrays import Float32, Samples, Style, Tokens
+from runtime.acoustic.kind import Manner, SpokenChunk
+from runtime.acoustic.vits_stream import spoken_chunks
+from runtime.arrays import Float32, Samples, Tokens
 from runtime.audio import Audio
 from runtime.backends import Folders, Threads
+from runtime.backends.choices import Choice, choose
 from runtime.backends.memory import releasing
-from runtime.choices import Choice, choose
-from runtime.decode import CUT_SHORT, Ending, Limits, Prompt, sampled
-from runtime.forecast import Pace
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
-from runtime.script import Line, TextFeatures
+from runtime.reference.prepared import Prepared
 from runtime.settings import Reference, Settings
-from runtime.stream import SpokenChunk, spoken_chunks
+from runtime.t2s.request import CUT_SHORT, Ending, Limits, Prompt, sampled
 from runtime.text import Lexicon, Phonemes, Piece, layered, load_lexicon, parse_phones, phonemize
 from runtime.text.pieces import pieces
+from runtime.text_features import Line, TextFeatures
 
 TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
 ROWS_PER_PHONE = 8  # of max_len: a phone's own row and those of the tokens that it needs
@@ -85,20 +85,6 @@ class AudioChunk:
     def int16(self) -> NDArray[np.int16]:
         """The samples as 16-bit numbers."""
         return sound.to_int16(self.samples)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A reference as the models take it: prompt tokens, the line that is said, and the style."""
-
-    tokens: Tokens
-    line: Line | None
-    style: Style
-
-    @property
-    def pace(self) -> Pace:
-        """How slowly it is spoken."""
-        return Pace.heard(self.tokens.size, self.line.phones.size if self.line else 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.backends.ort_loop import OrtLoop
 from runtime.backends.sessions import REHEARSAL
-from runtime.loop import LoopDecoder
+from runtime.t2s.device_loop import LoopDecoder
 from tests.t2s_models import t2s_graphs, t2s_model
 from workflow_scripts.engines.loop import loop_form
 from workflow_scripts.graphs.t2s import step_tables

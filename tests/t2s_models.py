@@ -10,9 +10,9 @@ import onnx
 
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
-from runtime.cache import CacheShape
-from runtime.decode import Decoder
-from runtime.step_tables import StepTables
+from runtime.t2s.cache import CacheShape
+from runtime.t2s.decode import Decoder
+from runtime.t2s.step_tables import StepTables
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.graphs.t2s import build_decoder, build_embed, default_form, step_tables
 from workflow_scripts.models.t2s import T2S

@@ -3,7 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from runtime.acoustic import Acoustic, Delivery, Manner
+from runtime.acoustic.kind import Delivery, Manner
+from runtime.acoustic.vits import Acoustic
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.noise import normals

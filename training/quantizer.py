@@ -23,7 +23,7 @@ from torch.nn import functional
 from runtime.arrays import Float32, Samples
 from runtime.cli import option, run
 from runtime.errors import ArtifactError
-from runtime.features import TAIL_SAMPLES
+from runtime.reference.features import TAIL_SAMPLES
 from training.corpus import PHONES, SPEAKERS, SPLITS, utterances
 from training.labels import LABELS, VOICINGS, Labels, read_arrays, write_arrays
 from workflow_scripts.files import atomic, write_json

@@ -17,7 +17,7 @@ import numpy as np
 
 from runtime.cli import option, run
 from runtime.errors import UsageError
-from runtime.text.en_words import dictionary, homographs
+from runtime.text.en.words import dictionary, homographs
 from workflow_scripts.files import atomic, write_json
 
 GRAMMAR = Path(__file__).with_name("data") / "grammar.json"

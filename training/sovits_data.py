@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime.audio import resample_sinc
-from runtime.features import OUTPUT_HZ, spectrogram
+from runtime.reference.features import OUTPUT_HZ, spectrogram
 from training.corpus import SPEAKERS, Utterance, utterances
 from training.labels import read_arrays, tokens_in
 from training.sovits_grid import listening_at

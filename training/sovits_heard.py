@@ -16,7 +16,7 @@ from torch import Tensor
 
 from runtime.audio import Audio
 from runtime.cli import option, run
-from runtime.features import OUTPUT_HZ
+from runtime.reference.features import OUTPUT_HZ
 from training.corpus import SPEAKERS, Utterance, utterances
 from training.labels import read_arrays
 from training.sovits import Training
@@ -24,7 +24,7 @@ from training.sovits_data import Store, prepare, speech_of
 from training.sovits_latent import PITCH_OF, WIDTH, latent_of, patterns, sound_of
 from training.sovits_polish import PLAN, Polishing
 from training.sovits_speech import RATE
-from workflow_scripts.proof.recogniser import Recogniser, edits, words_of
+from workflow_scripts.proof.words.recogniser import Recogniser, edits, words_of
 
 
 def sounds(

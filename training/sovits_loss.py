@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from runtime.features import OUTPUT_HZ, mel_filters
+from runtime.reference.features import OUTPUT_HZ, mel_filters
 from training.sovits_latent import GROUP, SOUNDS
 
 PREEMPHASIS = 0.9

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from training.quantizer import codebook
 from training.sovits_latent import QUIET
+from workflow_scripts.checkpoint.families import FAMILIES, PLAIN, SYMBOL_TABLES
 from workflow_scripts.checkpoint.layout import sovits_layout
-from workflow_scripts.checkpoint.random_voice import SHARED_SIZES
 from workflow_scripts.checkpoint.sizes import AUDIO, sovits_sizes
 from workflow_scripts.checkpoint.write import write_checkpoint
 from workflow_scripts.models.encoders import EncoderSizes
-from workflow_scripts.models.families import FAMILIES, PLAIN, SYMBOL_TABLES
 from workflow_scripts.models.sovits import Sovits
 from workflow_scripts.models.vocoder import VocoderSizes
+from workflow_scripts.random_voice.__main__ import SHARED_SIZES
 
 FAMILY = "v2"
 _FLOW_SEED = 1

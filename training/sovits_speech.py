@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.features import OUTPUT_HZ
+from runtime.reference.features import OUTPUT_HZ
 
 RATE = 16_000  # of the recordings (Hz)
 STEP = 160  # samples at RATE between bands: two bands' columns per latent frame

@@ -25,10 +25,10 @@ from training.t2s_heard import listen, summary
 from training.t2s_losses import heard_before, loss, penalised
 from training.t2s_network import UNUSED, Batch, Network, batch
 from workflow_scripts.checkpoint.layout import t2s_layout
-from workflow_scripts.checkpoint.random_voice import TINY, t2s_config
 from workflow_scripts.checkpoint.sizes import t2s_sizes
 from workflow_scripts.checkpoint.write import write_checkpoint
 from workflow_scripts.models.t2s import PREFIX, T2S
+from workflow_scripts.random_voice.__main__ import TINY, t2s_config
 
 HIDDEN, HEADS, LAYERS = 192, 4, 4
 SYMBOLS = "v2"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.arrays import Int64
-from runtime.features import TAIL_SAMPLES
+from runtime.reference.features import TAIL_SAMPLES
 from runtime.text import phonemize
 from runtime.text.pieces import pieces
 from training import alignment

@@ -14,12 +14,12 @@ import torch
 
 from runtime import noise
 from runtime.arrays import Int64, Tokens
-from runtime.decode import sampled
-from runtime.sampler import Sampling
+from runtime.t2s.request import sampled
+from runtime.t2s.sampler import Sampling
 from training.labels import VOICINGS
 from training.t2s_examples import TAIL_TOKENS, Spoken
 from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
-from workflow_scripts.proof.recogniser import edits
+from workflow_scripts.proof.words.recogniser import edits
 
 LONGEST_RATIO = 4  # of what flite takes: a run this long will not end
 

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
 
-from workflow_scripts.words import words
-
 BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
 SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
 SOUNDING = ("prior", "vocoder")
@@ -415,3 +413,12 @@ def _with_records(members: Iterable[Member]) -> list[str]:
 
 def _once(items: Iterable[Item]) -> list[Item]:
     return list(dict.fromkeys(items))
+
+
+def words(options: Mapping[str, Any]) -> list[str]:
+    """`--key` and its value, or its values if it is a list, of each key of a command line."""
+    found: list[str] = []
+    for key, value in options.items():
+        values = value if isinstance(value, list) else [value]
+        found += [f"--{key.replace('_', '-')}", *map(str, values)]
+    return found

@@ -21,7 +21,7 @@ from runtime.machine import LIBRARIES
 from runtime.manifest import G2PW_FILES, G2PW_MORE
 from runtime.text.languages import MODES
 from runtime.text.lexicon import LANGS, load_lexicon
-from runtime.text.zh_polyphones import read_tables
+from runtime.text.zh.polyphones import read_tables
 from workflow_scripts.plan import Facts, Plan, planned
 from workflow_scripts.proof import bars
 from workflow_scripts.variants.precisions import PRECISIONS, usual_precision

@@ -10,7 +10,7 @@ from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Phonemes, Reading, Segment
 from runtime.text.segment import segments
 from runtime.text.symbols import encode, ids_of
-from runtime.text.zh_polyphones import Polyphones
+from runtime.text.zh.polyphones import Polyphones
 
 FEWEST_IDS = 6
 INLINE = re.compile(r"\[phones=([^\[\]]*)\]")

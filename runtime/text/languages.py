@@ -10,7 +10,7 @@ from types import ModuleType
 from runtime.errors import BackendMissing, SettingError
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
-from runtime.text.zh_polyphones import Polyphones
+from runtime.text.zh.polyphones import Polyphones
 
 Reader = Callable[[str, str, Lexicon | None], Reading]
 

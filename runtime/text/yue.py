@@ -6,7 +6,7 @@ from runtime.text.phonemes import Reading
 from runtime.text.symbols import MARKS, UNKNOWN, known
 from runtime.text.tables import table as read_table
 from runtime.text.zh import pairs_of
-from runtime.text.zh_normalise import marks, sentences
+from runtime.text.zh.normalise import marks, sentences
 
 
 def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:

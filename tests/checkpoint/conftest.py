@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from workflow_scripts.checkpoint.random_voice import TINY, write_sovits, write_t2s
+from workflow_scripts.random_voice.__main__ import TINY, write_sovits, write_t2s
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 import pytest
 
 from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.base_layout import (
+from workflow_scripts.checkpoint.families import SUPPORTED
+from workflow_scripts.checkpoint.layout import Shape, check_layout, sovits_layout, t2s_layout
+from workflow_scripts.checkpoint.sizes import sovits_sizes, t2s_sizes
+from workflow_scripts.random_voice.__main__ import FULL, sovits_config, t2s_config
+from workflow_scripts.random_voice.base_layout import (
     HubertSizes,
     RobertaSizes,
     SpeakerSizes,
@@ -15,10 +19,6 @@ from workflow_scripts.checkpoint.base_layout import (
     roberta_layout,
     speaker_layout,
 )
-from workflow_scripts.checkpoint.layout import Shape, check_layout, sovits_layout, t2s_layout
-from workflow_scripts.checkpoint.random_voice import FULL, sovits_config, t2s_config
-from workflow_scripts.checkpoint.sizes import sovits_sizes, t2s_sizes
-from workflow_scripts.models.families import SUPPORTED
 
 T2S = {
     "v1": (295, "3fbb8c21a0f178e950b8a5beb6adc7b2"),

@@ -10,12 +10,12 @@ from runtime.errors import CheckpointError
 from tests import goldens
 from tests.checkpoint.makers import diffusion_file, plain, resaved, torch_file
 from workflow_scripts.checkpoint.contents import contents
-from workflow_scripts.checkpoint.draw import drawn
+from workflow_scripts.checkpoint.families import SUPPORTED
 from workflow_scripts.checkpoint.layout import sovits_layout, t2s_layout
 from workflow_scripts.checkpoint.peek import facts, peek
-from workflow_scripts.checkpoint.random_voice import TINY, sovits_config, t2s_config, write_t2s
 from workflow_scripts.checkpoint.sizes import sovits_sizes, t2s_sizes
-from workflow_scripts.models.families import SUPPORTED
+from workflow_scripts.random_voice.__main__ import TINY, sovits_config, t2s_config, write_t2s
+from workflow_scripts.random_voice.draw import drawn
 
 
 def refusal(path: Path) -> str:

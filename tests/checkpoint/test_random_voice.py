@@ -8,13 +8,13 @@ import soundfile
 import torch
 import yaml
 
-from workflow_scripts.checkpoint.base_layout import CHARACTERS, roberta_layout, speaker_layout
-from workflow_scripts.checkpoint.characters import tokenizer, vocabulary
-from workflow_scripts.checkpoint.draw import drawn
+from workflow_scripts.checkpoint.families import FAMILIES, SUPPORTED
 from workflow_scripts.checkpoint.peek import facts
-from workflow_scripts.checkpoint.random_voice import TINY, main, write_t2s, write_voice
 from workflow_scripts.checkpoint.read import read
-from workflow_scripts.models.families import FAMILIES, SUPPORTED
+from workflow_scripts.random_voice.__main__ import TINY, main, write_t2s, write_voice
+from workflow_scripts.random_voice.base_layout import CHARACTERS, roberta_layout, speaker_layout
+from workflow_scripts.random_voice.characters import tokenizer, vocabulary
+from workflow_scripts.random_voice.draw import drawn
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_the_command_says_what_to_pass_on(
 
 
 def test_a_family_that_is_not_supported_is_a_usage_error(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "workflow_scripts.checkpoint.random_voice"]
+    command = [sys.executable, "-m", "workflow_scripts.random_voice"]
     told = subprocess.run(
         [*command, "--family", "v3", "--out", str(tmp_path / "v")],
         capture_output=True,

@@ -8,9 +8,9 @@ import torch
 from runtime.errors import CheckpointError
 from tests import goldens
 from tests.checkpoint.makers import diffusion_file, plain, resaved, torch_file
+from workflow_scripts.checkpoint.families import SUPPORTED
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.write import HParams, write_checkpoint
-from workflow_scripts.models.families import SUPPORTED
 
 
 @pytest.mark.golden

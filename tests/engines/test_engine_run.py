@@ -13,10 +13,10 @@ from runtime.backends.cpu import open_graph
 from runtime.backends.engine_load import Loaded, load
 from runtime.backends.engine_run import EngineGraph, EngineLoop
 from runtime.contract import BLOCK_TOKENS
-from runtime.decode import Ending, Limits, sampled
 from runtime.errors import BackendMissing, GraphError, MachineError
-from runtime.loop import LoopDecoder
-from runtime.sampler import Sampling
+from runtime.t2s.device_loop import LoopDecoder
+from runtime.t2s.request import Ending, Limits, sampled
+from runtime.t2s.sampler import Sampling
 from tests.engines.fake_gpu import FakeDevice, engine_file, library, machine_of
 from tests.engines.stand_in import RELEASES
 from tests.goldens import Case, t2s_cases

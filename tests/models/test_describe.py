@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.random_voice import TINY, write_sovits, write_t2s
 from workflow_scripts.models.describe import describe, main, table
+from workflow_scripts.random_voice.__main__ import TINY, write_sovits, write_t2s
 
 
 @pytest.fixture(scope="module")

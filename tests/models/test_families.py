@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import CheckpointError
-from workflow_scripts.models.families import (
+from workflow_scripts.checkpoint.families import (
     FAMILIES,
     HEADERS,
     MD5S,
@@ -29,7 +29,7 @@ PRO = {TEXT_EMBEDDING: (732, 192), "sv_emb.weight": (1024, 20480)}
 
 def test_the_table_imports_nothing_heavy() -> None:
     code = (
-        "import sys, workflow_scripts.models.families;"
+        "import sys, workflow_scripts.checkpoint.families;"
         "assert not {'torch', 'numpy', 'onnx'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

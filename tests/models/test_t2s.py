@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.decode import HARD_CAP_TOKENS, sampled
-from runtime.sampler import Sampling
+from runtime.t2s.request import HARD_CAP_TOKENS, sampled
+from runtime.t2s.sampler import Sampling
 from tests.goldens import Case, t2s_cases
 from tests.t2s_models import t2s_model
 from workflow_scripts.models.t2s import T2S, KVCache, position_frequencies, position_rows

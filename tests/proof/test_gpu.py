@@ -10,15 +10,15 @@ import torch
 
 from runtime.errors import CheckpointError, GraphError, ProofError
 from runtime.graphs import VoiceGraphs
-from runtime.workload import ROWS
+from runtime.measure.workload import ROWS
 from tests import bundles
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.engines.arithmetic import ARITHMETICS
 from workflow_scripts.models.t2s import T2S
-from workflow_scripts.proof import gpu
-from workflow_scripts.proof.device_trials import Job, Sentence, attempt, compared
-from workflow_scripts.proof.gpu_table import aims
-from workflow_scripts.proof.torch_steps import FixedStep, GrowingStep, on_device
+from workflow_scripts.proof.gpu import __main__ as gpu
+from workflow_scripts.proof.gpu.table import aims
+from workflow_scripts.proof.gpu.torch_steps import FixedStep, GrowingStep, on_device
+from workflow_scripts.proof.gpu.trials import Job, Sentence, attempt, compared
 
 TOKENS = 26
 pytestmark = pytest.mark.golden

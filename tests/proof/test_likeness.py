@@ -4,7 +4,7 @@ import numpy as np
 
 from runtime.arrays import Float32
 from runtime.audio import Audio
-from workflow_scripts.proof.likeness import nearest, speaker_of, warped_distance_db
+from workflow_scripts.proof.words.speaker_similarity import nearest, speaker_of, warped_distance_db
 
 RATE = 16_000
 

@@ -5,8 +5,8 @@ import pytest
 
 from runtime.audio import Audio
 from runtime.errors import BackendMissing
-from workflow_scripts.proof import flite, recogniser
-from workflow_scripts.proof.recogniser import Recogniser, edits, words_of
+from workflow_scripts.proof.words import flite, recogniser
+from workflow_scripts.proof.words.recogniser import Recogniser, edits, words_of
 
 TEXT = "The green house stands near the river."
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.acoustic import CONTEXT_FRAMES
-from runtime.stream import Streaming
+from runtime.acoustic.kind import Streaming
+from runtime.acoustic.vits import CONTEXT_FRAMES
 from tests import voices
 from tests.goldens import sovits_models
 from tests.graphs.exported import exported

@@ -9,8 +9,9 @@ import pytest
 from runtime import Audio, Settings, Voice
 from runtime.errors import SettingError
 from tests import bundles
-from workflow_scripts.proof import flite, words
-from workflow_scripts.proof.words import Score, examples_in, figures, main, speak, table
+from workflow_scripts.proof.words import __main__ as words
+from workflow_scripts.proof.words import flite
+from workflow_scripts.proof.words.__main__ import Score, examples_in, figures, main, speak, table
 
 PERFECT = Score(words=4, wrong=0, ended=True, ratio=1.0, own=True, log_mel_db=0.0)
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.acoustic import CONTEXT_FRAMES, Acoustic, Delivery, Manner
+from runtime.acoustic.kind import Delivery, Manner
+from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.noise import normals
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.acoustic import Delivery, frame_grid
+from runtime.acoustic.kind import Delivery
+from runtime.acoustic.vits import frame_grid
 from runtime.errors import SettingError
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime import bench, bench_findings, fresh, processor
+from runtime import bench, processor
 from runtime.backends import BACKENDS
-from runtime.bench import Job
 from runtime.errors import MachineError, SettingError
 from runtime.graphs import VoiceGraphs
-from runtime.timing import Timed
-from runtime.workload import (
+from runtime.measure import benchmark, findings, fresh_process
+from runtime.measure.benchmark import Job
+from runtime.measure.timing import Timed
+from runtime.measure.workload import (
     FIRST_FRAMES,
     FIRST_SOUND,
     FIRST_TOKENS,
@@ -24,7 +25,8 @@ from runtime.workload import (
     Speaker,
 )
 from tests.tiny_voice import source, tiny_bundle
-from workflow_scripts.proof import pytorch, speed
+from workflow_scripts.proof.speed import __main__ as speed
+from workflow_scripts.proof.speed import pytorch
 
 JOB = Job(tokens=30, rounds=1, threads=1, buffer_bytes=1 << 20)
 
@@ -64,7 +66,7 @@ def test_parts_that_do_not_add_up_to_the_total_are_told() -> None:
         found = {"a": {}}
         timed = {part: Timed({"a": np.full(3, 1.0)}) for part in (*PARTS, FIRST_SOUND)}
         timed[TOTAL] = Timed({"a": np.full(3, total)})
-        bench.add_parts(found, timed, JOB)
+        benchmark.add_parts(found, timed, JOB)
         assert found["a"]["parts_add_up"] is add_up
         assert found["a"]["parts_of_total"]["median"] == 5 / total
         assert found["a"]["rtf"] == total / (30 / 25)
@@ -74,9 +76,9 @@ def test_chunks_that_take_longer_and_longer_are_told() -> None:
     steady = np.tile([9.0, *[1.0] * 49], (3, 1))  # the first may take what it will
     steady[0, 7] = 5.0  # once, while something else ran
     fixed = np.full_like(steady, 0.5)
-    found = bench_findings.judged_chunks(np.stack([steady, fixed], -1))
+    found = findings.judged_chunks(np.stack([steady, fixed], -1))
     assert (found["constant"], found["farthest"], found["median_ms"]) == (True, 0, 1000)
-    growing = bench_findings.judged_chunks(np.stack([steady * np.linspace(1, 1.3, 50), fixed], -1))
+    growing = findings.judged_chunks(np.stack([steady * np.linspace(1, 1.3, 50), fixed], -1))
     assert growing["constant"] is False
     assert growing["farthest_beside_fixed"] > 0.1
     assert growing["growth"] > 1.2
@@ -86,14 +88,14 @@ def test_chunks_that_take_longer_and_longer_are_told() -> None:
 def test_a_machine_whose_speed_comes_and_goes_is_not_held_against_chunks() -> None:
     speed = np.where(np.arange(50) % 12 < 6, 1.0, 2.0)
     both = np.stack([np.tile(speed, (3, 1)), np.tile(0.5 * speed, (3, 1))], -1)
-    found = bench_findings.judged_chunks(both)
+    found = findings.judged_chunks(both)
     assert found["farthest"] == found["farthest_fixed"] > 0.3
     assert found["constant"] is True
 
 
 def test_what_is_not_the_graph_s_run_is_the_host_s_share_of_a_step() -> None:
     steps = {"500": {"run_ms": 9.0, "median": 9.5}}
-    shares = bench_findings.host_shares({"sampler_ms_per_token": 0.5, "step_ms": steps})
+    shares = findings.host_shares({"sampler_ms_per_token": 0.5, "step_ms": steps})
     assert shares == {"500": pytest.approx(0.1)}
 
 
@@ -104,10 +106,10 @@ def test_a_vocoder_on_another_back_end_is_timed_beside_onnx_runtime() -> None:
         pytest.skip(f"no other back end is timed: {missing}")
     folder = tiny_bundle()
     entrants = {
-        provider: replace(bench.entrant(folder, provider, JOB, 1e9), fresh=())
+        provider: replace(benchmark.entrant(folder, provider, JOB, 1e9), fresh=())
         for provider in ("cpu,vocoder=openvino", "cpu")
     }
-    found = bench.measure(entrants, replace(JOB, chunks=3))
+    found = benchmark.measure(entrants, replace(JOB, chunks=3))
     beside = [report.get("vocoder_vs_onnxruntime") for report in found.values()]
     assert beside[0]["median"] > 0
     assert beside[1] is None
@@ -174,10 +176,10 @@ def test_work_that_does_not_fit_is_refused() -> None:
         with pytest.raises(SettingError, match=f"--{next(iter(wrong))}: .* is below"):
             Job(**wrong)
     with pytest.raises(SettingError, match="--tokens: 900 and the prompt are 1110 rows"):
-        bench.entrant(tiny_bundle(), "cpu", Job(tokens=900), 1e9)
+        benchmark.entrant(tiny_bundle(), "cpu", Job(tokens=900), 1e9)
 
 
 def test_a_fresh_process_that_fails_is_told_with_its_last_line(tmp_path: Path) -> None:
-    command = fresh.command(tmp_path / "nowhere", "cpu", 1)
+    command = fresh_process.command(tmp_path / "nowhere", "cpu", 1)
     with pytest.raises(MachineError, match=r"exit 3: error: .*nowhere: no bundle here"):
-        fresh.measured(command)
+        fresh_process.measured(command)

@@ -5,8 +5,8 @@ import mmap
 import numpy as np
 import pytest
 
-from runtime.cache import CAPACITIES, HUGE_PAGE_BYTES, CacheShape, KVCache, capacity_for
 from runtime.errors import MachineError
+from runtime.t2s.cache import CAPACITIES, HUGE_PAGE_BYTES, CacheShape, KVCache, capacity_for
 
 
 @pytest.mark.parametrize(

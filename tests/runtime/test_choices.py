@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime import manifest, tuned
-from runtime.backends import BACKENDS
-from runtime.choices import choose
+from runtime import manifest
+from runtime.backends import BACKENDS, tuned
+from runtime.backends.choices import choose
 from runtime.contract import GRAPHS
 from runtime.errors import BackendMissing, MachineError, SettingError
 from runtime.manifest import Manifest

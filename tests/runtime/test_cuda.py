@@ -143,8 +143,8 @@ def test_graphs_on_the_gpu_answer_as_on_the_cpu(graph: str) -> None:
 def test_the_decode_loop_on_the_gpu_gives_the_tokens_of_the_cpu() -> None:
     if reason := cuda.missing():
         pytest.skip(f"unverified: the decode loop with its CUDA graph on a GPU: {reason}")
-    from runtime.decode import Ending, Limits
-    from runtime.loop import LoopDecoder
+    from runtime.t2s.device_loop import LoopDecoder
+    from runtime.t2s.request import Ending, Limits
     from tests.goldens import t2s_cases
     from tests.loops import loop_file
     from tests.runtime.test_decode import greedy, prompt_of

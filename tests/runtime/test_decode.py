@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from runtime.cache import CAPACITIES
-from runtime.decode import Chooser, Ending, Limits, Prompt, sampled
 from runtime.errors import SettingError
-from runtime.sampler import Sampling
+from runtime.t2s.cache import CAPACITIES
+from runtime.t2s.request import Chooser, Ending, Limits, Prompt, sampled
+from runtime.t2s.sampler import Sampling
 from tests.goldens import Case, t2s_cases
 from tests.t2s_models import t2s_decoder
 

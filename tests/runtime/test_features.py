@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import audio, features
+from runtime import audio
 from runtime.audio import Audio
 from runtime.errors import AudioError
+from runtime.reference import features
 from tests.goldens import Case, frontend_cases
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.forecast import LEAST_TOKENS, MOST_TOKENS_PER_PHONE, Pace
+from runtime.t2s.forecast import LEAST_TOKENS, MOST_TOKENS_PER_PHONE, Pace
 
 
 def test_a_line_likely_goes_at_the_pace_of_its_reference() -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.acoustic import Acoustic, Delivery, Manner
+from runtime.acoustic.kind import Delivery, Manner
+from runtime.acoustic.vits import Acoustic
 from runtime.arrays import Latent, Style
 from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.graphs import VoiceGraphs
-from runtime.reference import ReferenceEncoder
+from runtime.reference.encoder import ReferenceEncoder
 from tests.goldens import Case, base_cases, sovits_decodes, sovits_models
 from tests.graphs.exported import exported
 from workflow_scripts.graphs.export import EXPORTERS

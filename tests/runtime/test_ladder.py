@@ -8,10 +8,10 @@ import pytest
 
 from runtime import manifest
 from runtime.backends import BACKENDS, Folders, GraphRunner, Threads, cpu
-from runtime.choices import GPU_FIRST, choose
-from runtime.decode import Decoder
+from runtime.backends.choices import GPU_FIRST, choose
 from runtime.errors import BackendMissing, EngineMismatch
 from runtime.graphs import VoiceGraphs
+from runtime.t2s.decode import Decoder
 from runtime.voice import Voice
 from tests.tiny_voice import tiny_bundle
 

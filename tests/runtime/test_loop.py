@@ -5,9 +5,9 @@ import pytest
 
 from runtime.backends.turns import Turns
 from runtime.contract import BLOCK_TOKENS
-from runtime.decode import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.errors import GraphError, SettingError
-from runtime.sampler import Sampling
+from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.sampler import Sampling
 from tests.goldens import Case, t2s_cases
 from tests.loops import FORMS, ONE, REHEARSAL, OrtLoop, loop_decoder, loop_file
 from tests.runtime.test_decode import greedy, prompt_of

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from runtime.backends.memory import release_freed
-from runtime.fresh import rss_bytes
+from runtime.measure.fresh_process import rss_bytes
 
 BLOCKS, BLOCK_BYTES = 1000, 100_000  # each below what glibc maps by itself
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import SettingError
-from runtime.sampler import Sampling, draw, penalised, probabilities
+from runtime.t2s.sampler import Sampling, draw, penalised, probabilities
 from tests.goldens import Case, t2s_cases
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from runtime.errors import TextError
-from runtime.script import TextFeatures
 from runtime.text import Phonemes, Segment
+from runtime.text_features import TextFeatures
 from runtime.voice import Voice
 from tests import bundles
 

@@ -9,7 +9,8 @@ import pytest
 
 from runtime import soak
 from runtime.errors import ProofError, SettingError
-from runtime.fresh import STATUS
+from runtime.measure import memory_growth
+from runtime.measure.fresh_process import STATUS
 from runtime.voice import Voice
 from tests import bundles
 
@@ -26,7 +27,7 @@ def resident(growth: float, count: int = 200) -> list[int]:
 
 
 def test_memory_that_only_warms_up_is_flat() -> None:
-    found = soak.judged(resident(0))
+    found = memory_growth.judged(resident(0))
     assert found["flat"]
     assert found["warm_after"] == 50
     assert abs(found["growth_bytes_per_100"]) < 100_000
@@ -35,19 +36,19 @@ def test_memory_that_only_warms_up_is_flat() -> None:
 
 @pytest.mark.parametrize("count", [40, 200])
 def test_memory_that_each_utterance_adds_to_is_not_flat(count: int) -> None:
-    found = soak.judged(resident(20_000, count))
+    found = memory_growth.judged(resident(20_000, count))
     assert not found["flat"]
     assert found["growth_bytes_per_100"] > 1.5e6 > found["allowed_bytes_per_100"]
 
 
 def test_a_round_says_every_length_whole_and_streamed_and_nothing_twice() -> None:
-    said = list(islice(soak.utterances("v2", 40), 3 * soak.ROUND))
+    said = list(islice(memory_growth.utterances("v2", 40), 3 * memory_growth.ROUND))
     assert len({one.text for one in said}) == len(said)
     for number in range(3):
-        part = said[number * soak.ROUND : (number + 1) * soak.ROUND]
+        part = said[number * memory_growth.ROUND : (number + 1) * memory_growth.ROUND]
         for streamed in (False, True):
             lengths = [len(one.text.split()) for one in part if one.streamed is streamed]
-            assert lengths == [min(phones, 40) for phones in soak.PHONES]
+            assert lengths == [min(phones, 40) for phones in memory_growth.PHONES]
         assert [one.given_up for one in part] == [number == 1 and one.streamed for one in part]
 
 
@@ -55,7 +56,7 @@ def test_a_given_up_stream_is_short_and_others_are_stopped_in_time() -> None:
     voice = Voice.load(bundles.v2(), threads=1, verify="size")
     phones = "HH AH0 L OW1 W ER1 L D ."
     seconds = [
-        soak.speak(voice, soak.Utterance(phones, 4, 3, streamed, given_up))
+        memory_growth.speak(voice, memory_growth.Utterance(phones, 4, 3, streamed, given_up))
         for streamed, given_up in ((False, False), (True, False), (True, True))
     ]
     assert seconds[0] == seconds[1] > seconds[2]
@@ -65,8 +66,8 @@ def test_a_given_up_stream_is_short_and_others_are_stopped_in_time() -> None:
 def test_each_utterance_has_its_own_limit() -> None:
     voice = Voice.load(bundles.v2(), threads=1, verify="size")
     text = " ".join(["HH AH0 L OW1 W ER1 L D ."] * 8)  # with this seed it does not end before
-    said = [soak.Utterance(text, seconds, 1, False, False) for seconds in (2, 4)]
-    assert [soak.speak(voice, one) for one in said] == [51 / 25, 101 / 25]
+    said = [memory_growth.Utterance(text, seconds, 1, False, False) for seconds in (2, 4)]
+    assert [memory_growth.speak(voice, one) for one in said] == [51 / 25, 101 / 25]
 
 
 @needs_memory_told
@@ -92,4 +93,4 @@ def test_the_command_reports_in_json_and_for_people(
 def test_too_few_utterances_are_refused() -> None:
     voice = Voice.load(bundles.brief(), threads=1, verify="size")
     with pytest.raises(SettingError, match="--utterances: 39 is below 40, two rounds"):
-        soak.soak(voice, 39)
+        memory_growth.soak(voice, 39)

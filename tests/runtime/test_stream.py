@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.acoustic import CONTEXT_FRAMES, SPEEDS
+from runtime.acoustic.kind import LIMITS, SPEEDS, SpokenChunk, Streaming
+from runtime.acoustic.vits import CONTEXT_FRAMES
+from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
 from runtime.errors import SettingError
 from runtime.frames import SAMPLES_PER_FRAME, frame_count
-from runtime.stream import BLEND_FRAMES, LIMITS, SpokenChunk, Streaming, spoken_chunks
 from tests.runtime.local_models import REACH, local_acoustic, local_manner
 
 # tokens that hold what is frozen and what is blended, the prior's reach, and one frame to read to

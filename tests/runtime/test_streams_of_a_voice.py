@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.acoustic import CONTEXT_FRAMES, Acoustic
+from runtime.acoustic.kind import Streaming
+from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
 from runtime.arrays import Latent, Samples, Style
-from runtime.choices import choose
+from runtime.backends.choices import choose
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import load
 from runtime.settings import Settings
-from runtime.stream import Streaming
 from runtime.voice import AudioChunk, Voice
 from tests import bundles
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime.timing import Spread, Timed, interleaved
+from runtime.measure.timing import Spread, Timed, interleaved
 
 
 def test_every_way_runs_once_a_round_and_warmup_is_dropped() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from runtime import audio, tts
+from runtime.acoustic.kind import LIMITS, Streaming
 from runtime.errors import SettingError
 from runtime.settings import Settings
-from runtime.stream import LIMITS, Streaming
 from runtime.voice import Voice
 from tests import bundles, voices
 

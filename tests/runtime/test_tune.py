@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from runtime import audio as sound
-from runtime import manifest, rehearsal, tune, tuned
-from runtime.backends import BACKENDS, Threads
-from runtime.choices import choose
+from runtime import manifest, tune
+from runtime.backends import BACKENDS, Threads, tuned
+from runtime.backends.choices import choose
 from runtime.errors import BundleError, MachineError, SettingError
-from runtime.rehearsal import BARS, Rehearsal
-from runtime.tune import Rival, fastest
+from runtime.measure import rehearsal
+from runtime.measure.rehearsal import BARS, Rehearsal
+from runtime.measure.tuning import Rival, fastest
 from tests.tiny_voice import tiny_bundle
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.acoustic import CONTEXT_FRAMES
-from runtime.decode import DecodeState
+from runtime.acoustic.kind import Streaming
+from runtime.acoustic.vits import CONTEXT_FRAMES
+from runtime.acoustic.vits_stream import spoken_chunks
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.settings import Settings
-from runtime.stream import Streaming, spoken_chunks
+from runtime.t2s.decode import DecodeState
 from runtime.voice import AudioChunk, Voice
 from tests import bundles, voices
 from tests.goldens import Case, sovits_models

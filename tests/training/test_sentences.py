@@ -7,7 +7,7 @@ import pytest
 
 from runtime.errors import UsageError
 from runtime.text import phonemize
-from runtime.text.en_words import dictionary, homographs
+from runtime.text.en.words import dictionary, homographs
 from training import sentences as module
 from training.corpus import HELD_OUT
 from training.sentences import main, runs, sentences, words_of

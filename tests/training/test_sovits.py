@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.features import OUTPUT_HZ
+from runtime.reference.features import OUTPUT_HZ
 from training import sovits, sovits_batch
 from training.labels import TOKEN, centres
 from training.sovits_data import BINS, Shelf, Store, corrupted, lesson

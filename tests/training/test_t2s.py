@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from runtime.sampler import Sampling
+from runtime.t2s.sampler import Sampling
 from tests.training.test_t2s_examples import spoken
 from training import t2s
 from training.labels import LABELS

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from runtime.sampler import penalised as of_runtime
+from runtime.t2s.sampler import penalised as of_runtime
 from tests.training.test_t2s_examples import spoken
 from training.t2s_examples import joined
 from training.t2s_losses import heard_before, loss, penalised

@@ -7,8 +7,9 @@ from onnx import TensorProto, numpy_helper
 
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
-from runtime.cache import CAPACITIES, CacheShape
-from runtime.decode import Decoder, Prompt, forced_logits
+from runtime.t2s.cache import CAPACITIES, CacheShape
+from runtime.t2s.decode import Decoder
+from runtime.t2s.request import Prompt, forced_logits
 from tests.goldens import ROOT
 from tests.proof import decoder
 from tests.t2s_models import t2s_decoder, t2s_graphs, t2s_model

@@ -76,7 +76,7 @@ write(given["--output"], given["--to"], digest(known.graph, given["--answers"]))
 write(given["--record"], "{}")
 """,
     "proof/parity.py": """
-from runtime.sampler import penalised
+from runtime.t2s.sampler import penalised
 from workflow_scripts.stand_in import *
 known, given = arguments("graph")
 digest(known.graph, given["--answers"])
@@ -88,7 +88,7 @@ from workflow_scripts.stand_in import *
 known, given = arguments()
 write(given["--output"], digest(*(given[f"--{word}"] for word in ("gpt", "sovits", "ssl"))))
 """,
-    "proof/speed.py": """
+    "proof/speed/__main__.py": """
 from workflow_scripts.stand_in import *
 known, given = arguments()
 work = {word: given[f"--{word}"] for word in ("tokens", "rounds", "threads")}

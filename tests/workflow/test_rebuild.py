@@ -170,7 +170,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         },
     ),
     "a function that parity imports from the runtime": (
-        edited("runtime/sampler.py", "if penalty == 1:", "if 1 == penalty:"),
+        edited("runtime/t2s/sampler.py", "if penalty == 1:", "if 1 == penalty:"),
         {"measure_parity": 28, "check_parity": 4, "pack_bundle": 4},
     ),
     "the code of packing": (

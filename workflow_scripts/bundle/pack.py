@@ -16,7 +16,6 @@ from typing import Any
 
 from runtime.cli import option, run
 from runtime.errors import ArtifactError
-from runtime.features import OUTPUT_HZ
 from runtime.manifest import (
     FORMAT,
     G2PW_FILES,
@@ -32,6 +31,7 @@ from runtime.manifest import (
     digest,
     load,
 )
+from runtime.reference.features import OUTPUT_HZ
 from workflow_scripts.files import atomic, write_json
 
 USUAL = Defaults()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runtime.errors import CheckpointError
-from workflow_scripts.models.families import HEADERS, PLAIN
+from workflow_scripts.checkpoint.families import HEADERS, PLAIN
 
 MD5_BYTES = 8192
 MOST_PICKLE_BYTES = 64 << 20  # full-size files need 0.1 MB

@@ -6,8 +6,8 @@ What a file must hold to be whole, and what a random one is made of. Torch-free.
 from collections.abc import Iterator, Mapping, Sequence
 
 from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.families import FAMILIES, SYMBOL_TABLES
 from workflow_scripts.checkpoint.sizes import RESBLOCK_DILATIONS, SovitsSizes, T2SSizes
-from workflow_scripts.models.families import FAMILIES, SYMBOL_TABLES
 
 Shape = tuple[int, ...]
 Named = tuple[str, Shape]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from runtime.errors import CheckpointError
 from workflow_scripts.checkpoint.contents import Contents, Kind, contents
+from workflow_scripts.checkpoint.families import FAMILIES, SYMBOL_TABLES, Marks, family_of
 from workflow_scripts.checkpoint.layout import STYLE, check_layout, sovits_layout, t2s_layout
 from workflow_scripts.checkpoint.sizes import SovitsSizes, T2SSizes, sovits_sizes, t2s_sizes
-from workflow_scripts.models.families import FAMILIES, SYMBOL_TABLES, Marks, family_of
 
 
 @dataclass(frozen=True)

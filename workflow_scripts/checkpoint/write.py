@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from workflow_scripts.checkpoint.families import PLAIN
 from workflow_scripts.files import atomic
-from workflow_scripts.models.families import PLAIN
 
 
 class HParams:

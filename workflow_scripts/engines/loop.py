@@ -19,7 +19,7 @@ from onnx import helper
 from runtime.cli import option, run
 from runtime.contract import BLOCK_TOKENS, DEVICE_GRAPHS, Graph, Tensor
 from runtime.manifest import digest
-from runtime.step_tables import END_HELD_BACK_STEPS, StepTables
+from runtime.t2s.step_tables import END_HELD_BACK_STEPS, StepTables
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
 from workflow_scripts.files import atomic, write_json

@@ -33,11 +33,11 @@ from runtime.backends.sessions import REHEARSAL
 from runtime.backends.turns import Turns
 from runtime.cli import option, run
 from runtime.contract import BLOCK_TOKENS
-from runtime.decode import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.errors import EngineMismatch, GraphError
-from runtime.loop import LoopDecoder
 from runtime.machine import MachineRecord, machine_record, require_gpu
-from runtime.sampler import Sampling
+from runtime.t2s.device_loop import LoopDecoder
+from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.sampler import Sampling
 from workflow_scripts.engines.arithmetic import ARITHMETICS, Arithmetic
 from workflow_scripts.engines.build import LOOP, content_digest
 from workflow_scripts.engines.loop import EVERYWHERE, loop_form

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime import noise
-from runtime.acoustic import Delivery, Manner
+from runtime.acoustic.kind import Delivery, Manner
 from runtime.arrays import Float32
 from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.cli import run
 from runtime.contract import GRAPHS, STEP_TABLES
-from runtime.decode import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.errors import UsageError
 from runtime.graphs import VoiceGraphs
-from runtime.sampler import Sampling
+from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.sampler import Sampling
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.proof.chain_record import ChainRecord
 from workflow_scripts.proof.metrics import METRICS

@@ -117,7 +117,9 @@ def _log_softmax(logits: Array) -> NDArray[np.float64]:
 
 def _log_mel_db(audio: Array) -> NDArray[np.float64]:
     """Log-mel spectrum of one mono signal, float64 [80, frames]."""
-    from runtime import features  # heavy, and the workflow reads this table when it is parsed
+    from runtime.reference import (
+        features,  # heavy, and the workflow reads this table when it is parsed
+    )
 
     return features.log_mel_db(np.asarray(audio, np.float32).reshape(-1))
 

@@ -19,14 +19,14 @@ import numpy as np
 from runtime import audio as sound
 from runtime import manifest as manifests
 from runtime import noise
-from runtime.acoustic import Manner
+from runtime.acoustic.kind import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
-from runtime.choices import choose
+from runtime.backends.choices import choose
 from runtime.cli import option, run
-from runtime.decode import Chooser, Ending, Limits, Prompt, forced_logits, sampled
 from runtime.errors import SettingError
 from runtime.graphs import VoiceGraphs
-from runtime.sampler import Sampling
+from runtime.t2s.request import Chooser, Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.sampler import Sampling
 from runtime.text import MODES
 from runtime.voice import Voice
 from workflow_scripts.files import atomic, write_json

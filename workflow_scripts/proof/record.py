@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from runtime import audio as sound
-from runtime import features, noise
+from runtime import noise
 from runtime.audio import Audio
 from runtime.cli import run
-from runtime.decode import sampled
 from runtime.frames import FRAMES_PER_TOKEN, frame_grid
-from runtime.sampler import Sampling
+from runtime.reference import features
+from runtime.t2s.request import sampled
+from runtime.t2s.sampler import Sampling
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.files import atomic
 from workflow_scripts.models.bases import read_tensor_file

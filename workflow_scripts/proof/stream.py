@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from runtime import noise
-from runtime.acoustic import CONTEXT_FRAMES, Acoustic, Delivery, Manner
+from runtime.acoustic.kind import Delivery, Manner, Streaming
+from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
+from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
 from runtime.arrays import Float32, Int64, Latent, Tokens
 from runtime.backends import Threads
 from runtime.cli import run
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Defaults
-from runtime.stream import BLEND_FRAMES, Streaming, spoken_chunks
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.proof.chain import named_files
 from workflow_scripts.proof.chain_record import ChainRecord

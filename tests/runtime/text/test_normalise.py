@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.text.zh_numbers import amount, cardinal, digits, told
+from runtime.text.zh.numbers import amount, cardinal, digits, told
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_chinese_digits_are_told_with_yao() -> None:
 )
 def test_chinese_text_in_words(text: str, words: str) -> None:
     pytest.importorskip("opencc")
-    from runtime.text.zh_normalise import normalise
+    from runtime.text.zh.normalise import normalise
 
     assert normalise(text) == words
 
@@ -83,6 +83,6 @@ def test_chinese_text_in_words(text: str, words: str) -> None:
 )
 def test_english_text_in_words(text: str, words: str) -> None:
     pytest.importorskip("num2words")
-    from runtime.text.en_normalise import normalise
+    from runtime.text.en.normalise import normalise
 
     assert normalise(text) == words

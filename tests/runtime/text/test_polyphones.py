@@ -13,8 +13,8 @@ from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.errors import ArtifactError
 from runtime.text import phonemize
-from runtime.text.zh_polyphones import CONFIG as CONFIG_FILE
-from runtime.text.zh_polyphones import (
+from runtime.text.zh.polyphones import CONFIG as CONFIG_FILE
+from runtime.text.zh.polyphones import (
     CONTEXT,
     GRAPH,
     LONGEST,
@@ -183,7 +183,7 @@ def test_a_bundle_holds_the_files_that_are_read() -> None:
 
 
 def test_importing_loads_neither_numpy_nor_onnxruntime() -> None:
-    script = "import sys, runtime.text.zh_polyphones; print(*sys.modules)"
+    script = "import sys, runtime.text.zh.polyphones; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

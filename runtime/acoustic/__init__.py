@@ -1,0 +1,1 @@
+"""Semantic tokens in, chunks of samples out."""

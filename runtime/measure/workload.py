@@ -1,0 +1,261 @@
+"""Fixed work to time: a prompt and tokens that are replayed, whatever a model would choose.
+
+Every rival does the same: so many rows to prefill, so many steps, so many frames. Nothing depends
+on when an utterance would end.
+"""
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import cycle
+
+import numpy as np
+
+from runtime import noise
+from runtime.acoustic.kind import Delivery, Manner, Streaming
+from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
+from runtime.acoustic.vits_stream import spoken_chunks
+from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
+from runtime.backends import Arrays
+from runtime.errors import SettingError
+from runtime.frames import FRAMES_PER_TOKEN, frame_grid
+from runtime.graphs import VoiceGraphs
+from runtime.manifest import Defaults
+from runtime.measure.timing import Work
+from runtime.t2s.decode import Decoder, DecodeState
+from runtime.t2s.request import Ending, Limits, Prompt, sampled
+from runtime.t2s.sampler import Sampling
+
+ROWS = (200, 500, 900)  # live cache rows at which single steps are timed
+STEPS_PER_TURN = 8
+PHONES, PROMPT_TOKENS = 60, 150
+LOWEST_PHONE, HIGHEST_PHONE = 1, 300  # in every table of symbols
+CODES = 1024  # semantic tokens of every voice, the end token left out
+FEATURE_WIDTH = 1024
+NOISE_SCALE = 0.5
+STREAMING = Streaming()
+FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waited for by a stream
+CHUNK_TOKENS = STREAMING.largest_chunk_tokens  # of each chunk of a stream whose chunks are timed
+LARGEST = Streaming(CHUNK_TOKENS, 1.0, CHUNK_TOKENS)
+CHUNK_FRAMES = FRAMES_PER_TOKEN * CHUNK_TOKENS + 2 * CONTEXT_FRAMES  # that its vocoder hears
+FIRST_FRAMES = FRAMES_PER_TOKEN * STREAMING.first_chunk_tokens  # of its first chunk
+
+PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total
+TOTAL, FIRST_SOUND = "total", "first_sound"
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What every rival speaks.
+
+    Attributes:
+        prompt: phones, text features and prompt tokens of the prefill.
+        tokens: int64 [T], the tokens that follow.
+    """
+
+    prompt: Prompt
+    tokens: Int64
+
+    @classmethod
+    def of(cls, tokens: int) -> "Replay":
+        """A replay of so many new tokens, always the same."""
+        generator = np.random.default_rng(0)
+        prompt = Prompt(
+            phones=generator.integers(LOWEST_PHONE, HIGHEST_PHONE, PHONES),
+            features=np.zeros((FEATURE_WIDTH, PHONES), np.float32),
+            tokens=generator.integers(0, CODES, PROMPT_TOKENS),
+        )
+        return cls(prompt, generator.integers(0, CODES, tokens))
+
+    @property
+    def rows(self) -> int:
+        """Cache rows that it fills."""
+        return self.prompt.rows + self.tokens.size
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return self.tokens.size / 25
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One way to do the work.
+
+    Attributes:
+        steps: live rows → STEPS_PER_TURN steps at that many.
+        parts: name in PARTS, or TOTAL, or FIRST_SOUND → that work once.
+        runs: live rows → as many bare runs of the step's graph, where they can be told apart.
+        chunks: a number of chunks → seconds of each in a stream whose tokens are there, and of a
+            vocoder call on as many frames, always the same, beside it.
+        vocoder_on_cpu: the vocoder's part on ONNX Runtime, where it runs elsewhere.
+    """
+
+    steps: Mapping[int, Work]
+    parts: Mapping[str, Work]
+    runs: Mapping[int, Work] = field(default_factory=dict)
+    chunks: Callable[[int], list[tuple[float, float]]] | None = None
+    vocoder_on_cpu: Work | None = None
+
+
+def prior_inputs(tokens: Int64, phones: Int64, style: Style, latent_width: int) -> Arrays:
+    """What the prior takes, at speed 1, with noise that is always the same.
+
+    Args:
+        tokens: int64 [T].
+        phones: int64 [X].
+        style: float32 [1, G, 1].
+        latent_width: I.
+    """
+    index, fraction = frame_grid(FRAMES_PER_TOKEN * tokens.size, 1.0)
+    return {
+        "tokens": tokens[None],
+        "phones": phones[None],
+        "style": style,
+        "noise": noise.normals(0, 0, 0, index.size, latent_width),
+        "noise_scale": np.array([NOISE_SCALE], np.float32),
+        "frame_index": index,
+        "frame_fraction": fraction,
+    }
+
+
+class Speaker:
+    """The graphs of a voice, loaded to replay."""
+
+    def __init__(self, graphs: VoiceGraphs, replay: Replay) -> None:
+        self._graphs, self._replay = graphs, replay
+        decoder = graphs.decoder()
+        if not isinstance(decoder, Decoder):
+            raise SettingError(
+                "provider: a decoder on a device is timed by python -m workflow_scripts.proof.gpu;"
+                " here use t2s_decoder=cpu"
+            )
+        self.decoder = decoder
+        vocoder = graphs.open("vocoder")
+        self._acoustic = Acoustic(graphs.open("prior"), vocoder)
+        style = np.random.default_rng(0).standard_normal((1, vocoder.input_dim("style", 1), 1))
+        self._manner = Manner(
+            replay.prompt.phones,
+            style.astype(np.float32),
+            partial(noise.normals, 0, 0, width=self._acoustic.latent_width),
+            Delivery(),
+        )
+        self._latent = self.latent(replay.tokens)
+        self._choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
+
+    def latent(self, tokens: Int64) -> Latent:
+        """Latent frames of tokens."""
+        return self._acoustic.latent(tokens, self._manner)
+
+    def samples(self, latent: Latent) -> Samples:
+        """Samples of latent frames."""
+        return self._acoustic.samples(latent, self._manner.style)
+
+    def decode(self, count: int) -> Generator[int, None, None]:
+        """The first `count` tokens; each is sampled, then the replayed one is taken."""
+
+        def choose(logits: Logits, used: Flags, step: int) -> int:
+            self._choose(logits, used, step)
+            return int(self._replay.tokens[step])
+
+        limits = Limits(early_stop_tokens=count - 1, max_len=self._replay.rows + 1)
+        return self.decoder.tokens(self._replay.prompt, choose, limits, Ending())
+
+    def first_sound(self) -> Samples:
+        """From the prompt to the first chunk of a stream."""
+        with closing(self.decode(self._replay.tokens.size)) as tokens:
+            return next(spoken_chunks(tokens, self._acoustic, self._manner, STREAMING)).samples
+
+    def chunk_seconds(self, count: int) -> list[tuple[float, float]]:
+        """Seconds of each of so many chunks of one size, and of the same fixed work after each."""
+        tokens = cycle(self._replay.tokens.tolist())
+        stream = spoken_chunks(tokens, self._acoustic, self._manner, LARGEST)
+        repeats = -(-CHUNK_FRAMES // self._latent.shape[-1])
+        latent = np.tile(self._latent, repeats)[..., :CHUNK_FRAMES].copy()
+        return [
+            (_seconds(partial(next, stream)), _seconds(partial(self.samples, latent)))
+            for _ in range(count)
+        ]
+
+    def _vocoder_on_cpu(self) -> Work | None:
+        """The vocoder's part on ONNX Runtime; None where that is what it runs on."""
+        backends = self._graphs.backends
+        if backends.get("vocoder", self._graphs.default) == "cpu":
+            return None
+        graph = replace(self._graphs, backends={**backends, "vocoder": "cpu"}).open("vocoder")
+        return partial(graph.run, {"latent": self._latent, "style": self._manner.style})
+
+    def total(self) -> Samples:
+        """From the prompt to all samples."""
+        tokens = np.fromiter(self.decode(self._replay.tokens.size), np.int64)
+        return self.samples(self.latent(tokens))
+
+    def rival(self) -> Rival:
+        """Its ways of doing the work."""
+        replay, decoder = self._replay, self.decoder
+        state = decoder.state_at(replay.rows)
+        states = {rows: decoder.state_at(rows) for rows in ROWS}
+        for rows in ROWS:
+            _steps_at(states[rows], rows)  # binds what bare runs read
+        return Rival(
+            steps={rows: partial(_steps_at, states[rows], rows) for rows in ROWS},
+            runs={rows: partial(_runs, states[rows]) for rows in ROWS},
+            chunks=self.chunk_seconds,
+            vocoder_on_cpu=self._vocoder_on_cpu(),
+            parts={
+                "prefill": partial(_prefill, decoder, replay),
+                "steps": partial(_steps, state, replay),
+                "sampler": sampler_work(decoder.vocabulary, replay),
+                "prior": partial(self.latent, replay.tokens),
+                "vocoder": partial(self.samples, self._latent),
+                TOTAL: self.total,
+                FIRST_SOUND: self.first_sound,
+            },
+        )
+
+
+def sampler_work(vocabulary: int, replay: Replay) -> Work:
+    """One draw a token with the usual settings, noise included."""
+    scores = np.random.default_rng(0).standard_normal(vocabulary).astype(np.float32)
+    used = np.zeros(vocabulary, np.bool_)
+    used[replay.prompt.tokens] = True
+    choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
+
+    def work() -> None:
+        for step in range(replay.tokens.size):
+            choose(scores, used, step)
+
+    return work
+
+
+def _seconds(work: Work) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _prefill(decoder: Decoder, replay: Replay) -> None:
+    limits = Limits(early_stop_tokens=0, max_len=replay.rows + 1)
+    for _ in decoder.tokens(replay.prompt, lambda *_: 0, limits, Ending()):
+        pass
+
+
+def _steps(state: DecodeState, replay: Replay) -> None:
+    """All steps of the replay: its last token needs none."""
+    state.cache.live_rows = replay.prompt.rows
+    for position, token in enumerate(replay.tokens[:-1], replay.prompt.tokens.size):
+        state.step(int(token), position)
+
+
+def _steps_at(state: DecodeState, rows: int) -> None:
+    for _ in range(STEPS_PER_TURN):
+        state.cache.live_rows = rows - 1
+        state.step(0, rows - 1)
+
+
+def _runs(state: DecodeState) -> None:
+    """The graph of `_steps_at` alone, over the buffers that its last step has bound."""
+    for _ in range(STEPS_PER_TURN):
+        state.binding.run()

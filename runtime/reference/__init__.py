@@ -1,0 +1,1 @@
+"""The sound of a reference in, prompt tokens and style out."""

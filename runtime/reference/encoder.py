@@ -1,0 +1,85 @@
+"""Reference audio in, prompt tokens and style out: what makes a voice sound like its example."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from runtime.arrays import Style, Tokens
+from runtime.audio import Audio
+from runtime.backends import Arrays, GraphRunner
+from runtime.errors import AudioError
+from runtime.reference import features
+
+Opener = Callable[[], GraphRunner]
+
+
+@dataclass(frozen=True)
+class ReferenceGraphs:
+    """What listens to a reference; each is loaded when it is first needed.
+
+    Attributes:
+        hubert, quantizer, style: open these graphs.
+        speaker: opens the speaker graph; None in families without one.
+    """
+
+    hubert: Opener
+    quantizer: Opener
+    style: Opener
+    speaker: Opener | None
+
+
+class ReferenceEncoder:
+    """Turns sound into what the models condition on."""
+
+    def __init__(self, graphs: ReferenceGraphs) -> None:
+        self._graphs = graphs
+
+    @cached_property
+    def _hubert(self) -> GraphRunner:
+        return self._graphs.hubert()
+
+    @cached_property
+    def _quantizer(self) -> GraphRunner:
+        return self._graphs.quantizer()
+
+    @cached_property
+    def _style(self) -> GraphRunner:
+        return self._graphs.style()
+
+    @cached_property
+    def _speaker(self) -> GraphRunner | None:
+        return self._graphs.speaker() if self._graphs.speaker else None
+
+    def prompt_tokens(self, audio: Audio) -> Tokens:
+        """Semantic tokens of a reference, int64 [P].
+
+        Raises:
+            AudioError: shorter than 3 s or longer than 10 s.
+        """
+        (ssl,) = self._hubert.run({"audio": features.ssl_audio(audio)})
+        (tokens,) = self._quantizer.run({"features": ssl})
+        prompt: Tokens = tokens[0]
+        return prompt
+
+    def style(self, audios: Sequence[Audio]) -> Style:
+        """The mean style of one or more references, float32 [1, G, 1]."""
+        if not audios:
+            raise AudioError("reference audio: none given; a style needs at least one")
+        return self.mean_style([self._heard(audio) for audio in audios])
+
+    def mean_style(self, heard: Sequence[Arrays]) -> Style:
+        """The mean style, float32 [1, G, 1], of what the style graph takes of each reference."""
+        styles = [self._style.run(inputs)[0] for inputs in heard]
+        mean: Style = np.mean(styles, axis=0, dtype=np.float32)
+        return mean
+
+    def _heard(self, audio: Audio) -> Arrays:
+        samples = features.normalised_32k(audio)
+        bins = self._style.input_dim("spectrogram", 1)
+        heard = {"spectrogram": features.spectrogram(samples, bins)}
+        if self._speaker is not None:
+            bank = features.filter_bank(features.speaker_audio(samples))
+            (heard["speaker_embedding"],) = self._speaker.run({"filter_bank": bank[None]})
+        return heard

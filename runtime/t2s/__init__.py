@@ -1,0 +1,1 @@
+"""Phones and prompt in, semantic tokens out."""

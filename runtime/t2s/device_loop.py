@@ -1,0 +1,141 @@
+"""Phones and prompt in, semantic tokens out, on a device: the host looks at blocks of tokens.
+
+Embedding, sampler and cache stay on the device; noise goes there and tokens come back, a block of
+steps at a time. What is made behind the end of an utterance is thrown away.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from runtime.arrays import Float32, Int64
+from runtime.backends import GraphRunner, Loop
+from runtime.backends.turns import Array, Turns
+from runtime.contract import BLOCK_TOKENS
+from runtime.t2s.request import (
+    HARD_CAP_TOKENS,
+    Chooser,
+    Ending,
+    Limits,
+    Prompt,
+    Sampled,
+    limit_reached,
+)
+from runtime.t2s.sampler import COLDEST, Sampling
+
+KEEPS_ALL = 2.0  # a top-p that rounding does not reach
+
+
+class LoopDecoder:
+    """The T2S graphs of one voice on a device; weights shared, buffers per utterance."""
+
+    def __init__(self, embed: GraphRunner, loop: Loop) -> None:
+        self._embed = embed
+        self._loop = loop
+        self._idle: list[Turns] = []  # list.append and list.pop are atomic
+
+    @property
+    def vocabulary(self) -> int:
+        """V, the end token included."""
+        return self._loop.vocabulary
+
+    @contextmanager
+    def _turns(self) -> Iterator[Turns]:
+        try:
+            turns = self._idle.pop()
+        except IndexError:
+            turns = self._loop.turns()
+        try:
+            yield turns
+        finally:
+            self._idle.append(turns)
+
+    def tokens(
+        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+    ) -> Generator[int, None, None]:
+        """Semantic tokens one by one, as `Decoder.tokens` gives them.
+
+        A sampler of our own runs on the device; any other chooser is asked here, step by step.
+
+        Raises:
+            SettingError: the prompt alone does not leave room for a token within max_len.
+        """
+        room = Limits(limits.early_stop_tokens, min(limits.max_len, self._loop.capacity))
+        room.room(prompt)
+        with self._turns() as turns:
+            if isinstance(choose, Sampled):
+                made = self._sampled(turns, prompt, choose, room)
+            else:
+                made = self._chosen(turns, prompt, choose)
+            end = self.vocabulary - 1
+            for step, token in enumerate(made):
+                if token == end:
+                    ending.reason = "eos"
+                    return
+                ending.reason = limit_reached(step + 1, prompt.rows, room)
+                yield token
+                if ending.reason:
+                    return
+
+    def _sampled(
+        self, turns: Turns, prompt: Prompt, choose: Sampled, limits: Limits
+    ) -> Iterator[int]:
+        """Tokens of the device's own sampler, the end token among them."""
+        most, noise = limits.room(prompt), self._noise(choose, 0)
+        for first in range(0, most, BLOCK_TOKENS):
+            count = min(BLOCK_TOKENS, most - first)
+            if first == 0:
+                self._begin(turns, prompt, choose.sampling, noise)
+            else:
+                turns.buffers.put("noise", noise)
+            for _ in range(count - (first == 0)):
+                turns.turn()
+            noise = self._noise(choose, first + BLOCK_TOKENS)  # while the device is at work
+            yield from turns.buffers.get("history")[:count].tolist()
+
+    def _noise(self, choose: Sampled, first: int) -> Float32:
+        rows = [choose.draws(first + i, self.vocabulary) for i in range(BLOCK_TOKENS)]
+        return np.stack(rows).astype(np.float32, copy=False)
+
+    def _chosen(self, turns: Turns, prompt: Prompt, choose: Chooser) -> Iterator[int]:
+        """Tokens that the host chooses, the end token last."""
+        end = self.vocabulary - 1
+        noise = np.ones((BLOCK_TOKENS, self.vocabulary), np.float32)
+        self._begin(turns, prompt, Sampling(), noise)
+        used = np.zeros(self.vocabulary, np.bool_)
+        used[prompt.tokens] = True
+        for step in range(HARD_CAP_TOKENS):
+            token = choose(turns.buffers.get("logits")[0], used, step)
+            if token is None:
+                yield end
+                return
+            used[token] = True
+            yield token
+            turns.put_state(token, prompt.tokens.size + step, turns.live + 1, step + 1)
+            turns.turn()
+
+    def _begin(self, turns: Turns, prompt: Prompt, sampling: Sampling, noise: Float32) -> None:
+        rows, bias = self._embed.run(
+            {
+                "phones": prompt.phones[None],
+                "text_features": prompt.features[None],
+                "prompts": prompt.tokens[None],
+            }
+        )
+        turns.begin(self._inputs(prompt, sampling) | {"noise": noise}, rows, bias)
+
+    def _inputs(self, prompt: Prompt, sampling: Sampling) -> dict[str, Array]:
+        used = np.zeros((1, self.vocabulary), np.float32)
+        used[0, prompt.tokens] = 1
+        last: Int64 = np.array([prompt.tokens.size - 1])
+        top_k = sampling.top_k or self.vocabulary
+        return {
+            "position": last,
+            "used": used,
+            "history": np.zeros(BLOCK_TOKENS, np.int64),
+            "temperature": np.array([max(sampling.temperature, COLDEST)], np.float32),
+            "top_p": np.array([sampling.top_p if sampling.top_p < 1 else KEEPS_ALL], np.float32),
+            "penalty": np.array([sampling.repetition_penalty], np.float32),
+            "top_k": np.array([min(top_k, self.vocabulary)], np.int64),
+        }

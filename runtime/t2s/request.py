@@ -1,0 +1,144 @@
+"""What a decoder is asked for: prompt, limits, and how a token is chosen; why it ended."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from runtime.arrays import Features, Flags, Float32, Logits, PhoneIds, Tokens
+from runtime.errors import SettingError
+from runtime.t2s.sampler import Sampling, draw, penalised, probabilities
+from runtime.t2s.step_tables import END_HELD_BACK_STEPS
+
+HARD_CAP_TOKENS = 1500
+CUT_SHORT = frozenset({"early_stop", "cap", "max_len"})  # endings that the model did not choose
+Draws = Callable[[int, int], Float32]  # (step, count) -> Exponential(1) numbers
+Chooser = Callable[[Logits, Flags, int], int | None]  # (scores, used, step) -> token; None ends
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What an utterance begins from.
+
+    Attributes:
+        phones: int64 [X], reference text then target text.
+        features: float32 [1024, X].
+        tokens: int64 [P] of the reference audio; empty in prompt-free mode.
+        most_tokens: that the text hardly passes, for the cache's first size; None: by its phones.
+    """
+
+    phones: PhoneIds
+    features: Features
+    tokens: Tokens
+    most_tokens: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Cache rows that the prefill fills."""
+        return self.phones.size + self.tokens.size
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop besides the end token.
+
+    Attributes:
+        early_stop_tokens: stop when more tokens than this are there; -1 is off.
+        max_len: cache rows at most: phones, prompt and new tokens together.
+    """
+
+    early_stop_tokens: int = -1
+    max_len: int = 2048
+
+    def room(self, prompt: Prompt) -> int:
+        """Tokens after which an utterance ends, whatever the model says.
+
+        Raises:
+            SettingError: the prompt alone leaves no room for a token within max_len.
+        """
+        if prompt.rows >= self.max_len:
+            raise SettingError(
+                f"max_len: {prompt.phones.size} phones and {prompt.tokens.size} prompt tokens leave"
+                f" no room in {self.max_len} cache rows; cut the text or build a longer max_len"
+            )
+        early = HARD_CAP_TOKENS if self.early_stop_tokens < 0 else self.early_stop_tokens + 1
+        return min(early, HARD_CAP_TOKENS, self.max_len - prompt.rows)
+
+
+@dataclass
+class Ending:
+    """Why the last token was the last: `eos`, or what cut it short; empty before."""
+
+    reason: str = ""
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a limit ended it, not the model."""
+        return self.reason in CUT_SHORT
+
+
+class TokenSource(Protocol):
+    """A decoder, as far as who only wants its tokens sees it."""
+
+    def tokens(
+        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+    ) -> Generator[int, None, None]:
+        """Semantic tokens one by one, as `Decoder.tokens` gives them."""
+        ...
+
+
+def forced_logits(decoder: TokenSource, prompt: Prompt, tokens: Tokens, max_len: int) -> Float32:
+    """Scores before each of given tokens (teacher forcing), float32 [T, V]."""
+    rows: list[Logits] = []
+
+    def replay(logits: Logits, _used: Flags, step: int) -> int:
+        rows.append(logits.copy())
+        return int(tokens[step])
+
+    limits = Limits(early_stop_tokens=tokens.size - 1, max_len=max_len)
+    for _ in decoder.tokens(prompt, replay, limits, Ending()):
+        pass
+    return np.stack(rows)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Chooses as the reference samples.
+
+    The end token is held back at first; later it ends the utterance when it is drawn, and also
+    when it leads the penalised scores, whatever was drawn.
+
+    Attributes:
+        sampling: the settings.
+        draws: Exponential(1) numbers for a step, float32 [count].
+    """
+
+    sampling: Sampling
+    draws: Draws
+
+    def __call__(self, logits: Logits, used: Flags, step: int) -> int | None:
+        """The token of a step, or None at the end."""
+        end = logits.size - 1
+        count = end if step < END_HELD_BACK_STEPS else logits.size
+        scores = penalised(logits[:count], used[:count], self.sampling.repetition_penalty)
+        token = draw(probabilities(scores, self.sampling), self.draws(step, logits.size)[:count])
+        if token == end or int(scores.argmax()) == end:
+            return None
+        return token
+
+
+def sampled(sampling: Sampling, draws: Draws) -> Sampled:
+    """The chooser of these settings."""
+    return Sampled(sampling, draws)
+
+
+def limit_reached(tokens: int, prompt_rows: int, limits: Limits) -> str:
+    """Why an utterance of so many tokens must end, besides its end token; empty if it need not."""
+    if 0 <= limits.early_stop_tokens < tokens:
+        return "early_stop"
+    if tokens >= HARD_CAP_TOKENS:
+        return "cap"
+    if prompt_rows + tokens >= limits.max_len:
+        return "max_len"
+    return ""

@@ -1,0 +1,1 @@
+"""What graphs and engines do on a GPU, beside PyTorch there."""

@@ -1,0 +1,154 @@
+"""The runtime's decode loop on a device: the same tokens as the CPU's, then time a token.
+
+Embedding, sampler and cache stay on the device; noise goes there and a token comes back, in blocks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from runtime import noise
+from runtime.backends import Threads
+from runtime.backends.ort_loop import OrtLoop
+from runtime.backends.sessions import GPU, Place
+from runtime.backends.turns import Turns
+from runtime.graphs import VoiceGraphs
+from runtime.measure.timing import Spread, interleaved
+from runtime.measure.workload import Replay
+from runtime.t2s.decode import Decoder
+from runtime.t2s.device_loop import LoopDecoder
+from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.sampler import Sampling
+from workflow_scripts.engines import loop as loops
+from workflow_scripts.proof.gpu.trials import MISSED, Report, Sentence, judged
+
+NAME = "t2s_loop.onnx"
+TOKEN_BYTES = 8
+PLAIN_GPU = Place(GPU.provider, GPU.device, {**GPU.options, "enable_cuda_graph": "0"})
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A way to write the loop.
+
+    Attributes:
+        max_len: rows of the cache.
+        form: key of FORMS.
+        arithmetic: key of ARITHMETICS.
+    """
+
+    max_len: int
+    form: str
+    arithmetic: str
+
+    def __str__(self) -> str:
+        return f"{self.form} {self.arithmetic}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a loop is tried.
+
+    Attributes:
+        on_cpu: the voice's graphs on the CPU, which answer first.
+        sentence: what is said, with the CPU's scores.
+        rounds: turns of each measurement.
+        threads: of what the CPU does.
+    """
+
+    on_cpu: VoiceGraphs
+    sentence: Sentence
+    rounds: int
+    threads: int
+
+    @property
+    def tokens(self) -> int:
+        """New tokens of the sentence at most."""
+        return self.sentence.tokens.size
+
+    @property
+    def prompt(self) -> Prompt:
+        """What it begins from."""
+        return Replay.of(self.tokens).prompt
+
+
+class _Watched(OrtLoop):
+    """A loop that tells whether its turns are recorded."""
+
+    last: Turns | None = None
+
+    def turns(self) -> Turns:
+        self.last = super().turns()
+        return self.last
+
+
+def make(files: Mapping[str, Path], tables: Path, loop: Loop, folder: Path) -> Path:
+    """Write the loop of a voice's decoder, as the runtime looks for it."""
+    path = folder / NAME
+    words = [f"{files['t2s_decoder']}", "--tables", f"{tables}", "--max-len", f"{loop.max_len}"]
+    words += ["--form", loop.form, "--arithmetic", loop.arithmetic]
+    loops.main([*words, "--output", f"{path}"])
+    return path
+
+
+def tried(trial: Trial, path: Path, loop: Loop, place: Place) -> Report:
+    """Compare a loop with the CPU, and time it.
+
+    Args:
+        trial: the sentence and the CPU's graphs.
+        path: the loop's graph.
+        loop: how it was written.
+        place: where it runs.
+
+    Returns:
+        Distance of its scores, at fp32 also the share of equal tokens of a free run; milliseconds
+        a token with blocks read back; what crosses the bus for it.
+    """
+    running = _Watched(path, Threads(trial.threads), place)
+    decoder = LoopDecoder(trial.on_cpu.open("t2s_embed"), running)
+    scores = forced_logits(decoder, trial.prompt, trial.sentence.tokens, loop.max_len)
+    report = judged(scores, trial.sentence, loop.arithmetic)
+    found = _tokens(decoder, trial, loop)
+    why = "" if running.last is None else running.last.plain_because
+    report |= {"not_recorded_because": why}
+    if loop.arithmetic == "fp32":
+        report["same_tokens"] = _equal_share(found, _tokens(trial.on_cpu.decoder(), trial, loop))
+        if report["same_tokens"] < 1:
+            report["state"] = f"{MISSED} ({report['same_tokens']:.0%} of the CPU's tokens)"
+    return report if report["state"].startswith(MISSED) else report | _timed(decoder, trial, loop)
+
+
+def _timed(decoder: LoopDecoder, trial: Trial, loop: Loop) -> Report:
+    count = len(_tokens(decoder, trial, loop))
+    works = {
+        "first": partial(_tokens, decoder, trial, loop, 1),
+        "all": partial(_tokens, decoder, trial, loop),
+    }
+    seconds = interleaved(works, trial.rounds).seconds
+    spread = Spread.of(1e3 * (seconds["all"] - seconds["first"]) / max(1, count - 1))
+    moved = {"to_device": 4 * decoder.vocabulary, "to_host": TOKEN_BYTES, "on_device": 0}
+    return {
+        "ms_per_token": spread.as_json(),
+        "tokens_per_s": 1e3 / spread.median if spread.median > 0 else None,
+        "bytes_per_step": moved,
+        "tokens": count,
+    }
+
+
+def _tokens(
+    decoder: Decoder | LoopDecoder, trial: Trial, loop: Loop, most: int | None = None
+) -> list[int]:
+    """Tokens of the replay's prompt, drawn with noise that is always the same."""
+    count = trial.tokens if most is None else most
+    limits = Limits(early_stop_tokens=count - 1, max_len=loop.max_len)
+    choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
+    return list(decoder.tokens(trial.prompt, choose, limits, Ending()))
+
+
+def _equal_share(found: list[int], wanted: list[int]) -> float:
+    longest = max(len(found), len(wanted), 1)
+    equal = sum(here == there for here, there in zip(found, wanted, strict=False))
+    return float(np.float64(equal) / longest)

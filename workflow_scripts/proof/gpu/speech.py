@@ -1,0 +1,130 @@
+"""A whole voice on a device: prefill, first sound, a sentence, and the memory that it takes."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from runtime import manifest as manifests
+from runtime import noise
+from runtime.acoustic.kind import Delivery, Manner
+from runtime.acoustic.vits_stream import spoken_chunks
+from runtime.arrays import Samples
+from runtime.backends import Folders, Threads
+from runtime.backends.choices import choose
+from runtime.backends.ort_loop import OrtLoop
+from runtime.contract import STEP_TABLES
+from runtime.graphs import DECODER, VoiceGraphs
+from runtime.measure.timing import Spread, interleaved, memory_bandwidth
+from runtime.measure.workload import STREAMING, Replay
+from runtime.t2s.device_loop import LoopDecoder
+from runtime.t2s.request import Ending, Limits, TokenSource, sampled
+from runtime.t2s.sampler import Sampling
+from workflow_scripts.proof.gpu import loops
+from workflow_scripts.proof.gpu.loops import Loop
+from workflow_scripts.proof.gpu.trials import NEEDS_GPU, Job, Report, not_measured
+
+BANDWIDTH_BYTES = 1 << 30
+TOKENS_PER_SECOND = 25
+
+
+def speech(job: Job, manifest: manifests.Manifest, loop: Loop) -> Report:
+    """First sound and total through the runtime's own back end for the device.
+
+    Args:
+        job: what to measure.
+        manifest: of the bundle.
+        loop: how the decoder is written; the other graphs are those of the bundle.
+    """
+    with tempfile.TemporaryDirectory(prefix="loop-") as folder:
+        files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
+        path = loops.make(files, job.voice / STEP_TABLES, loop, Path(folder))
+        return {"loop": f"{loop}"} | _speech(job, manifest, path)
+
+
+def _speech(job: Job, manifest: manifests.Manifest, loop: Path) -> Report:
+    free = free_bytes(job.device)
+    choice, folders = choose(job.device, manifest), Folders(engines=loop.parent)
+    graphs = VoiceGraphs.of_bundle(job.voice, manifest, choice, job.threads, folders)
+    opened = [graphs.open(name) for name in manifest.graphs if name != DECODER]
+    made: list[int] = []
+    works = _works(job, manifest, graphs, _decoder(job, graphs, loop), made)
+    times = interleaved(works, job.rounds)
+    found: Report = {f"{name}_ms": Spread.of(1e3 * times.seconds[name]).as_json() for name in works}
+    found |= {"back_ends": dict(graphs.opened), "graphs": len(opened) + 1, "tokens": len(made)}
+    return found | {
+        "rtf": times.spread("total").median * TOKENS_PER_SECOND / len(made),
+        "memory": _taken(free, free_bytes(job.device)),
+    }
+
+
+def _decoder(job: Job, graphs: VoiceGraphs, loop: Path) -> TokenSource:
+    """The loop; a rehearsal opens it itself, since the runtime decodes otherwise on a CPU."""
+    if job.device == "cuda":
+        return graphs.decoder()
+    return LoopDecoder(graphs.open("t2s_embed"), OrtLoop(loop, Threads(job.threads), job.place))
+
+
+def _works(
+    job: Job,
+    manifest: manifests.Manifest,
+    graphs: VoiceGraphs,
+    decoder: TokenSource,
+    made: list[int],
+) -> dict[str, Callable[[], object]]:
+    """What is timed; the last one leaves its tokens in `made`."""
+    acoustic, replay = graphs.acoustic(), Replay.of(job.tokens)
+    vocoder = graphs.open("vocoder")
+    style = np.random.default_rng(0).standard_normal((1, vocoder.input_dim("style", 1), 1))
+    draws = partial(noise.normals, 0, 0, width=acoustic.latent_width)
+    manner = Manner(replay.prompt.phones, style.astype(np.float32), draws, Delivery())
+    chooser = sampled(Sampling(), partial(noise.exponentials, 0, 0))
+    limits = Limits(early_stop_tokens=job.tokens - 1, max_len=manifest.max_len)
+
+    def prefill() -> None:
+        once = Limits(early_stop_tokens=0, max_len=manifest.max_len)
+        for _ in decoder.tokens(replay.prompt, chooser, once, Ending()):
+            pass
+
+    def first_sound() -> Samples:
+        with closing(decoder.tokens(replay.prompt, chooser, limits, Ending())) as tokens:
+            return next(spoken_chunks(tokens, acoustic, manner, STREAMING)).samples
+
+    def total() -> Samples:
+        tokens = np.fromiter(decoder.tokens(replay.prompt, chooser, limits, Ending()), np.int64)
+        made[:] = tokens.tolist()
+        return acoustic.samples(acoustic.latent(tokens, manner), manner.style)
+
+    return {"prefill": prefill, "first_sound": first_sound, "total": total}
+
+
+def _taken(before: int | None, after: int | None) -> Report:
+    """Device memory of the voice with its bases, every graph loaded and a sentence spoken."""
+    if before is None or after is None:
+        return not_measured(NEEDS_GPU)
+    return {"state": "measured", "bytes": before - after, "free_at_start": before}
+
+
+def free_bytes(device: str) -> int | None:
+    """Memory that is free on a GPU; None on the CPU."""
+    if device != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    return int(torch.cuda.mem_get_info()[0])
+
+
+def bandwidth(job: Job) -> float:
+    """Bytes per second that the device reads."""
+    if job.device != "cuda":
+        return memory_bandwidth(job.threads, buffer_bytes=BANDWIDTH_BYTES >> 5)
+    values = torch.ones(BANDWIDTH_BYTES // 4, device="cuda")
+
+    def read_all() -> None:
+        values.sum()
+        torch.cuda.synchronize()
+
+    return BANDWIDTH_BYTES / float(interleaved({"read": read_all}, 9).seconds["read"].min())

@@ -1,0 +1,1 @@
+"""Built voices timed beside PyTorch on the CPU."""

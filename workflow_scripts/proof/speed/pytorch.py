@@ -1,0 +1,143 @@
+"""A voice in PyTorch that replays fixed work: what built voices are timed beside."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from runtime import noise
+from runtime.acoustic.vits import CONTEXT_FRAMES
+from runtime.arrays import Int64, Latent, Samples
+from runtime.frames import SAMPLES_PER_FRAME
+from runtime.measure.workload import (
+    FIRST_FRAMES,
+    FIRST_SOUND,
+    FIRST_TOKENS,
+    ROWS,
+    STEPS_PER_TURN,
+    TOTAL,
+    Replay,
+    Rival,
+    prior_inputs,
+    sampler_work,
+)
+from runtime.t2s.request import sampled
+from runtime.t2s.sampler import Sampling
+from workflow_scripts.checkpoint.read import read
+from workflow_scripts.graphs.wrappers import Prior
+from workflow_scripts.models.sovits import Sovits, load_sovits
+from workflow_scripts.models.t2s import T2S, KVCache
+
+
+class Reference:
+    """A voice in PyTorch, float32, that replays as the reference implementation would speak."""
+
+    def __init__(self, t2s: T2S, sovits: Sovits, replay: Replay) -> None:
+        self._t2s, self._sovits, self._replay = t2s, sovits, replay
+        self._prior = Prior(sovits)
+        self._style = torch.randn(
+            1, sovits.style_width, 1, generator=torch.Generator().manual_seed(0)
+        )
+        self._choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
+
+    @torch.inference_mode()
+    def prefill(self) -> tuple[torch.Tensor, KVCache]:
+        """Scores after the prompt, and its cache."""
+        cache, prompt = KVCache(), self._replay.prompt
+        parts = (prompt.phones, prompt.features, prompt.tokens)
+        rows, bias = self._t2s.embed(*(torch.from_numpy(part)[None] for part in parts))
+        return self._t2s.decode(rows, bias, cache)[0], cache
+
+    @torch.inference_mode()
+    def steps(self, full: KVCache) -> None:
+        """All steps of the replay behind a filled cache, which stays as it is."""
+        cache = KVCache(list(full.keys), list(full.values))
+        for position, token in enumerate(self._replay.tokens[:-1], self._replay.prompt.tokens.size):
+            self._t2s.step(int(token), position, cache)
+
+    @torch.inference_mode()
+    def steps_at(self, full: KVCache) -> None:
+        """STEPS_PER_TURN steps behind a filled cache."""
+        rows = full.keys[0].shape[2]
+        for _ in range(STEPS_PER_TURN):
+            self._t2s.step(0, rows, KVCache(list(full.keys), list(full.values)))
+
+    @torch.inference_mode()
+    def decode(self, count: int) -> Int64:
+        """The first `count` tokens; each is sampled, then the replayed one is taken."""
+        used = np.zeros(self._t2s.sizes.vocabulary, np.bool_)
+        used[self._replay.prompt.tokens] = True
+        scores, cache = self.prefill()
+        tokens = self._replay.tokens[:count]
+        for step, token in enumerate(tokens):
+            self._choose(scores[0].numpy(), used, step)
+            used[token] = True
+            if step + 1 < count:
+                position = self._replay.prompt.tokens.size + step
+                scores = self._t2s.step(int(token), position, cache)
+        return tokens
+
+    @torch.inference_mode()
+    def latent(self, tokens: Int64) -> Latent:
+        """Latent frames of tokens."""
+        phones, width = self._replay.prompt.phones, self._sovits.latent_width
+        inputs = prior_inputs(tokens, phones, self._style.numpy(), width)
+        made: Latent = self._prior(*(torch.from_numpy(array) for array in inputs.values())).numpy()
+        return made
+
+    @torch.inference_mode()
+    def samples(self, latent: Latent) -> Samples:
+        """Samples of latent frames."""
+        made: Samples = self._sovits.vocode(torch.from_numpy(latent), self._style).numpy()
+        return made
+
+    def first_sound(self) -> Samples:
+        """From the prompt to the first chunk of a stream."""
+        latent = self.latent(self.decode(FIRST_TOKENS))
+        seen = np.ascontiguousarray(latent[..., : FIRST_FRAMES + CONTEXT_FRAMES])
+        return self.samples(seen)[..., : FIRST_FRAMES * SAMPLES_PER_FRAME]
+
+    def total(self) -> Samples:
+        """From the prompt to all samples."""
+        return self.samples(self.latent(self.decode(self._replay.tokens.size)))
+
+    def rival(self) -> Rival:
+        """Its ways of doing the work."""
+        replay, sizes = self._replay, self._t2s.sizes
+        _, filled = self.prefill()
+        return Rival(
+            steps={rows: partial(self.steps_at, _cache_of(self._t2s, rows - 1)) for rows in ROWS},
+            parts={
+                "prefill": self.prefill,
+                "steps": partial(self.steps, filled),
+                "sampler": sampler_work(sizes.vocabulary, replay),
+                "prior": partial(self.latent, replay.tokens),
+                "vocoder": partial(self.samples, self.latent(replay.tokens)),
+                TOTAL: self.total,
+                FIRST_SOUND: self.first_sound,
+            },
+        )
+
+
+def _cache_of(model: T2S, rows: int) -> KVCache:
+    sizes = model.sizes
+    shape = (1, sizes.heads, rows, sizes.head_width)
+    return KVCache(
+        [torch.full(shape, 0.5) for _ in range(sizes.layers)],
+        [torch.full(shape, 0.5) for _ in range(sizes.layers)],
+    )
+
+
+def load(gpt: Path, sovits: Path, tokens: int) -> Reference:
+    """Read both checkpoints to replay so many tokens.
+
+    Raises:
+        CheckpointError: one of them can't be used.
+    """
+    t2s, acoustic = read(gpt, "t2s"), read(sovits, "sovits")
+    return Reference(
+        T2S(t2s.weights, t2s.config, str(gpt)),
+        load_sovits(acoustic.weights, acoustic.config, str(sovits)),
+        Replay.of(tokens),
+    )

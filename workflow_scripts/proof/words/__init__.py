@@ -1,0 +1,1 @@
+"""How well built voices are understood."""

@@ -1,0 +1,1 @@
+"""Checkpoints and bases of random weights in the real formats."""
