@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import runtime  # noqa: F401 - silences native libraries before a test imports them
 from tests import goldens
 
 

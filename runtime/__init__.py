@@ -7,6 +7,8 @@ for chunk in voice.stream("Hello. Goodbye."): ...
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from runtime import telemetry
+
 if TYPE_CHECKING:
     from runtime.acoustic.kind import Streaming
     from runtime.audio import Audio
@@ -24,6 +26,8 @@ __all__ = [
     "Streaming",
     "Voice",
 ]
+
+telemetry.switch_off()  # before any import of what would report
 
 _HOMES = {
     "Audio": "runtime.audio",

@@ -119,7 +119,7 @@ def test_what_speaks_does_not_count_where_graphs_are_exported() -> None:
     # an edit of the runtime's back ends or loops would export every checkpoint anew
     runtime = {name for name in digests.modules_of(EXPORT) if name.startswith("runtime.")}
     assert runtime == {
-        f"runtime.{name}" for name in ("arrays", "cli", "contract", "errors", "frames")
+        f"runtime.{name}" for name in ("arrays", "cli", "contract", "errors", "frames", "telemetry")
     }
 
 
