@@ -5,19 +5,18 @@ it without third-party packages; `manifest.schema.json` beside this file says th
 """
 
 import hashlib
-import json
 import re
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from runtime import records
 from runtime.contract import GRAPHS, STEP_TABLES
 from runtime.errors import BundleError
 
 FORMAT = 1
+AGAIN = "build it again"
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"  # of roberta: characters → ids
 G2PW_FILES = (  # as they are named in g2pW's folder
@@ -30,15 +29,6 @@ G2PW_FILES = (  # as they are named in g2pW's folder
 G2PW_MORE = "polyphonic.rep"  # its list of words, which need not be there
 
 PLAIN_NAME = re.compile(r"(?!\.)[^/\\:\0]+")  # never a path out of the bundle
-JSON_NAMES: Mapping[type, str] = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    float: "a number",
-    int: "an integer",
-    bool: "true or false",
-    type(None): "null",
-}
 
 
 @dataclass(frozen=True)
@@ -175,14 +165,14 @@ def load(folder: Path) -> Manifest:
     """
     path = folder / NAME
     try:
-        content = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
+        content = records.content(path, BundleError, AGAIN)
     except FileNotFoundError:
         raise BundleError(f"{folder}: no bundle here ({NAME} is missing); build it") from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: not readable as JSON ({error}); build it again") from error
     if isinstance(content, dict):
         _refuse_other_formats(path, content.get("format"))
-    manifest: Manifest = _typed(Manifest, content, str(path))
+    manifest = records.parse(
+        Manifest, content, f"{path}", lambda told: BundleError(f"{told}; {AGAIN}")
+    )
     _refuse_incomplete(folder, manifest)
     return manifest
 
@@ -228,10 +218,6 @@ def _compare_digests(folder: Path, manifest: Manifest) -> None:
             )
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _refuse_other_formats(path: Path, found: object) -> None:
     if isinstance(found, int) and found > FORMAT:
         raise BundleError(
@@ -273,35 +259,3 @@ def _named(manifest: Manifest) -> list[str]:
     listed += [VOCABULARY] * ("roberta" in manifest.graphs or bool(manifest.g2pw))
     listed += [*manifest.lexicons.values(), *manifest.g2pw.values()]
     return listed
-
-
-def _typed(kind: Any, value: Any, where: str) -> Any:
-    """A JSON value as the dataclass, mapping or plain type that a field declares.
-
-    Raises:
-        BundleError: it is of another type, or has an unknown or missing key.
-    """
-    if kind is Any:
-        return value
-    if isinstance(kind, types.UnionType):  # X | None
-        return None if value is None else _typed(typing.get_args(kind)[0], value, where)
-    if is_dataclass(kind):
-        return _record(kind, _typed(dict, value, where), where)
-    if typing.get_origin(kind) is Mapping:
-        below = typing.get_args(kind)[1]
-        items = _typed(dict, value, where).items()
-        return {key: _typed(below, item, f"{where}.{key}") for key, item in items}
-    number = kind is float and type(value) is int
-    if type(value) is not kind and not number:
-        raise BundleError(
-            f"{where}: {JSON_NAMES[type(value)]}, want {JSON_NAMES[kind]}; build it again"
-        )
-    return float(value) if number else value
-
-
-def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
-    declared = typing.get_type_hints(kind)
-    for fault, keys in (("missing", declared.keys() - value), ("unknown", value.keys() - declared)):
-        if keys:
-            raise BundleError(f"{where}: {fault} key {min(keys)!r}; build it again")
-    return kind(**{key: _typed(declared[key], value[key], f"{where}.{key}") for key in declared})
