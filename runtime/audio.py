@@ -4,7 +4,6 @@ Knows nothing of models: mono float32 samples in -1..1 with their rate, in and o
 """
 
 import math
-import secrets
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ import soxr
 from numpy.typing import NDArray
 
 from runtime.arrays import Samples
-from runtime.errors import AudioError
+from runtime.errors import AudioError, SettingError
+from runtime.files import replaced
 
 RATES_HZ = range(4_000, 384_001)
 LONGEST_S = 600  # a whole album given by mistake must not fill the memory
@@ -25,6 +25,7 @@ ROLLOFF = 0.99
 SAMPLE_BYTES = 2
 UNKNOWN_BYTES = 0xFFFFFFFF  # what players take for "until the stream ends"
 HEADER_BYTES = 44
+WAV_SUFFIXES = (".wav", ".wave", "")  # none: a device, a pipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +67,12 @@ class Audio:
         """Write a 16-bit WAV file that appears whole or not at all.
 
         Raises:
+            SettingError: a name of another format; `runtime.sound.files.save` writes those.
             AudioError: a sample is not finite, or the sound is too long for a WAV file.
             OSError: the file can't be written.
         """
+        if Path(path).suffix.lower() not in WAV_SUFFIXES:
+            raise SettingError(f"{path}: this sound is written as WAV; give a name ending in .wav")
         write_whole(Path(path), self.wav)
 
 
@@ -211,7 +215,9 @@ def resample_hq(samples: Samples, rate: int, new_rate: int) -> Samples:
 
 
 def to_int16(samples: Samples) -> NDArray[np.int16]:
-    """Cut samples to 16 bits: towards zero, and clipped instead of wrapped.
+    """Cut samples to 16 bits: times 32768, towards zero, and clipped instead of wrapped.
+
+    GPT-SoVITS writes the same numbers; every format that we write starts from them.
 
     Args:
         samples: float32 [S].
@@ -256,14 +262,5 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: it can't be written; what stood there before is unchanged.
     """
-    target = path.resolve()  # a link stays, the file behind it is replaced
-    if target.exists() and not target.is_file():
-        target.write_bytes(content)
-        return
-    part = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replaced(path) as file:
+        file.write(content)

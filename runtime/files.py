@@ -1,8 +1,12 @@
-"""Text files that appear whole, or not at all."""
+"""Files that appear whole, or not at all."""
 
 import os
+import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -16,3 +20,24 @@ def write_whole(path: Path, text: str) -> None:
         Path(part).replace(path)
     finally:
         Path(part).unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """A file to write beside its place, renamed at the end; a device or a pipe is written directly.
+
+    Raises:
+        OSError: it can't be written; what stood there before is unchanged.
+    """
+    target = path.resolve()  # a link stays, the file behind it is replaced
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

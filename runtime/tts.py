@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
-
-from runtime import audio as sound
 from runtime.acoustic.kind import LIMITS, Streaming
-from runtime.audio import Audio
 from runtime.backends import BACKENDS, Folders, Threads, tuned
 from runtime.cli import log_to_stderr, option, run
 from runtime.errors import SettingError, TextError
 from runtime.settings import Reference, Settings
+from runtime.sound.files import OF_SUFFIX
+from runtime.sound.formats import FORMATS
+from runtime.sound.output import STDOUT, Output
 from runtime.text import MODES, Lexicon, as_json, load_lexicon
 from runtime.text.cut import CUTS
 from runtime.voice import AudioChunk, Voice
@@ -35,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     """Parse, load, speak, write."""
     args = parser().parse_args(argv)
     log_to_stderr(logging.ERROR if args.quiet else logging.INFO)
-    _check_output(args)
+    output = _output(args)
     text = _text(args)
     settings = _settings(args)
     voice = Voice.load(
@@ -54,7 +53,10 @@ def main(argv: list[str] | None = None) -> None:
         return
     logging.info("seed: %d", settings.seed)
     speak = voice.stream if args.stream or args.output_raw else voice.sentences
-    _write(args, _told(speak(text, settings)), voice.rate)
+    pieces = (chunk.samples for chunk in _told(speak(text, settings)))
+    seconds = output.write(pieces, voice.rate)
+    if output.path != STDOUT:
+        logging.info("%s: %.2f s", output.path, seconds)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,7 +92,14 @@ def parser() -> argparse.ArgumentParser:
         "-f",
         "--output",
         metavar="FILE",
-        help=f"WAV file, - for standard output (default: {OUTPUT})",
+        help=f"sound file, - for standard output (default: {OUTPUT}); its suffix is its format: "
+        + ", ".join(OF_SUFFIX),
+    )
+    option(
+        made,
+        "--format",
+        choices=FORMATS,
+        help="format of the output, where its name does not say it (default: wav)",
     )
     option(
         made,
@@ -102,7 +111,8 @@ def parser() -> argparse.ArgumentParser:
         made,
         "--stream",
         action="store_true",
-        help="speak into the file as a stream does, in chunks (docs/streaming.md)",
+        help="speak into the file as a stream does, in chunks (docs/streaming.md); to standard"
+        " output, write each as it is made",
     )
     option(
         made,
@@ -258,27 +268,20 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     option(group, "--quiet", action="store_true", help="say nothing but errors")
 
 
-def _check_output(args: argparse.Namespace) -> None:
-    """Refuse what can't be written before anything is spoken; fills in where it goes."""
+def _output(args: argparse.Namespace) -> Output:
+    """Where the sound goes; refused here, before anything is spoken, if it can't be written."""
     if args.output_raw and args.output is not None:
         raise SettingError("--output-raw, --output: samples go to standard output; choose one")
+    if args.output_raw and args.format is not None:
+        raise SettingError("--output-raw, --format: raw samples have no other format; choose one")
     if args.dump_phones and (args.output_raw or args.output is not None):
         raise SettingError("--dump-phones: nothing is spoken; leave out --output and --output-raw")
-    args.output = OUTPUT if args.output is None else args.output
-    path = Path(args.output)
-    if args.dump_phones or args.output_raw or args.output == "-":
-        return
-    try:
-        if path.is_dir():
-            raise _unwritable(args.output, "it is a folder")
-        if not path.parent.is_dir():
-            raise _unwritable(args.output, "its folder does not exist")
-    except OSError as error:  # of a name that is too long
-        raise _unwritable(args.output, error.strerror) from error
-
-
-def _unwritable(output: str, reason: str | None) -> SettingError:
-    return SettingError(f"--output {output}: {reason}; give a file that can be written")
+    if args.output_raw:
+        return Output(STDOUT, "pcm", streamed=True)
+    output = Output(args.output or OUTPUT, args.format, args.stream)
+    if not args.dump_phones:
+        output.check()
+    return output
 
 
 def _text(args: argparse.Namespace) -> str:
@@ -347,23 +350,6 @@ def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
             logging.info("sentence %d: %d tokens, %.2f s", sentence, tokens, seconds)
             tokens = samples = 0
         yield chunk
-
-
-def _write(args: argparse.Namespace, chunks: Iterator[AudioChunk], rate: int) -> None:
-    if args.output_raw:
-        for chunk in chunks:
-            sys.stdout.buffer.write(sound.to_pcm(chunk.samples))
-            sys.stdout.buffer.flush()
-        return
-    whole = Audio(np.concatenate([chunk.samples for chunk in chunks]), rate)
-    if args.output == "-":
-        sys.stdout.buffer.write(whole.wav)
-        return
-    try:
-        whole.save(args.output)
-    except OSError as error:
-        raise _unwritable(args.output, error.strerror) from error
-    logging.info("%s: %.2f s", args.output, whole.seconds)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.reference.prepared import Prepared
 from runtime.settings import Reference, Settings
+from runtime.sound import files
 from runtime.t2s.request import CUT_SHORT, Ending, Limits, Prompt, sampled
 from runtime.text import Lexicon, Phonemes, Piece, layered, load_lexicon, parse_phones, phonemize
 from runtime.text.pieces import pieces
@@ -58,6 +59,17 @@ class Speech(Audio):
     def cut_short(self) -> bool:
         """Whether a limit ended some sentence before the model did."""
         return not CUT_SHORT.isdisjoint(self.endings)
+
+    def save(self, path: Path | str) -> None:
+        """Write a file in the format of its name (`.wav`, `.mp3`, ...), whole or not at all.
+
+        Raises:
+            SettingError: a suffix of no format that is written; the message lists them.
+            BackendMissing: the format's library is not installed.
+            AudioError: a sample is not finite, or the sound is too long for the format.
+            OSError: the file can't be written.
+        """
+        files.save(path, [self.samples], self.rate)
 
 
 @dataclass(frozen=True, eq=False)

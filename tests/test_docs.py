@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from runtime.sound.formats import FORMATS
 from runtime.tts import parser
 from tests import bundles
 
@@ -242,3 +243,10 @@ def test_the_command_of_the_readme_speaks(beside_a_bundle: Path) -> None:
     for command in whole:
         run([sys.executable, "-m", command.program, *command.words], beside_a_bundle)
     assert (beside_a_bundle / "hello.wav").stat().st_size > 44
+
+
+def test_each_format_of_sound_is_documented_with_its_suffixes_and_type() -> None:
+    rows = (ROOT / "docs/formats.md").read_text("utf-8").splitlines()
+    for name, form in FORMATS.items():
+        (row,) = (row for row in rows if row.startswith(f"| `{name}` |"))
+        assert [word for word in (*form.suffixes, form.media_type) if f"`{word}`" not in row] == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runtime import audio
 from runtime.audio import Audio
-from runtime.errors import AudioError
+from runtime.errors import AudioError, SettingError
 from tests.goldens import Case, frontend_cases
 
 
@@ -185,3 +185,9 @@ def test_saving_follows_a_link_and_keeps_a_device(tmp_path: Path) -> None:
     assert (tmp_path / "real.wav").read_bytes() == sound.wav
     sound.save(os.devnull)
     assert not Path(os.devnull).is_file()
+
+
+def test_a_name_of_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"out\.mp3: this sound is written as WAV; give a name"):
+        Audio(tone(8_000), 8_000).save(tmp_path / "out.mp3")
+    assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,13 @@
 """Every option of the command has its effect; an option without a test fails the last one."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+from numpy.typing import NDArray
 
 from runtime.backends import BACKENDS
 from runtime.tts import parser
@@ -36,6 +40,11 @@ CHANGES_A_STREAM = {
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return spoken(tmp_path_factory.mktemp("usual"), *SPOKEN)
+
+
+def read(file: BytesIO | Path) -> NDArray[np.int16]:
+    samples: NDArray[np.int16] = soundfile.read(file, dtype="int16")[0]
+    return samples
 
 
 def dumped(*options: str | Path) -> list[dict[str, object]]:
@@ -258,6 +267,35 @@ def test_help_ends_well() -> None:
     assert done.out.startswith(b"usage: python -m runtime.tts")
 
 
+def test_the_name_of_a_file_is_its_format(tmp_path: Path, usual: bytes) -> None:
+    options = ("-m", bundles.brief(), "--threads", "1", "--seed", "7", *SPOKEN, "-f")
+    wanted = read(BytesIO(usual))
+    for suffix, subtype in (("mp3", "MPEG_LAYER_III"), ("ogg", "VORBIS"), ("FLAC", "PCM_16")):
+        target = tmp_path / f"hello.{suffix}"
+        assert call(*options, target).code == 0
+        assert soundfile.info(target).subtype == subtype
+        assert soundfile.info(target).frames == wanted.shape[0]
+    np.testing.assert_array_equal(read(tmp_path / "hello.FLAC"), wanted)
+    assert {path.name for path in tmp_path.iterdir()} == {"hello.mp3", "hello.ogg", "hello.FLAC"}
+
+
+def test_a_format_is_named_where_the_name_does_not_say_it(tmp_path: Path, usual: bytes) -> None:
+    options = ("-m", bundles.brief(), "--threads", "1", "--seed", "7", *SPOKEN, "--format", "flac")
+    piped = call(*options, "-f", "-").out
+    np.testing.assert_array_equal(read(BytesIO(piped)), read(BytesIO(usual)))
+    assert call(*options, "-f", tmp_path / "hello").code == 0
+    assert (tmp_path / "hello").read_bytes() == piped
+
+
+def test_a_stream_on_standard_output_is_written_as_it_is_made(tmp_path: Path) -> None:
+    streamed = spoken(tmp_path, *SPOKEN, "--stream")
+    done = call(
+        "-m", bundles.brief(), "--threads", "1", "--seed", "7", *SPOKEN, "--stream", "-f", "-"
+    )
+    assert done.out[44:] == streamed[44:]
+    assert done.out[4:8] == done.out[40:44] == b"\xff" * 4
+
+
 OWN_TESTS = {
     "TEXT": test_text_comes_as_a_word_an_option_a_file_or_standard_input,
     "--help": test_help_ends_well,
@@ -268,6 +306,7 @@ OWN_TESTS = {
     "--phones": test_phones_are_taken_as_they_are,
     "--cut": test_text_is_cut_as_the_method_says,
     "--output": test_the_output_is_output_wav_where_nothing_is_said,
+    "--format": test_a_format_is_named_where_the_name_does_not_say_it,
     "--output-raw": test_raw_output_is_the_samples_of_the_stream_alone,
     "--stream": test_streaming_changes_the_sound_and_not_its_length,
     "--lexicon": test_a_lexicon_is_followed_in_its_language,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from runtime.audio import Audio
+from runtime.sound import aac
 from tests import bundles
 from tests.runtime.command import PHONES, Done, call
 
@@ -122,6 +123,37 @@ def test_an_output_that_can_not_be_written_is_refused_before_anything_is_spoken(
         assert done.code == 2
         assert done.err == f"error: --output {target}: {reason}; give a file that can be written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (
+            ("-f", "hello.silk"),
+            2,
+            "--output hello.silk: sound is not written as '.silk'; use .wav,",
+        ),
+        (("-f", "a.mp3", "--format", "wav"), 2, "--output a.mp3: this is a name for mp3, not for"),
+        (("--output-raw", "--format", "mp3"), 2, "--output-raw, --format: raw samples have no oth"),
+    ],
+)
+def test_a_format_that_can_not_be_written_is_refused_before_anything_is_loaded(
+    tmp_path: Path, options: tuple[str, ...], code: int, words: str
+) -> None:
+    done = refused(*SPOKEN, *options, bundle=tmp_path / "no bundle")
+    assert (done.code, done.err[: len(words) + 7]) == (code, f"error: {words}")
+
+
+def test_a_format_whose_library_is_missing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aac, "find_spec", lambda name: None)
+    for output in ("hello.aac", "-"):
+        done = refused(*SPOKEN, "-f", output, "--format", "aac", bundle=tmp_path / "no bundle")
+        assert done.code == 5
+        assert done.err.endswith(
+            "format aac: PyAV is not installed; pip install 'sovits-foundry[aac]'\n"
+        )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")

@@ -1,0 +1,1 @@
+"""Samples into the bytes of a file or a stream, one encoder per format."""
