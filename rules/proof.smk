@@ -50,7 +50,8 @@ rule measure_chain:
         tables=lambda w: PLAN.tables(w.voice),
         answers="artifacts/reference/chain/{voice}.npz",
     output:
-        report(
+        sound="artifacts/parity/chain/{voice}/{precision}.npy",
+        measured=report(
             "artifacts/parity/chain/{voice}/{precision}.json",
             category="Parity of the whole chain",
             labels={"voice": "{voice}", "precision": "{precision}"},
@@ -67,7 +68,7 @@ rule measure_chain:
         named=lambda w: PLAN.named_files(w.voice, w.precision),
     shell:
         "python -m workflow_scripts.proof.chain {params.named:q} --answers {input.answers:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.measured:q} --sound {output.sound:q} > {log:q} 2>&1"
 
 
 rule measure_stream:
@@ -75,7 +76,8 @@ rule measure_stream:
         graphs=lambda w: PLAN.sounding_files(w.voice, w.precision).values(),
         answers="artifacts/reference/chain/{voice}.npz",
     output:
-        report(
+        sound="artifacts/parity/stream/{voice}/{precision}.npy",
+        measured=report(
             "artifacts/parity/stream/{voice}/{precision}.json",
             category="Streams",
             labels={"voice": "{voice}", "precision": "{precision}"},
@@ -92,7 +94,7 @@ rule measure_stream:
         named=lambda w: named(PLAN.sounding_files(w.voice, w.precision)),
     shell:
         "python -m workflow_scripts.proof.stream {params.named:q} --answers {input.answers:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.measured:q} --sound {output.sound:q} > {log:q} 2>&1"
 
 
 rule check_parity:

@@ -170,7 +170,8 @@ def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_pa
     facts.write_text(json.dumps(FACTS))
     verdict.write_text(json.dumps({"bars": {}, "measured": ORIGIN.measured}))
     stream = tmp_path / "stream.json"
-    stream.write_text(json.dumps({"graph": "stream", "recommended_lookahead_tokens": 20}))
+    content = {"graph": "stream", "metrics": {}, "cases": []}
+    stream.write_text(json.dumps(content | {"recommended_lookahead_tokens": 20}))
     members = [
         word
         for part in contents.parts
@@ -197,7 +198,7 @@ def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_pa
 
 
 def test_a_report_of_a_stream_that_recommends_nothing_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "stream.json").write_text('{"graph": "stream"}')
+    (tmp_path / "stream.json").write_text('{"graph": "stream", "metrics": {}, "cases": []}')
     with pytest.raises(ArtifactError, match=r"stream\.json: recommends no lookahead; remove it"):
         pack._defaults(tmp_path / "stream.json")
 

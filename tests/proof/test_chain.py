@@ -1,6 +1,5 @@
 """The whole chain against PyTorch's record, and what a spoilt stage does to it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from workflow_scripts.graphs.export import EXPORTERS
 from workflow_scripts.proof import chain
 from workflow_scripts.proof.chain import measure_chain
 from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.proof.measured import ChainMeasured, read
 from workflow_scripts.proof.record import TOKENS, load_networks, record_chain
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.precisions import reduce_file
@@ -54,8 +54,8 @@ def tables() -> Path:
     return exported("t2s", SOURCES["t2s"]) / STEP_TABLES
 
 
-def measured(files: dict[str, Path], tables: Path, record: ChainRecord) -> dict[str, float]:
-    return measure_chain(VoiceGraphs(files, tables, threads=Threads(1)), record)
+def measured(files: dict[str, Path], tables: Path, record: ChainRecord) -> dict[str, float | None]:
+    return measure_chain(VoiceGraphs(files, tables, threads=Threads(1)), record)[0].metrics
 
 
 def test_the_runtime_equals_pytorch_along_the_chain(
@@ -65,12 +65,12 @@ def test_the_runtime_equals_pytorch_along_the_chain(
     assert 0 < record.tokens.size <= TOKENS
     assert found["prompt_tokens_token_equality"] == 1
     assert found["tokens_token_equality"] == 1
-    assert found["scores_max_abs"] < 1e-4
+    assert found["logits_max_abs"] < 1e-4
     assert found["latent_max_abs"] < 1e-4
     assert found["audio_max_abs"] < 1e-4
 
 
-def test_one_changed_weight_of_the_decoder_shows_in_the_scores_alone(
+def test_one_changed_weight_of_the_decoder_shows_in_the_logits_alone(
     files: dict[str, Path], tables: Path, record: ChainRecord, tmp_path: Path
 ) -> None:
     model = onnx.load(files["t2s_decoder"])
@@ -81,7 +81,7 @@ def test_one_changed_weight_of_the_decoder_shows_in_the_scores_alone(
     onnx.save(model, tmp_path / "t2s_decoder.onnx")
     good = measured(files, tables, record)
     bad = measured(files | {"t2s_decoder": tmp_path / "t2s_decoder.onnx"}, tables, record)
-    assert bad["scores_max_abs"] > 100 * good["scores_max_abs"]
+    assert bad["logits_max_abs"] > 100 * good["logits_max_abs"]
     assert bad["audio_max_abs"] == good["audio_max_abs"]  # rendered from the recorded tokens
 
 
@@ -93,8 +93,8 @@ def test_an_int8_cache_is_measured_along_the_chain_like_any_other(
     reduced, note = tmp_path / "t2s_decoder.onnx", tmp_path / "t2s_decoder.json"
     reduce_file(files["t2s_decoder"], reduced, note, to="int8_kv8", job=job)
     found = measured(files | {"t2s_decoder": reduced}, tables, record)
-    assert 0 < found["scores_kl"] < 0.01
-    assert found["scores_top1_agreement"] > 0.8
+    assert 0 < found["logits_kl"] < 0.01
+    assert found["logits_top1_agreement"] > 0.8
     assert found["audio_max_abs"] < 1e-4
 
 
@@ -114,11 +114,17 @@ def test_the_script_writes_a_report_that_the_gate_reads(
 ) -> None:
     record.save(tmp_path / "chain.npz")
     named = [f"{name}={path}" for name, path in (files | {"t2s_tables": tables}).items()]
-    answers, output = tmp_path / "chain.npz", tmp_path / "chain.json"
-    chain.main([*named, "--answers", f"{answers}", "--output", f"{output}"])
-    report = json.loads(output.read_text("utf-8"))
-    assert report["graph"] == "chain"
-    assert report["metrics"] == report["cases"][0]["metrics"]
+    answers, output, sound = (tmp_path / f"chain.{end}" for end in ("npz", "json", "npy"))
+    options = ["--answers", f"{answers}", "--output", f"{output}", "--sound", f"{sound}"]
+    chain.main([*named, *options])
+    report = read(output)
+    assert isinstance(report, ChainMeasured)
+    assert (report.graph, report.metrics) == ("chain", report.cases[0].metrics)
+    assert len(report.steps.kl) == len(report.steps.same_best) == record.tokens.size
+    assert all(report.steps.same_best)
+    assert len(report.sampled_tokens) == chain.FREE_RUNS
+    assert 0 < max(report.sampled_tokens) <= chain.LONGEST_TOKENS
+    assert np.load(sound).shape == record.samples.shape
 
 
 def test_another_file_is_no_record(tmp_path: Path) -> None:
@@ -129,4 +135,4 @@ def test_another_file_is_no_record(tmp_path: Path) -> None:
 
 def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not NAME=PATH"):
-        chain.main(["x.onnx", "--answers", "a", "--output", "b"])
+        chain.main(["x.onnx", "--answers", "a", "--output", "b", "--sound", "c"])

@@ -1,6 +1,5 @@
 """Measurements of a stream: what joins, what does not, and the lookahead that is recommended."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from tests.graphs.exported import exported
 from tests.runtime.local_models import local_acoustic, local_manner
 from workflow_scripts.proof import stream
 from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.proof.measured import FromWhole, read_stream
 from workflow_scripts.proof.stream import (
-    Measured,
     decoded,
     least_lookahead,
     measure_stream,
@@ -24,7 +23,7 @@ from workflow_scripts.proof.stream import (
 )
 
 TOKENS = np.random.default_rng(0).integers(0, 1024, 120)
-PERFECT = Measured(0, 0, 0, 0, 0, {}, 0)
+PERFECT = FromWhole(0, 0, 0, 0, 0, {}, 0)
 
 
 def record(model_name: str) -> ChainRecord:
@@ -40,7 +39,7 @@ def record(model_name: str) -> ChainRecord:
         style=model["t12__ge"],
         seed=1,
         tokens=model["codes_60"][0, 0],
-        scores=nothing,
+        logits=nothing,
         noise_scale=0.5,
         speed=1.1,
         latent=nothing,
@@ -89,10 +88,16 @@ def test_the_command_reports_a_golden_voice(tmp_path: Path) -> None:
     folder, output = exported("sovits", model.model), tmp_path / "stream.json"
     record("v2").save(tmp_path / "chain.npz")
     graphs = [f"{name}={folder / name}.onnx" for name in ("prior", "vocoder")]
-    stream.main([*graphs, "--answers", str(tmp_path / "chain.npz"), "--output", str(output)])
-    report = json.loads(output.read_text())
-    assert report["metrics"]["stream_lost_samples"] == 0
-    assert report["metrics"]["stream_seam_error"] <= 1e-4
-    assert 6 < report["least_lookahead_tokens"] <= 16 == report["recommended_lookahead_tokens"]
-    assert len(report["cases"]) == len(stream.LOOKAHEADS) + 2
-    assert report["from_whole"]["lookahead 16"]["latent_relative_rms"] < 0.1
+    sound = tmp_path / "stream.npy"
+    options = ["--output", str(output), "--sound", str(sound)]
+    stream.main([*graphs, "--answers", str(tmp_path / "chain.npz"), *options])
+    report = read_stream(output)
+    assert report.metrics["stream_lost_samples"] == 0
+    assert report.metrics["stream_seam_error"] <= 1e-4
+    assert 6 < report.least_lookahead_tokens <= 16 == report.recommended_lookahead_tokens
+    assert len(report.cases) == len(stream.LOOKAHEADS) + 2
+    usual = report.from_whole["lookahead 16"]
+    assert usual.latent_relative_rms < 0.1
+    assert max(usual.seam_errors) <= usual.seam_error
+    assert len(usual.seam_errors) > 2
+    assert np.load(sound).size > 640

@@ -102,6 +102,7 @@ digest(given["--answers"], *(named.split("=", 1)[1] for named in known.named))
 metrics = {"audio_snr_db": 100.0}
 report = {"graph": "chain", "cases": [{"case": "all", "metrics": metrics}], "metrics": metrics}
 write(given["--output"], json.dumps(report))
+write(given["--sound"], "sound")
 """,
     "proof/stream.py": """
 from workflow_scripts.stand_in import *
@@ -111,6 +112,7 @@ metrics = {"stream_seam_error": 0.0, "stream_lost_samples": 0}
 report = {"graph": "stream", "cases": [{"case": "all", "metrics": metrics}], "metrics": metrics}
 report["recommended_lookahead_tokens"] = 16
 write(given["--output"], json.dumps(report))
+write(given["--sound"], "sound")
 """,
 }
 

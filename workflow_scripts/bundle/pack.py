@@ -33,6 +33,8 @@ from runtime.manifest import (
 )
 from runtime.reference.features import OUTPUT_HZ
 from workflow_scripts.files import atomic, write_json
+from workflow_scripts.proof.measured import Values, read_stream
+from workflow_scripts.proof.verdict import read_verdict
 
 USUAL = Defaults()
 
@@ -122,7 +124,7 @@ class Origin:
     """
 
     facts: dict[str, Any]
-    measured: dict[str, Any]
+    measured: Mapping[str, Values]
     sources: dict[str, str]
     tools: dict[str, str]
     options: dict[str, Any]
@@ -230,10 +232,7 @@ def _defaults(stream: Path) -> Defaults:
     Raises:
         ArtifactError: the report recommends none.
     """
-    ahead = _read_json(stream).get("recommended_lookahead_tokens")
-    if not isinstance(ahead, int):
-        raise ArtifactError(f"{stream}: recommends no lookahead; remove it and build again")
-    return Defaults(lookahead_tokens=ahead)
+    return Defaults(lookahead_tokens=read_stream(stream).recommended_lookahead_tokens)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -296,7 +295,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     origin = Origin(
         facts=_read_json(args.facts),
-        measured=_read_json(args.verdict)["measured"],
+        measured=read_verdict(args.verdict).measured,
         sources=args.sources,
         tools=dict(tool.split("=", 1) for tool in args.tools),
         options=args.options,

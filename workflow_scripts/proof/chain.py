@@ -1,7 +1,7 @@
 """Measure how far the runtime is from PyTorch along the whole chain, stage by stage.
 
 Each stage gets PyTorch's own input, so that one stage's distance is not charged to the next: prompt
-tokens and style from audio, scores under teacher forcing, a free run with the recorded seed, latent
+tokens and style from audio, logits under teacher forcing, a free run with the recorded seed, latent
 frames and samples from the recorded tokens. What is measured is judged elsewhere.
 """
 
@@ -13,31 +13,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime import noise
+from runtime import noise, records
 from runtime.acoustic.kind import Delivery, Manner
-from runtime.arrays import Float32
+from runtime.arrays import Float32, Latent, Samples, Tokens
 from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.cli import run
 from runtime.contract import GRAPHS, STEP_TABLES
 from runtime.errors import UsageError
 from runtime.graphs import VoiceGraphs
-from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.request import Ending, Limits, Prompt, TokenSource, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
-from workflow_scripts.files import atomic, write_json
-from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.files import atomic
+from workflow_scripts.proof.chain_record import ChainRecord, save_sound
+from workflow_scripts.proof.measured import CHAIN, Case, ChainMeasured, Steps
 from workflow_scripts.proof.metrics import METRICS
 
 ROWS = 2048  # of cache, above any record
 ABSENT = -1  # no token has this number
+FREE_RUNS, LONGEST_TOKENS = 12, 250  # free runs, each of 10 s at most
 
 
-def measure_chain(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
-    """All metrics of the chain by name."""
-    return _listening(graphs, record) | _decoding(graphs, record) | _rendering(graphs, record)
+def measure_chain(graphs: VoiceGraphs, record: ChainRecord) -> tuple[ChainMeasured, Samples]:
+    """The distances of a chain from its record, and its sound of the recorded tokens."""
+    decoder = graphs.decoder()
+    logits: Float32 = forced_logits(decoder, _prompt(record), record.tokens, ROWS)
+    free = _sampled(decoder, record, record.seed, record.tokens.size)
+    latent, samples = _rendered(graphs, record)
+    values = {
+        **_encoded(graphs, record),
+        "logits_max_abs": _distance("max_abs", logits, record.logits),
+        "logits_kl": _distance("kl", logits, record.logits),
+        "logits_top1_agreement": _distance("top1_agreement", logits, record.logits),
+        "tokens_token_equality": _distance("token_equality", free, record.tokens),
+        "latent_max_abs": _distance("max_abs", latent, record.latent),
+        "audio_max_abs": _distance("max_abs", samples, record.samples),
+        "audio_snr_db": _distance("snr_db", samples, record.samples),
+        "audio_log_mel_distance": _distance("log_mel_distance", samples, record.samples),
+    }
+    metrics = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    measured = ChainMeasured(
+        graph=CHAIN,
+        metrics=metrics,
+        cases=(Case(CHAIN, metrics),),
+        finite=None not in metrics.values(),
+        steps=_steps(logits, record.logits),
+        sampled_tokens=tuple(
+            _sampled(decoder, record, seed, LONGEST_TOKENS).size for seed in range(FREE_RUNS)
+        ),
+    )
+    return measured, samples
 
 
-def _listening(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
+def _prompt(record: ChainRecord) -> Prompt:
+    phones = np.concatenate([record.reference_phones, record.phones])
+    return Prompt(phones, record.text_features, record.prompt_tokens)
+
+
+def _encoded(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
+    """Prompt tokens and style of the reference."""
     audio = Audio(record.audio_samples, record.audio_rate)
     references = graphs.references()
     tokens, style = references.prompt_tokens(audio), references.style([audio])
@@ -47,23 +81,24 @@ def _listening(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
     }
 
 
-def _decoding(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
-    decoder = graphs.decoder()
-    phones = np.concatenate([record.reference_phones, record.phones])
-    prompt = Prompt(phones, record.text_features, record.prompt_tokens)
-    limits = Limits(early_stop_tokens=record.tokens.size - 1, max_len=ROWS)
-    scores: Float32 = forced_logits(decoder, prompt, record.tokens, ROWS)
-    chooser = sampled(Sampling(), partial(noise.exponentials, record.seed, 0))
-    free = list(decoder.tokens(prompt, chooser, limits, Ending()))
-    return {
-        "scores_max_abs": _distance("max_abs", scores, record.scores),
-        "scores_kl": _distance("kl", scores, record.scores),
-        "scores_top1_agreement": _distance("top1_agreement", scores, record.scores),
-        "tokens_token_equality": _distance("token_equality", np.array(free), record.tokens),
-    }
+def _steps(found: Float32, wanted: Float32) -> Steps:
+    """Each step with its given token alone."""
+    by_step = [METRICS["kl"].measure(a[None], b[None]) for a, b in zip(found, wanted, strict=True)]
+    return Steps(
+        kl=tuple(value if np.isfinite(value) else None for value in by_step),
+        same_best=tuple((found.argmax(-1) == wanted.argmax(-1)).tolist()),
+    )
 
 
-def _rendering(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
+def _sampled(decoder: TokenSource, record: ChainRecord, seed: int, most: int) -> Tokens:
+    """The tokens of a free run, int64 [T]; it ends by itself, or after `most`."""
+    limits = Limits(early_stop_tokens=most - 1, max_len=ROWS)
+    chooser = sampled(Sampling(), partial(noise.exponentials, seed, 0))
+    return np.fromiter(decoder.tokens(_prompt(record), chooser, limits, Ending()), np.int64)
+
+
+def _rendered(graphs: VoiceGraphs, record: ChainRecord) -> tuple[Latent, Samples]:
+    """Latent frames and samples of the recorded tokens."""
     acoustic = graphs.acoustic()
 
     def frames(first: int, count: int) -> Float32:
@@ -72,13 +107,7 @@ def _rendering(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
     delivery = Delivery(record.speed, record.noise_scale)
     manner = Manner(record.phones, record.style, frames, delivery)
     latent = acoustic.latent(record.tokens, manner)
-    samples = acoustic.samples(latent, record.style)
-    return {
-        "latent_max_abs": _distance("max_abs", latent, record.latent),
-        "audio_max_abs": _distance("max_abs", samples, record.samples),
-        "audio_snr_db": _distance("snr_db", samples, record.samples),
-        "audio_log_mel_distance": _distance("log_mel_distance", samples, record.samples),
-    }
+    return latent, acoustic.samples(latent, record.style)
 
 
 def _distance(metric: str, found: NDArray[Any], wanted: NDArray[Any]) -> float:
@@ -99,6 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--answers", type=Path, required=True, help="record of PyTorch's chain")
     parser.add_argument("--threads", type=int, default=1, help="of each session")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--sound", type=Path, required=True, help="NPY file: its samples")
     args = parser.parse_args(argv)
     files = named_files(args.files)
     graphs = VoiceGraphs(
@@ -106,11 +136,10 @@ def main(argv: list[str] | None = None) -> None:
         files[Path(STEP_TABLES).stem],
         threads=Threads(args.threads),
     )
-    measured = measure_chain(graphs, ChainRecord.load(args.answers))
-    with atomic(args.output) as (part,):
-        known = {name: value if np.isfinite(value) else None for name, value in measured.items()}
-        cases = [{"case": "chain", "metrics": known}]
-        write_json(part, {"graph": "chain", "cases": cases, "metrics": known})
+    found, samples = measure_chain(graphs, ChainRecord.load(args.answers))
+    with atomic(args.output, args.sound) as (part, sound):
+        part.write_text(records.text(found), "utf-8")
+        save_sound(sound, samples)
 
 
 def named_files(pairs: list[str]) -> dict[str, Path]:

@@ -23,7 +23,7 @@ class ChainRecord:
         style: float32 [1, G, 1].
         seed: of sampling and latent noise.
         tokens: int64 [T], sampled with the reference's default settings.
-        scores: float32 [T, V], before each token.
+        logits: float32 [T, V], before each token.
         noise_scale, speed: of the rendering.
         latent: float32 [1, I, N'].
         samples: float32 [S].
@@ -38,7 +38,7 @@ class ChainRecord:
     style: Style
     seed: int
     tokens: Tokens
-    scores: Float32
+    logits: Float32
     noise_scale: float
     speed: float
     latent: Latent
@@ -67,3 +67,9 @@ class ChainRecord:
                 f"{path}: no record of a chain ({error}); record it again"
             ) from error
         return cls(**{name: a.item() if a.ndim == 0 else a for name, a in arrays.items()})
+
+
+def save_sound(path: Path, samples: Samples) -> None:
+    """Write samples to exactly this path, for the report."""
+    with path.open("wb") as file:
+        np.save(file, np.asarray(samples, np.float32).reshape(-1), allow_pickle=False)

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime import records
 from runtime.cli import run
-from workflow_scripts.files import atomic, write_json
+from workflow_scripts.files import atomic
 from workflow_scripts.graphs import answers
+from workflow_scripts.proof.measured import Case, Measured
 from workflow_scripts.proof.metrics import METRICS
 from workflow_scripts.variants.measure import Running, pairs
 
-Values = dict[str, float | None]
+Found = dict[str, float | None]
 
 
-def parity(graph: Path, name: str, cases: dict[str, answers.Answer]) -> dict[str, Any]:
+def parity(graph: Path, name: str, cases: dict[str, answers.Answer]) -> Measured:
     """Run every recorded case and measure each output.
 
     Args:
@@ -30,19 +32,18 @@ def parity(graph: Path, name: str, cases: dict[str, answers.Answer]) -> dict[str
         cases: recorded answers.
 
     Returns:
-        `graph`, `finite`, `cases` (each with `case`, `finite`, `metrics`) and `metrics` over all
-        cases. A metric's key is `{output}_{metric}`. Over all cases a tensor that each layer has
-        (`present_keys.3`) counts under its name without the layer. None is what can't be measured,
-        since NaN or infinity came out.
+        Metrics of each case and over all. A key is `{output}_{metric}`; over all cases a tensor
+        that each layer has (`present_keys.3`) counts under its name without the layer. None is
+        what can't be measured, since NaN or infinity came out.
 
     Raises:
         GraphError: the graph can't be run, or has other inputs, outputs or shapes than the record.
     """
     running = Running(graph, name)
-    measured = []
+    measured: list[Case] = []
     collected: dict[tuple[str, str], list[float | None]] = {}
     for label, case in cases.items():
-        values: Values = {}
+        values: Found = {}
         finite = True
         for output, found, wanted in pairs(running, case):
             here = _measured(output, found, wanted)
@@ -50,16 +51,12 @@ def parity(graph: Path, name: str, cases: dict[str, answers.Answer]) -> dict[str
             for metric, value in here.items():
                 values[f"{output}_{metric}"] = value
                 collected.setdefault((without_layer(output), metric), []).append(value)
-        measured.append({"case": label, "finite": finite, "metrics": values})
-    return {
-        "graph": name,
-        "finite": all(case["finite"] for case in measured),
-        "cases": measured,
-        "metrics": {
-            f"{output}_{metric}": _together(metric, values)
-            for (output, metric), values in collected.items()
-        },
+        measured.append(Case(label, values, finite))
+    together = {
+        f"{output}_{metric}": _together(metric, values)
+        for (output, metric), values in collected.items()
     }
+    return Measured(name, together, tuple(measured), all(case.finite for case in measured))
 
 
 def without_layer(output: str) -> str:
@@ -67,7 +64,7 @@ def without_layer(output: str) -> str:
     return re.sub(r"\.\d+$", "", output)
 
 
-def _measured(output: str, found: NDArray[Any], wanted: NDArray[Any]) -> Values:
+def _measured(output: str, found: NDArray[Any], wanted: NDArray[Any]) -> Found:
     """Each metric that fits, by name; None where something is not finite."""
     usable = bool(np.isfinite(found).all() and np.isfinite(wanted).all())
     fitting = {
@@ -97,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     found = parity(args.graph, args.name, answers.load(args.answers))
     with atomic(args.output) as (output,):
-        write_json(output, found)
+        output.write_text(records.text(found), "utf-8")
 
 
 if __name__ == "__main__":

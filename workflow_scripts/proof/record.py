@@ -2,7 +2,7 @@
 
 The chain's phones are drawn from the voice's own table, so that the record needs no text front end
 and no language. Everything that a later stage compares is kept: prompt tokens, style, the tokens of
-a sampled run, the scores before each of them, latent frames and samples.
+a sampled run, the logits before each of them, latent frames and samples.
 """
 
 import argparse
@@ -73,8 +73,8 @@ def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
     phones = generator.integers(symbols, size=PHONES)
     text_features = np.zeros((FEATURE_WIDTH, REFERENCE_PHONES + PHONES), np.float32)
     text_features[:, -FEATURE_PHONES:] = generator.standard_normal((FEATURE_WIDTH, FEATURE_PHONES))
-    prompt_tokens, style = listen(networks, audio)
-    tokens, scores = speak_tokens(
+    prompt_tokens, style = encode_reference(networks, audio)
+    tokens, logits = speak_tokens(
         networks.t2s, (np.concatenate([reference_phones, phones]), text_features, prompt_tokens)
     )
     latent, samples = render(networks.sovits, tokens, phones, style)
@@ -88,7 +88,7 @@ def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
         style=style.numpy(),
         seed=SEED,
         tokens=tokens,
-        scores=scores,
+        logits=logits,
         noise_scale=NOISE_SCALE,
         speed=SPEED,
         latent=latent,
@@ -96,7 +96,7 @@ def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
     )
 
 
-def listen(networks: Networks, audio: Audio) -> tuple[NDArray[np.int64], torch.Tensor]:
+def encode_reference(networks: Networks, audio: Audio) -> tuple[NDArray[np.int64], torch.Tensor]:
     """Prompt tokens int64 [P] and style float32 [1, G, 1] of a reference."""
     ssl = networks.hubert(torch.from_numpy(features.ssl_audio(audio)))
     tokens = networks.sovits.quantize(ssl)[0].numpy()
@@ -112,7 +112,7 @@ def listen(networks: Networks, audio: Audio) -> tuple[NDArray[np.int64], torch.T
 def speak_tokens(
     model: T2S, prompt: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Sampled tokens int64 [T] with the scores float32 [T, V] before each.
+    """Sampled tokens int64 [T] with the logits float32 [T, V] before each.
 
     Args:
         model: the T2S model.
@@ -125,17 +125,17 @@ def speak_tokens(
     used[prompt[2]] = True
     logits, _ = model.decode(*model.embed(phones, text_features, prompts), cache)
     tokens: list[int] = []
-    scores: list[NDArray[np.float32]] = []
+    rows: list[NDArray[np.float32]] = []
     while len(tokens) < TOKENS:
         row = logits[0].numpy()
         token = choose(row, used, len(tokens))
         if token is None:
             break
-        scores.append(row)
+        rows.append(row)
         tokens.append(token)
         used[token] = True
         logits = model.step(token, prompts.shape[1] + len(tokens) - 1, cache)
-    return np.array(tokens, np.int64), np.stack(scores)
+    return np.array(tokens, np.int64), np.stack(rows)
 
 
 def render(

@@ -1,31 +1,33 @@
 """Measure a stream: that its chunks join to one sound, and how far it is from the whole decode.
 
 Tokens of the recorded chain, repeated, are streamed with several lookaheads. What is measured of
-the joints is judged elsewhere; the distance from the whole decode is told, since an encoder that
-has not seen the end of a sentence can't answer as one that has.
+the seams is judged elsewhere; the distance from the whole decode is reported and not judged, since
+an encoder that has not seen the end of a sentence can't answer as one that has.
 """
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from runtime import noise
+from runtime import noise, records
 from runtime.acoustic.kind import Delivery, Manner, Streaming
 from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
 from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
-from runtime.arrays import Float32, Int64, Latent, Tokens
+from runtime.arrays import Float32, Int64, Latent, Samples, Tokens
 from runtime.backends import Threads
 from runtime.cli import run
+from runtime.frames import SAMPLES_PER_FRAME
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Defaults
-from workflow_scripts.files import atomic, write_json
+from workflow_scripts.files import atomic
 from workflow_scripts.proof.chain import named_files
-from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.proof.chain_record import ChainRecord, save_sound
+from workflow_scripts.proof.measured import STREAM, Case, FromWhole, StreamMeasured, Values
 from workflow_scripts.proof.metrics import METRICS
 
 TOKENS = 160
@@ -34,28 +36,6 @@ DISTANCES = (0, 2, 4, 8, 16, 32)  # frames from the nearest seam, lower ends
 AT_SEAM = range(4)  # frames from a seam where too little lookahead shows
 AROUND = range(8, 32)  # where it does not
 HARDLY_FARTHER = 1.4  # times as far from the whole decode as the frames around
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One stream beside the vocoder of its frames and beside the whole decode.
-
-    Attributes:
-        seam_error: largest difference from one vocoder call over all frames.
-        lost_samples: how many more or fewer samples than the whole decode has.
-        latent_relative_rms: of all frames, to the whole decode.
-        seam_relative_rms, around_relative_rms: of the frames at seams, and around them.
-        by_distance: the same by frames from the nearest seam; None where no frame is so far.
-        log_mel_db: of the sound, to the whole decode.
-    """
-
-    seam_error: float
-    lost_samples: float
-    latent_relative_rms: float
-    seam_relative_rms: float
-    around_relative_rms: float
-    by_distance: Mapping[int, float | None]
-    log_mel_db: float
 
 
 @dataclass(frozen=True)
@@ -74,7 +54,7 @@ def decoded(acoustic: Acoustic, tokens: Tokens, manner: Manner) -> Whole:
     return Whole(tokens, manner, latent, acoustic.samples(latent, manner.style))
 
 
-def measure_stream(acoustic: Acoustic, whole: Whole, streaming: Streaming) -> Measured:
+def measure_stream(acoustic: Acoustic, whole: Whole, streaming: Streaming) -> FromWhole:
     """Stream the same tokens and compare."""
     chunks = list(spoken_chunks(whole.tokens.tolist(), acoustic, whole.manner, streaming))
     latent = np.concatenate([chunk.latent for chunk in chunks], -1)
@@ -86,7 +66,7 @@ def measure_stream(acoustic: Acoustic, whole: Whole, streaming: Streaming) -> Me
     ends = np.cumsum([chunk.latent.shape[-1] for chunk in chunks])[:-1]
     away = frames_from_seams(latent.shape[-1], ends)
     bounds = [*DISTANCES, latent.shape[-1] + 1]
-    return Measured(
+    return FromWhole(
         seam_error=METRICS["seam_error"].measure(joined, at_once),
         lost_samples=lost,
         latent_relative_rms=_relative_rms(latent, whole.latent, away >= 0),
@@ -98,11 +78,19 @@ def measure_stream(acoustic: Acoustic, whole: Whole, streaming: Streaming) -> Me
             for inside in [(low <= away) & (away < high)]
         },
         log_mel_db=METRICS["log_mel_distance"].measure(joined, sound),
+        seam_errors=tuple(_at_seams(joined, at_once, [chunk.samples.size for chunk in chunks])),
     )
 
 
+def _at_seams(joined: Samples, at_once: Samples, sizes: list[int]) -> Iterator[float]:
+    """The largest difference near the end of each chunk but the last, within a frame."""
+    for end in accumulate(sizes[:-1]):
+        near = slice(max(0, end - SAMPLES_PER_FRAME), end + SAMPLES_PER_FRAME)
+        yield METRICS["seam_error"].measure(joined[near], at_once[near])
+
+
 def frames_from_seams(frames: int, ends: Int64) -> Int64:
-    """How far each frame is from where one call's frames go over into the next one's, int64 [N]."""
+    """How far each frame is from a seam between two calls, int64 [N]."""
     if not ends.size:
         return np.full(frames, frames)
     # the middle of the blend, which begins where the vocoder's context ends
@@ -123,25 +111,27 @@ def recommended(least: int) -> int:
     return max(least, Defaults.lookahead_tokens)
 
 
-def least_lookahead(measured: Mapping[int, Measured]) -> int:
+def least_lookahead(measured: Mapping[int, FromWhole]) -> int:
     """The least lookahead in tokens, of those measured, at which seams hardly stand out."""
     return min(
-        (
-            lookahead
-            for lookahead, found in measured.items()
-            if found.seam_relative_rms <= HARDLY_FARTHER * found.around_relative_rms
-        ),
+        (lookahead for lookahead, found in measured.items() if not stands_out(found)),
         default=max(measured),
     )
 
 
-def report_of(acoustic: Acoustic, record: ChainRecord) -> dict[str, Any]:
+def stands_out(found: FromWhole) -> bool:
+    """Whether frames at seams are clearly farther from the whole decode than those around."""
+    at, around = found.seam_relative_rms, found.around_relative_rms
+    return at is None or around is None or not at <= HARDLY_FARTHER * around
+
+
+def report_of(acoustic: Acoustic, record: ChainRecord) -> StreamMeasured:
     """Everything that is measured of a voice's stream, as the verdict reads it."""
     tokens = np.resize(record.tokens, TOKENS)
     manner = _manner(acoustic, record, 1.0)
-    plain = decoded(acoustic, tokens, manner)
+    whole = decoded(acoustic, tokens, manner)
     by_lookahead = {
-        c: measure_stream(acoustic, plain, Streaming(lookahead_tokens=c)) for c in LOOKAHEADS
+        c: measure_stream(acoustic, whole, Streaming(lookahead_tokens=c)) for c in LOOKAHEADS
     }
     other = decoded(acoustic, tokens, _manner(acoustic, record, record.speed))
     few = decoded(acoustic, tokens[: TOKENS // 4], manner)
@@ -151,15 +141,22 @@ def report_of(acoustic: Acoustic, record: ChainRecord) -> dict[str, Any]:
         "single tokens": measure_stream(acoustic, few, single),
     }
     least = least_lookahead(by_lookahead)
-    judged = {name: _judged(found) for name, found in measured.items()}
-    return {
-        "graph": "stream",
-        "metrics": _worst(list(judged.values())),
-        "cases": [{"case": name, "metrics": metrics} for name, metrics in judged.items()],
-        "from_whole": {name: _in_json(asdict(found)) for name, found in measured.items()},
-        "least_lookahead_tokens": least,
-        "recommended_lookahead_tokens": recommended(least),
-    }
+    cases = tuple(Case(name, _judged(found)) for name, found in measured.items())
+    return StreamMeasured(
+        graph=STREAM,
+        metrics=_worst([case.metrics for case in cases]),
+        cases=cases,
+        from_whole=measured,
+        least_lookahead_tokens=least,
+        recommended_lookahead_tokens=recommended(least),
+    )
+
+
+def joined_sound(acoustic: Acoustic, record: ChainRecord) -> Samples:
+    """The recorded tokens as they sound when they are streamed, float32 [S]."""
+    manner = _manner(acoustic, record, record.speed)
+    chunks = spoken_chunks(record.tokens.tolist(), acoustic, manner, Streaming())
+    return np.concatenate([chunk.samples for chunk in chunks])
 
 
 def _manner(acoustic: Acoustic, record: ChainRecord, speed: float) -> Manner:
@@ -170,19 +167,17 @@ def _manner(acoustic: Acoustic, record: ChainRecord, speed: float) -> Manner:
     return Manner(record.phones, record.style, frames, delivery)
 
 
-def _judged(found: Measured) -> dict[str, float | None]:
+def _judged(found: FromWhole) -> dict[str, float | None]:
     values = {"seam_error": found.seam_error, "lost_samples": found.lost_samples}
-    return {f"stream_{name}": _in_json(value) for name, value in values.items()}
+    return {f"{STREAM}_{name}": finite(value) for name, value in values.items()}
 
 
-def _in_json(value: Any) -> Any:
-    """The same with None for what is no number."""
-    if isinstance(value, Mapping):
-        return {key: _in_json(below) for key, below in value.items()}
+def finite(value: float | None) -> float | None:
+    """The same; None for what is no number."""
     return None if value is None or not np.isfinite(value) else value
 
 
-def _worst(cases: list[dict[str, float | None]]) -> dict[str, float | None]:
+def _worst(cases: list[Values]) -> dict[str, float | None]:
     """Per metric the largest value; None if one is not finite."""
     columns = {name: [case[name] for case in cases] for name in cases[0]}
     return {
@@ -198,11 +193,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--answers", type=Path, required=True, help="record of PyTorch's chain")
     parser.add_argument("--threads", type=int, default=1, help="of each session")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--sound", type=Path, required=True, help="NPY file: the streamed samples")
     args = parser.parse_args(argv)
     graphs = VoiceGraphs(named_files(args.files), Path(), threads=Threads(args.threads))
-    report = report_of(graphs.acoustic(), ChainRecord.load(args.answers))
-    with atomic(args.output) as (part,):
-        write_json(part, report)
+    acoustic, record = graphs.acoustic(), ChainRecord.load(args.answers)
+    report = report_of(acoustic, record)
+    with atomic(args.output, args.sound) as (part, sound):
+        part.write_text(records.text(report), "utf-8")
+        save_sound(sound, joined_sound(acoustic, record))
 
 
 if __name__ == "__main__":
