@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parent / "golden"  # --golden-dir replaces it before collection
+OWN = Path(__file__).parent / "golden"  # what tests build voices from, whatever --golden-dir says
+ROOT = OWN  # --golden-dir replaces it before collection
 
 
 @cache
@@ -67,6 +68,12 @@ def t2s_cases(kind: str) -> list[Case]:
         for name, facts in files.items()
         if facts["kind"] == kind
     ]
+
+
+def t2s_checkpoints() -> list[Path]:
+    """Every T2S checkpoint of the set."""
+    found = manifest("t2s").get("checkpoints", {})
+    return [ROOT / "t2s" / facts["file"] for facts in found.values()]
 
 
 def sovits_models() -> list[Case]:

@@ -1,9 +1,11 @@
 """One set of versions: in the lock, in the conda environment, within the project's ranges."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 
@@ -38,3 +40,12 @@ def test_the_lock_is_within_the_ranges_of_the_project() -> None:
         version = VERSIONS.get(re.sub(r"[-_.]+", "-", requirement.name).lower())
         assert version is not None, f"{requirement.name} is not in the lock"
         assert requirement.specifier.contains(version), f"{requirement.name}=={version}"
+
+
+def test_a_checkout_stays_small_enough_to_be_sent_to_a_borrowed_machine() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: the size of the tracked files was not verified")
+    names = filter(None, listed.stdout.decode().split("\0"))
+    sizes = {name: (ROOT / name).stat().st_size for name in names if (ROOT / name).is_file()}
+    assert sum(sizes.values()) < 55_000_000

@@ -20,7 +20,7 @@ SOURCES = {
 
 def source(kind: str) -> Path:
     """File or folder that a kind of graphs is exported from."""
-    return goldens.ROOT / SOURCES[kind]
+    return goldens.OWN / SOURCES[kind]
 
 
 @cache
@@ -35,7 +35,7 @@ def tiny_bundle() -> Path:
         for graph in row.graphs
     ]
     tables = (build / "t2s_tables.npz", build / "vocabulary.json")
-    audio = goldens.ROOT / "sovits/ref_mono_32k.wav"
+    audio = goldens.OWN / "sovits/ref_mono_32k.wav"
     pack(
         build / "bundle",
         Contents(tuple(parts), tables, audio),

@@ -25,7 +25,7 @@ from workflow_scripts.files import atomic
 SPEAKERS = ("slt", "rms", "awb")
 SPLITS = ("train", "held")
 RATE_HZ = 16_000
-HELD_OUT = Path(__file__).parents[1] / "workflow_scripts/proof/data/held_out.json"
+HELD_OUT = Path(__file__).parents[1] / "workflow_scripts/proof/words/data/held_out.json"
 SENTENCES = 1600  # to train on
 SILENCE = "pau"
 PHONES = (

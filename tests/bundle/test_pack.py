@@ -214,7 +214,6 @@ def test_a_build_ends_with_the_command_that_speaks(
     )
 
 
-@pytest.mark.golden
 def test_the_first_bundle_says_its_example_the_same_each_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

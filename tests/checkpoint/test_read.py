@@ -14,9 +14,8 @@ from workflow_scripts.checkpoint.write import HParams, write_checkpoint
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", ["tiny_a", "tiny_b", "tiny_c"])
-def test_t2s_goldens_are_read(name: str) -> None:
-    path = goldens.ROOT / "t2s" / f"{name}.ckpt"
+@pytest.mark.parametrize("path", goldens.t2s_checkpoints(), ids=lambda path: path.stem)
+def test_t2s_goldens_are_read(path: Path) -> None:
     checkpoint = read(path, "t2s")
     stored = torch.load(path, weights_only=True)
     assert checkpoint.kind == "t2s"

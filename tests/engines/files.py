@@ -6,7 +6,7 @@ from tempfile import mkdtemp
 
 import onnx
 
-from tests.goldens import ROOT
+from tests.goldens import OWN
 from tests.graphs.exported import exported, simplified
 from workflow_scripts.engines.decoder import engine_decoder
 
@@ -32,17 +32,17 @@ EVERY = [(source, graph) for source in SOURCES for graph in GRAPHS[source.split(
 
 def stored(source: str, graph: str) -> Path:
     """The simplified fp32 graph, as the build keeps it."""
-    return simplified(source.split()[0], ROOT / SOURCES[source])[graph][0]
+    return simplified(source.split()[0], OWN / SOURCES[source])[graph][0]
 
 
 def answers_of(source: str, graph: str) -> Path:
     """PyTorch's recorded answers."""
-    return exported(source.split()[0], ROOT / SOURCES[source]) / f"{graph}.npz"
+    return exported(source.split()[0], OWN / SOURCES[source]) / f"{graph}.npz"
 
 
 def tables_of(source: str, graph: str) -> Path:
     """Rows of tokens and positions that stand beside a decoder."""
-    return exported(source.split()[0], ROOT / SOURCES[source]) / "t2s_tables.npz"
+    return exported(source.split()[0], OWN / SOURCES[source]) / "t2s_tables.npz"
 
 
 @cache

@@ -21,7 +21,6 @@ from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.precisions import PRECISIONS
 from workflow_scripts.variants.stored import stored_half
 
-pytestmark = pytest.mark.golden
 ROWS = 512
 HALVES = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 MULTIPLIED = ("Gemm", "MatMul", "Softmax", "LayerNormalization", "TensorScatter", "ScatterElements")

@@ -71,7 +71,6 @@ def job() -> Job:
     return Job(stored(*VOCODER), "vocoder", "fp32", MAX_LEN)
 
 
-@pytest.mark.golden
 def test_engine_and_sidecar_appear_together_and_say_what_they_are(job: Job, tmp_path: Path) -> None:
     found = sidecar(tmp_path, job)
     assert (tmp_path / "v.engine").read_bytes() == b"plan"
@@ -84,7 +83,6 @@ def test_engine_and_sidecar_appear_together_and_say_what_they_are(job: Job, tmp_
     assert (tmp_path / "timing.cache").read_bytes() == b"plan"
 
 
-@pytest.mark.golden
 def test_the_key_follows_content_options_and_machine_and_nothing_else(
     job: Job, tmp_path: Path
 ) -> None:
@@ -105,7 +103,6 @@ def test_the_key_follows_content_options_and_machine_and_nothing_else(
     assert len({key, *(other["engine_key"] for other in others)}) == len(others) + 1
 
 
-@pytest.mark.golden
 def test_the_loop_is_built_of_the_decoder_and_of_its_tables(tmp_path: Path) -> None:
     tables = tables_of(*TINY_DECODER)
     job = Job(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables)
@@ -119,7 +116,6 @@ def test_the_loop_is_built_of_the_decoder_and_of_its_tables(tmp_path: Path) -> N
         prepared(replace(job, tables=None), Release("tensorrt", "11.4.0.106"), tmp_path)
 
 
-@pytest.mark.golden
 def test_a_build_that_fails_leaves_the_old_files_and_nothing_else(job: Job, tmp_path: Path) -> None:
     sidecar(tmp_path, job)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -129,7 +125,6 @@ def test_a_build_that_fails_leaves_the_old_files_and_nothing_else(job: Job, tmp_
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.golden
 def test_an_interrupt_in_mid_build_leaves_nothing(job: Job, tmp_path: Path) -> None:
     def cancelled(self: Any, network: Any, config: Any) -> Any:
         config.progress_monitor.cancelled = True
@@ -140,7 +135,6 @@ def test_an_interrupt_in_mid_build_leaves_nothing(job: Job, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.golden
 def test_a_cache_written_by_another_process_meanwhile_harms_nothing(
     job: Job, tmp_path: Path
 ) -> None:
@@ -161,7 +155,6 @@ def test_a_cache_written_by_another_process_meanwhile_harms_nothing(
     ]
 
 
-@pytest.mark.golden
 def test_garbage_and_emptiness_are_no_graphs(tmp_path: Path) -> None:
     for content in (b"", b"no graph"):
         source = tmp_path / "broken.onnx"
@@ -208,7 +201,6 @@ def test_the_command_says_in_one_line_that_there_is_no_gpu(tmp_path: Path) -> No
     assert ran.stderr.startswith("error: engine: ")
 
 
-@pytest.mark.golden
 def test_the_decoder_is_spelled_for_the_library_and_has_two_profiles(tmp_path: Path) -> None:
     job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
     trt = stand_in("tensorrt_11")

@@ -40,7 +40,6 @@ def widened(case: Answer) -> dict[str, np.ndarray]:
     return inputs
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("form", FORMS)
 def test_spelled_anew_it_answers_as_pytorch(form: str) -> None:
     graph = for_engine(*TINY, form)
@@ -57,7 +56,6 @@ def test_spelled_anew_it_answers_as_pytorch(form: str) -> None:
             )
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("form", FORMS)
 def test_only_the_rows_of_a_call_keep_a_moving_dim(form: str) -> None:
     graph = onnx.load(for_engine(*TINY, form)).graph
@@ -71,7 +69,6 @@ def test_only_the_rows_of_a_call_keep_a_moving_dim(form: str) -> None:
     assert not any(node.domain for node in graph.node)
 
 
-@pytest.mark.golden
 def test_weights_keep_their_names_and_their_precision() -> None:
     half, _ = stored_half(onnx.load(stored(*TINY)), Job("t2s_decoder", {}))
     spelled = engine_decoder(half, MAX_LEN, "scatter")
@@ -81,7 +78,6 @@ def test_weights_keep_their_names_and_their_precision() -> None:
     assert onnx.TensorProto.FLOAT16 in set(after.values())
 
 
-@pytest.mark.golden
 def test_the_graph_that_was_given_is_not_changed() -> None:
     model = onnx.load(stored(*TINY))
     before = model.SerializeToString()
@@ -89,7 +85,6 @@ def test_the_graph_that_was_given_is_not_changed() -> None:
     assert model.SerializeToString() == before
 
 
-@pytest.mark.golden
 def test_attention_that_is_not_ours_is_refused() -> None:
     model = onnx.load(stored(*TINY))
     node = next(node for node in model.graph.node if node.op_type == "GroupQueryAttention")

@@ -148,7 +148,6 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"folder": folder, "decoder": decoder, "output": output}
 
 
-@pytest.mark.golden
 def test_the_loop_of_a_decoder_is_written_and_found(loop: dict[str, Any], graph: Path) -> None:
     assert loop_of(loop["decoder"], loop["folder"]) == loop["output"]
     facts = json.loads((loop["output"].parent / "t2s_loop.onnx.json").read_text("utf-8"))
@@ -159,7 +158,6 @@ def test_the_loop_of_a_decoder_is_written_and_found(loop: dict[str, Any], graph:
         loop_of(graph, None)
 
 
-@pytest.mark.golden
 def test_an_altered_loop_is_refused(loop: dict[str, Any]) -> None:
     whole = loop["output"].read_bytes()
     loop["output"].write_bytes(whole[:-1])

@@ -49,7 +49,6 @@ def inputs_of(graph: str) -> list[dict[str, np.ndarray]]:
     return [case.inputs for case in answers.load(tiny_bundle().parent / f"{graph}.npz").values()]
 
 
-@pytest.mark.golden
 def test_an_engine_answers_at_any_length_with_arrays_of_one_s_own(
     release: str, tmp_path: Path
 ) -> None:
@@ -61,7 +60,6 @@ def test_an_engine_answers_at_any_length_with_arrays_of_one_s_own(
     assert runner.input_dim("style", 1) == exact.input_dim("style", 1)
 
 
-@pytest.mark.golden
 def test_requests_at_once_have_a_context_each_and_one_engine(tmp_path: Path) -> None:
     runner, _ = vocoder("tensorrt_10", tmp_path)
     cases = inputs_of("vocoder") * 3
@@ -72,7 +70,6 @@ def test_requests_at_once_have_a_context_each_and_one_engine(tmp_path: Path) -> 
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.golden
 def test_buffers_grow_and_are_not_made_anew(tmp_path: Path) -> None:
     runner, device = vocoder("tensorrt_10", tmp_path)
     longest = max(inputs_of("vocoder"), key=lambda inputs: inputs["latent"].size)
@@ -93,7 +90,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("call", REFUSED)
 def test_whatever_the_library_refuses_is_an_error_of_one_line(
     release: str, call: str, tmp_path: Path
@@ -105,7 +101,6 @@ def test_whatever_the_library_refuses_is_an_error_of_one_line(
         runner.run(inputs_of("vocoder")[0])
 
 
-@pytest.mark.golden
 def test_inputs_of_another_kind_are_refused_not_reinterpreted(tmp_path: Path) -> None:
     runner, _ = vocoder("tensorrt_10", tmp_path)
     inputs = inputs_of("vocoder")[0]

@@ -20,7 +20,6 @@ FORMS_OF = {graph: ("",) for _, graph in EVERY} | {
 RELEASES = (Release("tensorrt", "10.13.3.9"), Release("tensorrt", "10.16.1.11"), TRT_11, RTX)
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize(("source", "graph"), EVERY)
 def test_every_graph_of_the_embedded_voices_can_be_imported(source: str, graph: str) -> None:
     models = {form: onnx.load(for_engine(source, graph, form)) for form in FORMS_OF[graph]}
@@ -28,7 +27,6 @@ def test_every_graph_of_the_embedded_voices_can_be_imported(source: str, graph: 
         check_importable(models.get(form_for(release)) or models[""], graph, release)
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize(("source", "graph"), EVERY)
 def test_of_each_input_only_what_the_contract_lets_move_is_symbolic(
     source: str, graph: str
@@ -42,7 +40,6 @@ def test_of_each_input_only_what_the_contract_lets_move_is_symbolic(
             assert moves or dim.dim_value > 0, f"{value.name} has a moving dim that stands still"
 
 
-@pytest.mark.golden
 def test_the_graph_for_a_cpu_is_refused_with_the_reason() -> None:
     with pytest.raises(GraphError, match=r"GroupQueryAttention\.\d+' is of com\.microsoft") as got:
         check_importable(onnx.load(stored(*TINY_DECODER)), "decoder.onnx", TRT_11)

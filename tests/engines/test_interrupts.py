@@ -62,7 +62,6 @@ def stopped(folder: Path, number: signal.Signals) -> tuple[int, str]:
 
 
 @pytest.mark.rtx
-@pytest.mark.golden
 def test_a_real_build_that_is_stopped_leaves_nothing_by_name(tmp_path: Path) -> None:
     pytest.importorskip(
         "tensorrt_rtx",

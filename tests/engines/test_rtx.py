@@ -51,7 +51,6 @@ def trt() -> ModuleType:
     return pytest.importorskip("tensorrt_rtx", reason=UNVERIFIED)
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize(("source", "graph"), EVERY)
 def test_every_graph_builds_with_the_puts_that_it_announces(
     trt: ModuleType, source: str, graph: str, tmp_path: Path
@@ -68,7 +67,6 @@ def test_every_graph_builds_with_the_puts_that_it_announces(
     assert found["state"] == "built"
 
 
-@pytest.mark.golden
 def test_a_graph_that_computes_in_fp16_builds(trt: ModuleType, tmp_path: Path) -> None:
     source = ("sovits v2", "vocoder")
     cases = answers.load(answers_of(*source))
@@ -80,7 +78,6 @@ def test_a_graph_that_computes_in_fp16_builds(trt: ModuleType, tmp_path: Path) -
     assert tensorrt.build(trt, request).plan
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("release", ["11.0.0.1", "10.13.3.9"])
 def test_the_decoder_with_embedding_and_sampler_builds(
@@ -94,7 +91,6 @@ def test_the_decoder_with_embedding_and_sampler_builds(
     assert tensorrt.build(trt, request).plan
 
 
-@pytest.mark.golden
 def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
     trt: ModuleType, tmp_path: Path
 ) -> None:
@@ -111,7 +107,6 @@ def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
     assert "t2s_decoder.onnx" in imported(replace(job, source=broken), trt)
 
 
-@pytest.mark.golden
 def test_older_spelling_of_the_decoder_builds_too(trt: ModuleType, tmp_path: Path) -> None:
     job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
     request, facts = prepared(job, Release("tensorrt", "10.13.3.9"), tmp_path)
@@ -119,7 +114,6 @@ def test_older_spelling_of_the_decoder_builds_too(trt: ModuleType, tmp_path: Pat
     assert tensorrt.build(trt, request).plan
 
 
-@pytest.mark.golden
 def test_the_attention_operator_is_imported_but_has_no_kernel_at_fp32(
     trt: ModuleType, tmp_path: Path
 ) -> None:
@@ -141,7 +135,6 @@ def test_a_file_that_is_no_graph_is_refused(
         tensorrt.build(trt, Request(path, puts, (), QUICK))
 
 
-@pytest.mark.golden
 def test_an_operator_without_importer_is_named(trt: ModuleType) -> None:
     path = stored(*TINY_DECODER)
     with pytest.raises(GraphError, match="GroupQueryAttention"):

@@ -74,7 +74,6 @@ def spoilt(source: Path, folder: Path, weight: str, by: float) -> Path:
     return path
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("graph", ["vocoder", "style"])
 def test_an_engine_that_answers_as_the_cpu_misses_nothing(
@@ -88,7 +87,6 @@ def test_an_engine_that_answers_as_the_cpu_misses_nothing(
     assert max(found["distances"].values()) < 1e-6
 
 
-@pytest.mark.golden
 def test_a_difference_is_found_and_named_with_its_bar(tmp_path: Path) -> None:
     evidence = evidence_of("vocoder")
     weight = max(onnx.load(evidence.source).graph.initializer, key=lambda w: len(w.raw_data)).name
@@ -99,7 +97,6 @@ def test_a_difference_is_found_and_named_with_its_bar(tmp_path: Path) -> None:
     assert found["distances"]["audio"] > 1e-3
 
 
-@pytest.mark.golden
 def test_whole_numbers_count_by_their_share(tmp_path: Path) -> None:
     evidence = evidence_of("quantizer")
     # the imitated engine gives tokens of another length, and none of them can be right
@@ -127,7 +124,6 @@ def tiny_loop(folder: Path, arithmetic: str = "fp32") -> Path:
     return path
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("arithmetic", ["fp32", "fp16"])
 def test_a_loop_is_compared_in_its_scores_and_in_its_sampler(
     arithmetic: str, tmp_path: Path
@@ -144,7 +140,6 @@ def test_a_loop_is_compared_in_its_scores_and_in_its_sampler(
         assert found["distances"]["logits"] > 1e-6, "it is not the fp32 loop that was run"
 
 
-@pytest.mark.golden
 def test_a_loop_that_answers_otherwise_is_found(tmp_path: Path) -> None:
     made = tiny_loop(tmp_path)
     (tmp_path / "other").mkdir()
@@ -153,7 +148,6 @@ def test_a_loop_that_answers_otherwise_is_found(tmp_path: Path) -> None:
     assert any(line.startswith("logits ") for line in found["missed"])
 
 
-@pytest.mark.golden
 def test_a_sampler_that_draws_otherwise_is_found(tmp_path: Path) -> None:
     model = onnx.load(tiny_loop(tmp_path))
     best = next(node for node in model.graph.node if node.op_type == "ArgMax")
@@ -166,7 +160,6 @@ def test_a_sampler_that_draws_otherwise_is_found(tmp_path: Path) -> None:
     assert line.startswith("sampled tokens ")
 
 
-@pytest.mark.golden
 def test_an_engine_of_another_source_and_cases_that_fit_nowhere_are_refused(
     tmp_path: Path,
 ) -> None:
@@ -182,7 +175,6 @@ def test_an_engine_of_another_source_and_cases_that_fit_nowhere_are_refused(
         compared(tmp_path, evidence.source, evidence, profiles={"any": far})
 
 
-@pytest.mark.golden
 def test_without_a_gpu_the_command_says_so(tmp_path: Path) -> None:
     evidence = evidence_of("vocoder")
     file = engine_file(tmp_path, evidence.source, HERE)
@@ -194,7 +186,6 @@ def test_without_a_gpu_the_command_says_so(tmp_path: Path) -> None:
     assert not output.exists()
 
 
-@pytest.mark.golden
 def test_the_command_writes_what_it_found_beside_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

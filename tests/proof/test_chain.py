@@ -12,7 +12,7 @@ from runtime.backends import Threads
 from runtime.contract import STEP_TABLES
 from runtime.errors import ArtifactError, UsageError
 from runtime.graphs import VoiceGraphs
-from tests.goldens import ROOT
+from tests.goldens import OWN
 from tests.graphs.exported import exported
 from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.export import EXPORTERS
@@ -24,14 +24,12 @@ from workflow_scripts.proof.record import TOKENS, load_networks, record_chain
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.precisions import reduce_file
 
-SOVITS = ROOT / "sovits"
+SOVITS = OWN / "sovits"
 SOURCES = {
-    "t2s": ROOT / "t2s" / "tiny_a.ckpt",
+    "t2s": OWN / "t2s" / "tiny_a.ckpt",
     "sovits": SOVITS / "v2.pth",
     "hubert": SOVITS / "hubert_768",
 }
-
-pytestmark = pytest.mark.golden
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from workflow_scripts.proof.gpu.torch_steps import FixedStep, GrowingStep, on_de
 from workflow_scripts.proof.gpu.trials import Job, Sentence, attempt, compared
 
 TOKENS = 26
-pytestmark = pytest.mark.golden
 
 
 @pytest.fixture(scope="module")

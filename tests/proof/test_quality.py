@@ -18,8 +18,6 @@ from workflow_scripts.variants.precisions import reduce_file
 TEXT = "[phones=HH AH0 L OW1]\n\n[phones=W ER1 L D .]\n"
 HOW = {"lang": "en", "seed": 3, "threads": 1}
 
-pytestmark = pytest.mark.golden
-
 
 @pytest.fixture(scope="module")
 def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from runtime.acoustic.kind import Streaming
 from runtime.acoustic.vits import CONTEXT_FRAMES
@@ -81,7 +80,6 @@ def test_more_than_the_usual_lookahead_is_recommended_where_a_voice_needs_it() -
     assert [recommended(least) for least in (6, 16, 24)] == [16, 16, 24]
 
 
-@pytest.mark.golden
 def test_the_command_reports_a_golden_voice(tmp_path: Path) -> None:
     model = next(model for model in sovits_models() if model.name == "v2")
     voices.acoustic(model.model)

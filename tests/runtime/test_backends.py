@@ -36,7 +36,6 @@ def recorded(graph: str) -> dict[str, answers.Answer]:
     return answers.load(tiny_bundle().parent / f"{graph}.npz")
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("graph", BESIDE_T2S)
 def test_openvino_answers_as_pytorch_did_at_any_length(graph: str) -> None:
     installed("openvino")
@@ -49,14 +48,12 @@ def test_openvino_answers_as_pytorch_did_at_any_length(graph: str) -> None:
             np.testing.assert_allclose(array, wanted, atol=allowed, rtol=0, err_msg=label)
 
 
-@pytest.mark.golden
 def test_memory_is_not_kept_for_lengths_that_have_passed() -> None:
     options = cpu.open_graph(file_of("vocoder"), ONE).session.get_session_options()
     assert not options.enable_cpu_mem_arena
     assert not options.enable_mem_pattern
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize(("spinning", "stops"), [(False, "1"), (True, "0")])
 def test_idle_threads_stop_spinning_unless_they_are_to(spinning: bool, stops: str) -> None:
     graph = cpu.open_graph(file_of("vocoder"), Threads(1, spinning))
@@ -64,7 +61,6 @@ def test_idle_threads_stop_spinning_unless_they_are_to(spinning: bool, stops: st
     assert options.get_session_config_entry("session.force_spinning_stop") == stops
 
 
-@pytest.mark.golden
 def test_bfloat16_is_near_and_not_equal() -> None:
     installed("openvino_bf16")
     exact, rough = (
@@ -82,7 +78,6 @@ def test_a_cpu_without_bfloat16_is_told_so() -> None:
     assert openvino_bf16.lacking(["FP32", "BF16"]) is None
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("name", BACKENDS)
 def test_calls_from_several_threads_do_not_disturb_each_other(name: str) -> None:
     installed(name)
@@ -95,7 +90,6 @@ def test_calls_from_several_threads_do_not_disturb_each_other(name: str) -> None
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.golden
 def test_an_answer_is_not_overwritten_by_the_next_call() -> None:
     installed("openvino")
     runner = BACKENDS["openvino"].open_graph(file_of("vocoder"), ONE)
@@ -106,7 +100,6 @@ def test_an_answer_is_not_overwritten_by_the_next_call() -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-@pytest.mark.golden
 def test_an_input_of_another_dtype_is_refused_not_converted() -> None:
     installed("openvino")
     runner = BACKENDS["openvino"].open_graph(file_of("vocoder"), ONE)
@@ -115,7 +108,6 @@ def test_an_input_of_another_dtype_is_refused_not_converted() -> None:
         runner.run({**inputs, "latent": inputs["latent"].astype(np.float64)})
 
 
-@pytest.mark.golden
 def test_both_of_c_s_names_for_64_bits_are_taken() -> None:
     installed("openvino")
     runner = BACKENDS["openvino"].open_graph(file_of("roberta"), ONE)
@@ -143,7 +135,6 @@ def test_a_file_that_is_no_graph_is_refused_by_name(tmp_path: Path) -> None:
         openvino.open_graph(tmp_path / "broken.onnx", ONE)
 
 
-@pytest.mark.golden
 def test_compiled_graphs_are_kept_only_where_asked(tmp_path: Path) -> None:
     installed("openvino")
     backend, folder = BACKENDS["openvino"], tmp_path / "compiled"

@@ -39,14 +39,12 @@ def speaker() -> Speaker:
     return Speaker(VoiceGraphs(files, folder / "t2s_tables.npz"), Replay.of(30))
 
 
-@pytest.mark.golden
 def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) -> None:
     assert list(speaker.decode(30)) == Replay.of(30).tokens.tolist()
     assert speaker.total().size == 30 * 1280
     assert speaker.first_sound().size == FIRST_FRAMES * 640
 
 
-@pytest.mark.golden
 def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
     reference = pytorch.load(source("t2s"), source("sovits"), 30)
     ours, theirs = speaker.rival(), reference.rival()
@@ -99,7 +97,6 @@ def test_what_is_not_the_graph_s_run_is_the_host_s_share_of_a_step() -> None:
     assert shares == {"500": pytest.approx(0.1)}
 
 
-@pytest.mark.golden
 def test_a_vocoder_on_another_back_end_is_timed_beside_onnx_runtime() -> None:
     missing = BACKENDS["openvino"].missing()
     if missing:
@@ -115,7 +112,6 @@ def test_a_vocoder_on_another_back_end_is_timed_beside_onnx_runtime() -> None:
     assert beside[1] is None
 
 
-@pytest.mark.golden
 def test_the_report_holds_the_whole_list_in_json_and_for_people(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +166,6 @@ def test_a_busy_machine_is_marked() -> None:
     assert "BUSY" not in bench.table(report | {"busy": False})
 
 
-@pytest.mark.golden
 def test_work_that_does_not_fit_is_refused() -> None:
     for wrong in ({"tokens": FIRST_TOKENS - 1}, {"rounds": 0}, {"threads": 0}):
         with pytest.raises(SettingError, match=f"--{next(iter(wrong))}: .* is below"):

@@ -62,7 +62,6 @@ def test_graphs_are_forced_one_by_one() -> None:
     assert choose("openvino,vocoder=cpu").backends["vocoder"] == "cpu"
 
 
-@pytest.mark.golden
 def test_auto_goes_by_what_was_measured_of_this_very_voice(voice: Manifest) -> None:
     need_openvino()
     path = tuned.default_file(MACHINE)
@@ -75,7 +74,6 @@ def test_auto_goes_by_what_was_measured_of_this_very_voice(voice: Manifest) -> N
     assert choose("auto", other).backends["vocoder"] == "cpu"
 
 
-@pytest.mark.golden
 def test_entries_of_other_voices_stay(voice: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     other = replace(voice, graphs={"prior": voice.graphs["prior"]})
@@ -85,7 +83,6 @@ def test_entries_of_other_voices_stay(voice: Manifest, tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.glob("*")] == ["file.json"]
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -106,7 +103,6 @@ def test_a_file_that_does_not_count_here_is_refused(
         choose("auto", voice, path)
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("wrong", [{"graphs": {"vocoder": {}}}, {}, {"graphs": ["vocoder"]}])
 def test_an_entry_of_another_form_is_refused(voice: Manifest, tmp_path: Path, wrong: dict) -> None:
     path = tmp_path / "file.json"

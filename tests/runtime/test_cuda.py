@@ -55,7 +55,6 @@ def test_two_runtimes_side_by_side_are_refused() -> None:
         both("torch")
 
 
-@pytest.mark.golden
 def test_a_session_that_fell_back_in_silence_is_an_error_of_one_line() -> None:
     if GPU.provider in sessions.onnxruntime.get_available_providers():
         pytest.skip("this runtime has the provider, so it does not fall back like this")
@@ -89,7 +88,6 @@ def test_a_session_where_it_was_asked_for_is_let_through() -> None:
     refuse_fallback(Path("g.onnx"), GPU, [GPU.provider, "CPUExecutionProvider"])
 
 
-@pytest.mark.golden
 def test_the_rehearsal_answers_as_the_cpu_does() -> None:
     path = tiny_bundle() / "vocoder.onnx"
     inputs = next(iter(answers.load(tiny_bundle().parent / "vocoder.npz").values())).inputs
@@ -110,7 +108,6 @@ def test_a_decoder_whose_cache_would_go_to_the_cpu_and_back_is_refused() -> None
         _refuse_cpu_nodes(Path("l.onnx"), ["Shape 'a'", "ScatterElements 'w'"])
 
 
-@pytest.mark.golden
 def test_nodes_left_to_the_cpu_are_listed() -> None:
     session = session_on(
         REHEARSAL,
@@ -126,7 +123,6 @@ def test_nodes_left_to_the_cpu_are_listed() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.golden
 @pytest.mark.parametrize("graph", ["prior", "vocoder", "hubert"])
 def test_graphs_on_the_gpu_answer_as_on_the_cpu(graph: str) -> None:
     if reason := cuda.missing():
@@ -139,7 +135,6 @@ def test_graphs_on_the_gpu_answer_as_on_the_cpu(graph: str) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.golden
 def test_the_decode_loop_on_the_gpu_gives_the_tokens_of_the_cpu() -> None:
     if reason := cuda.missing():
         pytest.skip(f"unverified: the decode loop with its CUDA graph on a GPU: {reason}")

@@ -65,7 +65,6 @@ def test_engines_that_can_t_be_run_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert "; no tensorrt: tensorrt is not installed; pip install" in choice.reason
 
 
-@pytest.mark.golden
 def test_each_graph_goes_down_the_list_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     voice = manifest.load(tiny_bundle())
     choice = choose("auto", voice, engines=Path("engines"))
@@ -84,13 +83,11 @@ def test_each_graph_goes_down_the_list_by_itself(caplog: pytest.LogCaptureFixtur
     assert "t2s_decoder runs on cpu, not on cuda: t2s_loop: there is none" in caplog.messages
 
 
-@pytest.mark.golden
 def test_what_was_asked_for_is_an_error_where_it_can_t_be_used() -> None:
     with pytest.raises(EngineMismatch, match=r"prior\.engine: built for a Z80"):
         Voice.load(tiny_bundle(), provider="prior=tensorrt", threads=1)
 
 
-@pytest.mark.golden
 def test_a_voice_says_what_runs_it_in_the_end() -> None:
     voice = Voice.load(tiny_bundle(), threads=1, folders=Folders(engines=Path("engines")))
     assert voice.provider is not None

@@ -74,7 +74,7 @@ def test_each_utterance_has_its_own_limit() -> None:
 def test_the_command_reports_in_json_and_for_people(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soak, "FLAT_SHARE", 1.0)  # two rounds are hardly more than a warm-up
+    monkeypatch.setattr(memory_growth, "FLAT_SHARE", 1.0)  # two rounds: warm-up
     output = tmp_path / "soak.json"
     brief = ["-m", str(bundles.brief()), "--threads", "1", "--provider", "cpu"]
     soak.main([*brief, "--utterances", "40", "--json", str(output)])
@@ -84,7 +84,7 @@ def test_the_command_reports_in_json_and_for_people(
     assert report["sound_s"] > 40
     assert report["backends"]["vocoder"] == "cpu"
     assert capsys.readouterr().out.startswith("40 utterances, ")
-    monkeypatch.setattr(soak, "FLAT_SHARE", -1.0)
+    monkeypatch.setattr(memory_growth, "FLAT_SHARE", -1.0)
     with pytest.raises(ProofError, match="memory grows while it speaks"):
         soak.main([*brief, "--utterances", "40"])
     assert "flat up to" in capsys.readouterr().out

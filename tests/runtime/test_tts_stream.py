@@ -11,8 +11,6 @@ from runtime.settings import Settings
 from runtime.voice import Voice
 from tests import bundles, voices
 
-pytestmark = pytest.mark.golden
-
 TEXT = "The quick brown fox."
 REQUEST = ("--lang", "en", "--seed", "1", "--threads", "1", "--quiet", TEXT)
 OTHER = {

@@ -49,7 +49,6 @@ def rehearsed() -> Rehearsal:
     return Rehearsal(runners, sound.read(folder / "reference.wav"), folder / "vocabulary.json")
 
 
-@pytest.mark.golden
 @pytest.mark.parametrize("graph", BARS)
 def test_a_harmed_answer_is_over_the_bar_of_every_graph(rehearsed: Rehearsal, graph: str) -> None:
     open_graph = BACKENDS["cpu"].open_graph
@@ -66,7 +65,6 @@ def test_other_lengths_and_numbers_that_are_none_are_never_near() -> None:
     assert silent > 1e9
 
 
-@pytest.mark.golden
 def test_tune_measures_writes_and_auto_goes_by_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,7 +87,6 @@ def test_tune_measures_writes_and_auto_goes_by_it(
     assert all(graph in out for graph in BARS)
 
 
-@pytest.mark.golden
 def test_only_the_back_ends_that_were_named_are_tried(tmp_path: Path) -> None:
     output = tmp_path / "file.json"
     common = ["-m", str(tiny_bundle()), "--threads", "1", "--rounds", "1"]

@@ -17,8 +17,6 @@ from runtime.voice import AudioChunk, Voice
 from tests import bundles, voices
 from tests.goldens import Case, sovits_models
 
-pytestmark = pytest.mark.golden
-
 TEXT = "The quick fox. "
 LONG = "The quick brown fox jumps over the lazy dog, and so on. "
 SHORT = Streaming(4, 1.0, 4)

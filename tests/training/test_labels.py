@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.goldens import ROOT
+from tests.goldens import OWN
 from training.corpus import PHONES, Utterance
 from training.labels import (
     LABELS,
@@ -59,7 +59,7 @@ def test_a_label_is_phone_and_voicing() -> None:
 
 @pytest.mark.parametrize("samples", [16_000, 16_039, 16_040, 16_359, 16_360, 16_720])
 def test_there_are_as_many_labels_as_the_pipeline_makes_tokens(samples: int) -> None:
-    hubert = load_hubert(ROOT / "sovits" / "hubert_768")
+    hubert = load_hubert(OWN / "sovits" / "hubert_768")
     features = hubert(torch.zeros(1, samples))
     assert tokens_in(samples) == features.shape[2] // 2
 

@@ -10,7 +10,7 @@ from runtime.backends.cpu import open_graph
 from runtime.t2s.cache import CAPACITIES, CacheShape
 from runtime.t2s.decode import Decoder
 from runtime.t2s.request import Prompt, forced_logits
-from tests.goldens import ROOT
+from tests.goldens import OWN
 from tests.proof import decoder
 from tests.t2s_models import t2s_decoder, t2s_graphs, t2s_model
 from workflow_scripts.graphs.check import check_model
@@ -20,7 +20,7 @@ from workflow_scripts.variants.int8_cache import int8_cache, measured_scales, sc
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.measure import Running, distance
 
-WIDE, ODD = ROOT / "t2s/tiny_a.ckpt", ROOT / "t2s/tiny_c.ckpt"  # heads of 16 and of 12
+WIDE, ODD = OWN / "t2s/tiny_a.ckpt", OWN / "t2s/tiny_c.ckpt"  # heads of 16 and of 12
 LONGEST = 2048
 
 
@@ -108,7 +108,6 @@ def test_a_channel_that_is_always_zero_has_a_scale() -> None:
     assert measured_scales(cases)["keys.0"][..., 3].tolist() == [[[1.0], [1.0]]]
 
 
-@pytest.mark.golden
 def test_a_head_width_that_the_operator_refuses_keeps_its_float_cache_and_says_why() -> None:
     graph = onnx.load(t2s_graphs(ODD) / "t2s_decoder.onnx")
     model, record = int8_cache(graph, job())
@@ -117,7 +116,6 @@ def test_a_head_width_that_the_operator_refuses_keeps_its_float_cache_and_says_w
     assert record.why.startswith("its head width is not GroupQueryAttention's")
 
 
-@pytest.mark.golden
 def test_scores_under_teacher_forcing_stay_near_those_of_the_float_cache(
     int8_decoder: Decoder,
 ) -> None:
@@ -130,7 +128,6 @@ def test_scores_under_teacher_forcing_stay_near_those_of_the_float_cache(
     assert METRICS["top1_agreement"].measure(found, wanted) > 0.9
 
 
-@pytest.mark.golden
 def test_an_int8_cache_grows_without_changing_the_scores(int8_decoder: Decoder) -> None:
     forced = np.random.default_rng(2).integers(0, 1024, CAPACITIES[0])
     assert prompt().rows + forced.size > CAPACITIES[0], "never grows"
@@ -139,7 +136,6 @@ def test_an_int8_cache_grows_without_changing_the_scores(int8_decoder: Decoder) 
     np.testing.assert_array_equal(forced_logits(int8_decoder, prompt(), forced, LONGEST), grown)
 
 
-@pytest.mark.golden
 def test_a_row_takes_a_quarter_of_the_bytes(int8_decoder: Decoder) -> None:
     assert 4 * int8_decoder.cache_shape.row_bytes == t2s_decoder(WIDE).cache_shape.row_bytes
     (buffer, *_) = int8_decoder.state_at(9).cache.keys
