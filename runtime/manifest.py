@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from runtime import records
 from runtime.contract import GRAPHS, STEP_TABLES
-from runtime.errors import BundleError
+from runtime.errors import BundleError, SettingError
+from runtime.model_settings import Defaults as Defaults
 
 FORMAT = 1
 AGAIN = "build it again"
@@ -91,26 +92,6 @@ class Acoustic:
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """How the voice speaks where a caller does not say otherwise; the reference's own numbers.
-
-    Attributes:
-        top_k, top_p, temperature, repetition_penalty: how tokens are chosen.
-        speed, noise_scale: how they are spoken.
-        lookahead_tokens: what a stream waits for behind a chunk; more where the build has measured
-            that this voice's seams need it.
-    """
-
-    top_k: int = 15
-    top_p: float = 1.0
-    temperature: float = 1.0
-    repetition_penalty: float = 1.35
-    speed: float = 1.0
-    noise_scale: float = 0.5
-    lookahead_tokens: int = 16
-
-
-@dataclass(frozen=True)
 class Manifest:
     """The whole manifest.
 
@@ -170,9 +151,12 @@ def load(folder: Path) -> Manifest:
         raise BundleError(f"{folder}: no bundle here ({NAME} is missing); build it") from None
     if isinstance(content, dict):
         _refuse_other_formats(path, content.get("format"))
-    manifest = records.parse(
-        Manifest, content, f"{path}", lambda told: BundleError(f"{told}; {AGAIN}")
-    )
+    try:
+        manifest = records.parse(
+            Manifest, content, f"{path}", lambda told: BundleError(f"{told}; {AGAIN}")
+        )
+    except SettingError as error:
+        raise BundleError(f"{path}.defaults.{error}; {AGAIN}") from error
     _refuse_incomplete(folder, manifest)
     return manifest
 

@@ -6,19 +6,19 @@ import logging
 import secrets
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from functools import partial
 from pathlib import Path
+from typing import cast
 
-from runtime.acoustic.kind import LIMITS, Streaming
 from runtime.backends import BACKENDS, Folders, Threads, tuned
 from runtime.cli import log_to_stderr, option, run
 from runtime.errors import SettingError, TextError
-from runtime.settings import Reference, Settings
+from runtime.setting_row import Setting
+from runtime.settings import LANG, SETTINGS, Changes, Reference, Settings
 from runtime.sound.files import OF_SUFFIX
 from runtime.sound.formats import FORMATS
 from runtime.sound.output import STDOUT, Output
-from runtime.text import MODES, Lexicon, as_json, load_lexicon
-from runtime.text.cut import CUTS
+from runtime.text import Lexicon, as_json, load_lexicon
 from runtime.voice import AudioChunk, Voice
 
 EXAMPLE = (
@@ -26,7 +26,8 @@ EXAMPLE = (
     ' "Hello."\nexit status: 0 ok, 1 fault of ours, 2 usage, 3 artifact, 4 text or audio,'
     " 5 machine, 130 interrupted"
 )
-NUMBERS = ("speed", "noise_scale", "top_p", "temperature", "repetition_penalty")
+SPECIAL = ("reference", "lexicons")  # options of several words, written by hand
+TABLE = [row for row in SETTINGS.values() if row.option and row.name not in SPECIAL]
 OUTPUT = "output.wav"
 
 
@@ -80,15 +81,6 @@ def parser() -> argparse.ArgumentParser:
     option(made, "-m", "--voice", type=Path, required=True, metavar="DIR", help="bundle folder")
     option(
         made,
-        "--lang",
-        choices=MODES,
-        type=str.lower,
-        help="language of the text (default: the reference's)",
-    )
-    option(made, "--phones", action="store_true", help="TEXT is phone symbols with spaces between")
-    option(made, "--cut", choices=CUTS, default="cut5", help="how long text is cut (default: cut5)")
-    option(
-        made,
         "-f",
         "--output",
         metavar="FILE",
@@ -129,8 +121,8 @@ def parser() -> argparse.ArgumentParser:
         help="print segments, phones and ids as JSON instead of speaking",
     )
     _add_reference(made.add_argument_group("reference"))
-    _add_settings(made.add_argument_group("settings (default: the voice's)"))
-    _add_streaming(made.add_argument_group("streaming, with --output-raw or --stream"))
+    for group, title in GROUPS.items():
+        _add_settings(made.add_argument_group(title), group)
     _add_machine(made.add_argument_group("machine"))
     return made
 
@@ -153,65 +145,45 @@ def _add_reference(group: argparse._ArgumentGroup) -> None:
     option(
         group,
         "--ref-lang",
-        choices=MODES,
-        type=str.lower,
-        help="language of --ref-text (default: auto)",
+        type=partial(LANG.parsed, name="--ref-lang"),
+        metavar="LANG",
+        help="language of --ref-text, as --lang has it (default: auto)",
     )
 
 
-def _add_settings(group: argparse._ArgumentGroup) -> None:
-    option(
-        group,
-        "--seed",
-        type=int,
-        metavar="N",
-        help="same seed, same samples (default: random, told on stderr)",
-    )
-    option(group, "--top-k", type=int, metavar="N", help="keep the N likeliest tokens")
-    for name in NUMBERS:
-        option(group, "--" + name.replace("_", "-"), type=float, metavar="X", help=HELP[name])
-    option(
-        group,
-        "--pause-ms",
-        type=int,
-        default=300,
-        metavar="N",
-        help="silence after each sentence (default: 300)",
-    )
-
-
-HELP = {
-    "speed": "above 1 is faster, 0.25 to 4",
-    "noise_scale": "0 to 2; less is steadier",
-    "top_p": "share of probability that is kept",
-    "temperature": "lower is bolder",
-    "repetition_penalty": "above 1 avoids tokens that occurred; 1 is off",
-    "first_chunk_tokens": "tokens of the first chunk; fewer sound earlier",
-    "chunk_growth": "how many times larger each further chunk is",
-    "largest_chunk_tokens": "where that ends",
-    "lookahead_tokens": "tokens waited for behind a chunk; more are nearer to the whole decode",
-    "history_tokens": "tokens that a chunk's encoder sees before it",
+GROUPS = {
+    "request": "request",
+    "tokens": "how tokens are chosen",
+    "sound": "how they sound",
+    "stream": "streaming, with --output-raw or --stream",
 }
+METAVARS = {int: "N", float: "X"}
+
+
+def _add_settings(group: argparse._ArgumentGroup, name: str) -> None:
+    for row in (row for row in TABLE if row.group == name):
+        if row.kind is bool:
+            option(group, row.option, dest=row.name, action="store_true", help=row.help)
+            continue
+        option(
+            group,
+            row.option,
+            dest=row.name,
+            type=partial(row.parsed, name=row.option),
+            metavar=METAVARS.get(row.kind, row.name.upper()),
+            help=_help(row),
+        )
+
+
+def _help(row: Setting) -> str:
+    default = f"the voice's, usually {row.default:g}" if row.of_voice else row.usual or row.default
+    return f"{row.help}: {row.allowed} (default: {default})"
 
 
 MACHINE = {
     "spinning": "let idle threads spin: steps gain a little, what runs next loses",
     "huge-pages": "keep the KV cache on pages of 2 MiB (Linux)",
 }
-
-
-def _add_streaming(group: argparse._ArgumentGroup) -> None:
-    for setting in fields(Streaming):
-        low, high = LIMITS[setting.name]
-        usual = "the voice's" if setting.default is None else setting.default
-        option(
-            group,
-            "--" + setting.name.replace("_", "-"),
-            type=type(low),
-            default=setting.default,
-            metavar="X" if isinstance(low, float) else "N",
-            help=f"{HELP[setting.name]}, {low:g} to {high:g} (default: {usual})",
-        )
 
 
 def _folders(args: argparse.Namespace) -> Folders:
@@ -301,18 +273,12 @@ def _text(args: argparse.Namespace) -> str:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    return Settings(
-        lang=args.lang,
-        as_phones=args.phones,
-        cut=args.cut,
-        seed=secrets.randbits(31) if args.seed is None else args.seed,
-        reference=_reference(args),
-        pause_ms=args.pause_ms,
-        lexicons=dict(map(_lexicon, args.lexicon)),
-        streaming=Streaming(**{name: getattr(args, name) for name in LIMITS}),
-        top_k=args.top_k,
-        **{name: getattr(args, name) for name in NUMBERS},
-    )
+    given = {row.name: getattr(args, row.name) for row in TABLE}
+    changes = {name: value for name, value in given.items() if value is not None}
+    lexicons = dict(map(_lexicon, args.lexicon))
+    base = Settings(reference=_reference(args), lexicons=lexicons)
+    settings = base.changed(**cast(Changes, changes))
+    return settings.changed(seed=secrets.randbits(31)) if settings.seed is None else settings
 
 
 def _reference(args: argparse.Namespace) -> Reference | None:

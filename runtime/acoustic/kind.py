@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.arrays import Float32, Latent, PhoneIds, Samples, Style, Tokens
-from runtime.errors import SettingError
+from runtime.model_settings import check_settings, default_of
 
-SPEEDS = (0.25, 4.0)
 Noise = Callable[[int, int], Float32]  # (first frame, frames) -> standard normal [1, I, N]
 
 
@@ -21,16 +20,12 @@ class Delivery:
             them between first and last, as the reference does: under a frame apart at the end.
     """
 
-    speed: float = 1.0
-    noise_scale: float = 0.5
+    speed: float = default_of("speed")
+    noise_scale: float = default_of("noise_scale")
     steady: bool = False
 
     def __post_init__(self) -> None:
-        low, high = SPEEDS
-        if not low <= self.speed <= high:
-            raise SettingError(f"speed: {self.speed} is not between {low:g} and {high:g}")
-        if not 0 <= self.noise_scale <= 2:
-            raise SettingError(f"noise_scale: {self.noise_scale} is not between 0 and 2")
+        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +45,6 @@ class Manner:
     delivery: Delivery
 
 
-LIMITS = {  # of each setting, both ends included
-    "first_chunk_tokens": (1, 1500),
-    "chunk_growth": (1.0, 100.0),
-    "largest_chunk_tokens": (1, 1500),
-    "lookahead_tokens": (6, 1500),  # the least that gives the vocoder all that it sees
-    "history_tokens": (0, 1500),
-}
-
-
 @dataclass(frozen=True)
 class Streaming:
     """How a stream is cut into chunks, and what a chunk's models see around it.
@@ -72,17 +58,14 @@ class Streaming:
         history_tokens: how many before a chunk its encoder sees.
     """
 
-    first_chunk_tokens: int = 10
-    chunk_growth: float = 1.5
-    largest_chunk_tokens: int = 50
+    first_chunk_tokens: int = default_of("first_chunk_tokens")
+    chunk_growth: float = default_of("chunk_growth")
+    largest_chunk_tokens: int = default_of("largest_chunk_tokens")
     lookahead_tokens: int | None = None
-    history_tokens: int = 120
+    history_tokens: int = default_of("history_tokens")
 
     def __post_init__(self) -> None:
-        for name, (low, high) in LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise SettingError(f"{name}: {value} is not between {low:g} and {high:g}")
+        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from runtime.acoustic.kind import Manner, SpokenChunk, Streaming
 from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
 from runtime.arrays import Latent, Samples
 from runtime.frames import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME, frame_count, steady_grid
-from runtime.manifest import Defaults
+from runtime.model_settings import default_of
 
 BLEND_FRAMES = 4
 ROUNDING = 1e-6  # of a frame: far above that of positions, far below what is heard
@@ -57,7 +57,7 @@ class _Utterance:
         self._streaming = streaming
         self._speed = manner.delivery.speed
         ahead = streaming.lookahead_tokens
-        ahead = Defaults.lookahead_tokens if ahead is None else ahead
+        ahead = default_of("lookahead_tokens") if ahead is None else ahead
         self._lookahead = math.ceil(ahead * max(1.0, self._speed))
         self._wanted_tokens = float(streaming.first_chunk_tokens)
         self._dropped_tokens = 0  # before tokens[0]

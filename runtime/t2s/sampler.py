@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runtime.arrays import Flags, Float32, Logits
-from runtime.errors import SettingError
+from runtime.model_settings import check_settings, default_of
 
 COLDEST = 1e-5  # the reference divides by no less
 
@@ -25,22 +25,13 @@ class Sampling:
         repetition_penalty: above 0; 1 switches it off.
     """
 
-    top_k: int | None = 15
-    top_p: float = 1.0
-    temperature: float = 1.0
-    repetition_penalty: float = 1.35
+    top_k: int | None = default_of("top_k")
+    top_p: float = default_of("top_p")
+    temperature: float = default_of("temperature")
+    repetition_penalty: float = default_of("repetition_penalty")
 
     def __post_init__(self) -> None:
-        if self.top_k is not None and self.top_k < 1:
-            raise SettingError(f"top_k: {self.top_k} is below 1; give 1 or more")
-        if not self.top_p >= 0:
-            raise SettingError(f"top_p: {self.top_p} is below 0; 1 or more keeps all")
-        if not 0 <= self.temperature < float("inf"):
-            raise SettingError(f"temperature: {self.temperature} is not 0 or a positive number")
-        if not 0 < self.repetition_penalty < float("inf"):
-            raise SettingError(
-                f"repetition_penalty: {self.repetition_penalty} is not above 0; 1 switches it off"
-            )
+        check_settings(self)
 
 
 def penalised(logits: Logits, used: Flags, penalty: float) -> Logits:

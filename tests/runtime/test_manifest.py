@@ -3,7 +3,7 @@
 import json
 import typing
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,11 @@ def test_what_was_read_writes_the_same_manifest(bundle: Path) -> None:
     assert json.loads(json.dumps(asdict(load(bundle)))) == written
 
 
+def test_a_default_that_a_bundle_of_before_lacks_is_the_usual_one(bundle: Path) -> None:
+    rewrite(bundle, lambda content: content["defaults"].pop("noise_scale"))
+    assert load(bundle).defaults == manifest.Defaults()
+
+
 def test_one_changed_byte_is_refused_by_its_digest(bundle: Path) -> None:
     (bundle / "prior.onnx").write_bytes(b"bytes of prior.onnX")
     line = refusal(bundle)
@@ -146,6 +151,14 @@ HARM: dict[str, tuple[Callable[[Content], object], str]] = {
     "text deep inside": (
         lambda c: c["files"]["prior.onnx"].update(size_bytes="1"),
         ".files.prior.onnx.size_bytes: text, want an integer",
+    ),
+    "default out of range": (
+        lambda c: c["defaults"].update(speed=9),
+        ".defaults.speed: 9.0 is not between 0.25 and 4; build it again",
+    ),
+    "unknown default": (
+        lambda c: c["defaults"].update(sped=1),
+        ".defaults: unknown key 'sped'; build it again",
     ),
     "format as text": (lambda c: c.update(format="1"), ".format: text, want an integer"),
     "format zero": (lambda c: c.update(format=0), ": format 0 does not exist"),
@@ -216,7 +229,9 @@ def test_schema_and_dataclasses_have_the_same_keys() -> None:
     while todo:
         kind, schema = todo.pop()
         declared = typing.get_type_hints(kind)
-        assert set(declared) == set(schema["properties"]) == set(schema["required"]), kind
+        needed = {known.name for known in fields(kind) if known.default is MISSING}
+        assert set(declared) == set(schema["properties"]), kind
+        assert needed == set(schema.get("required", [])), kind
         for key, below in declared.items():
             part = schema["properties"][key]
             if typing.get_origin(below):

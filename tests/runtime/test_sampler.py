@@ -52,10 +52,10 @@ def test_a_used_token_is_penalised_once_whatever_its_sign() -> None:
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"top_k": 0}, "top_k: 0 is below 1"),
-        ({"top_p": -0.1}, "top_p: -0.1 is below 0"),
+        ({"top_k": 0}, "top_k: 0 is not between 1 and 2147483647"),
+        ({"top_p": -0.1}, "top_p: -0.1 is not between 0 and 1000"),
         ({"temperature": -1.0}, "temperature: -1.0"),
-        ({"repetition_penalty": 0.0}, "repetition_penalty: 0.0 is not above 0"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty: 0.0 is not above 0, up to 1000"),
         ({"temperature": float("nan")}, "temperature: nan"),
     ],
 )

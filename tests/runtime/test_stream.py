@@ -3,22 +3,24 @@
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.acoustic.kind import LIMITS, SPEEDS, SpokenChunk, Streaming
+from runtime.acoustic.kind import SpokenChunk, Streaming
 from runtime.acoustic.vits import CONTEXT_FRAMES
 from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
 from runtime.errors import SettingError
 from runtime.frames import SAMPLES_PER_FRAME, frame_count
+from runtime.model_settings import MODEL_SETTINGS
 from tests.runtime.local_models import REACH, local_acoustic, local_manner
 
 # tokens that hold what is frozen and what is blended, the prior's reach, and one frame to read to
 ENOUGH = math.ceil((CONTEXT_FRAMES + BLEND_FRAMES + REACH + 1) / 2)
-SPEED = st.one_of(st.just(1.0), st.sampled_from([0.8, 1.1, 1.2, 2.0]), st.floats(*SPEEDS))
+SPEED = st.one_of(st.just(1.0), st.sampled_from([0.8, 1.1, 1.2, 2.0]), st.floats(0.25, 4))
 STREAMINGS = st.builds(
     Streaming,
     first_chunk_tokens=st.integers(1, 30),
@@ -65,7 +67,7 @@ def test_a_stream_equals_the_whole_decode(
     count=st.integers(1, 120),
     speed=SPEED,
     first=st.integers(1, 12),
-    ahead=st.integers(*map(int, (LIMITS["lookahead_tokens"][0], 20))),
+    ahead=st.integers(*map(int, (MODEL_SETTINGS["lookahead_tokens"].low, 20))),
 )
 def test_chunks_join_even_where_the_prior_looks_farther_than_the_lookahead(
     count: int, speed: float, first: int, ahead: int
@@ -149,9 +151,9 @@ def test_no_tokens_make_no_chunk() -> None:
     assert not list(spoken_chunks([], local_acoustic()[0], local_manner(), Streaming()))
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", [known.name for known in fields(Streaming)])
 def test_a_stream_setting_out_of_range_is_refused(name: str) -> None:
-    low, high = LIMITS[name]
+    low, high = MODEL_SETTINGS[name].low, MODEL_SETTINGS[name].high
     for value in (low - 1, high + 1):
         with pytest.raises(SettingError, match=f"{name}: {value} is not between {low:g} and"):
             Streaming(**{name: value})

@@ -37,10 +37,14 @@ def refused(*options: str | Path, stdin: bytes = b"", bundle: Path | None = None
         (("Hi", "--text-file", "-"), 2, "text: given twice; choose one of TEXT, --text and"),
         (("--text-file", "none.txt"), 4, "text file none.txt: No such file or directory; give a"),
         (("--phones", "HH QQ1"), 4, "phones: 'QQ1' is not in table v2, nor is anything like it;"),
-        ((*SPOKEN, "--speed", "5"), 2, "speed: 5.0 is not between 0.25 and 4"),
-        ((*SPOKEN, "--top-k", "0"), 2, "top_k: 0 is below 1"),
-        ((*SPOKEN, "--seed=-1"), 2, "seed: -1 is not between 0 and "),
-        ((*SPOKEN, "--lookahead-tokens", "2"), 2, "lookahead_tokens: "),
+        ((*SPOKEN, "--speed", "5"), 2, "--speed: 5.0 is not between 0.25 and 4"),
+        ((*SPOKEN, "--top-k", "0"), 2, "--top-k: 0 is not between 1 and "),
+        ((*SPOKEN, "--seed=-1"), 2, "--seed: -1 is not between 0 and "),
+        (
+            (*SPOKEN, "--lookahead-tokens", "2"),
+            2,
+            "--lookahead-tokens: 2 is not between 6 and 1500",
+        ),
         ((*SPOKEN, "--ref-audio", "none.wav"), 4, "none.wav: No such file or directory; give a"),
         ((*SPOKEN, "--ref-text", "Hi."), 2, "--ref-text, --ref-lang: they go with --ref-audio"),
         ((*SPOKEN, "--ref-lang", "en"), 2, "--ref-text, --ref-lang: they go with --ref-audio"),
@@ -94,14 +98,9 @@ def test_text_that_is_not_utf8_is_refused(tmp_path: Path, source: str) -> None:
 
 @pytest.mark.parametrize("option", ["--lang", "--ref-lang"])
 def test_an_unknown_language_lists_the_known_ones(option: str) -> None:
-    done = call("-m", bundles.brief(), option, "klingon", "Hi")
+    done = refused(option, "klingon", "Hi")
     assert done.code == 2
-    *_, last = done.err.splitlines()
-    assert last.startswith(
-        f"python -m runtime.tts: error: argument {option}: invalid choice: 'klingon'"
-    )
-    for known in ("zh", "en", "ja", "ko", "yue", "auto", "all_yue"):
-        assert known in last
+    assert done.err.startswith(f"error: {option}: 'klingon' is none of zh, en, ja, ko, yue, auto")
 
 
 @pytest.mark.parametrize("misspelt", ["--topk", "--output-ra", "-x"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runtime import audio, tts
-from runtime.acoustic.kind import LIMITS, Streaming
+from runtime.acoustic.kind import Streaming
 from runtime.errors import SettingError
 from runtime.settings import Settings
 from runtime.voice import Voice
@@ -50,7 +50,7 @@ def test_a_file_holds_the_whole_decode_or_on_wish_the_stream(voice: Voice, tmp_p
     assert whole.read_bytes() != chunked.read_bytes()
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", OTHER)
 def test_every_stream_option_reaches_the_stream(
     voice: Voice, name: str, capsysbinary: pytest.CaptureFixture
 ) -> None:
@@ -61,5 +61,5 @@ def test_every_stream_option_reaches_the_stream(
 
 
 def test_a_stream_option_out_of_range_is_refused(voice: Voice) -> None:
-    with pytest.raises(SettingError, match="lookahead_tokens: 5 is not between 6 and 1500"):
+    with pytest.raises(SettingError, match="--lookahead-tokens: 5 is not between 6 and 1500"):
         spoken("--lookahead-tokens", "5")

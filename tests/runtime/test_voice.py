@@ -112,7 +112,6 @@ OUT_OF_RANGE = {
     "cut": "cut9",
     "lang": "klingon",
 }
-OUT_NAMES = {"lang": "language: 'klingon' is unknown; choose one of zh, en"}
 
 
 @pytest.mark.parametrize("name", OUT_OF_RANGE)
@@ -121,7 +120,7 @@ def test_a_setting_out_of_its_range_is_refused_before_anything_is_said(
 ) -> None:
     text, settings = "1.", Settings(lang="en")
     for say in (voice.stream, voice.sentences):
-        with pytest.raises(SettingError, match=OUT_NAMES.get(name, name)):
+        with pytest.raises(SettingError, match=f"^{name}: "):
             say(text, settings, **{name: OUT_OF_RANGE[name]})
 
 

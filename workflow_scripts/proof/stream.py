@@ -23,7 +23,7 @@ from runtime.backends import Threads
 from runtime.cli import run
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.graphs import VoiceGraphs
-from runtime.manifest import Defaults
+from runtime.model_settings import Defaults
 from workflow_scripts.files import atomic
 from workflow_scripts.proof.chain import named_files
 from workflow_scripts.proof.chain_record import ChainRecord, save_sound
