@@ -24,7 +24,7 @@ try:
         config,
         settings.schema_of(ROOT / "config/schema.yaml", settings.choices()),
         [Path(path) for path in workflow.configfiles],
-        peek.facts,
+        peek.buildable,
     )
     if workflow.is_main_process:
         settings.refuse_lost_records(Path("artifacts"), Path(".snakemake/metadata"))

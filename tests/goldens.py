@@ -126,6 +126,49 @@ def base_cases(kind: str) -> list[Case]:
     ]
 
 
+FLOW_MATCHING = "sovits_v3v4"
+
+
+def flow_matching_file(kind: str) -> Path:
+    """The file of the v3 and v4 goldens whose kind begins so ("v3 base", "v4 LoRA", ...)."""
+    files = manifest(FLOW_MATCHING).get("files", {})
+    name = next((name for name, facts in files.items() if facts["kind"].startswith(kind)), "")
+    return ROOT / FLOW_MATCHING / name if name else Path()
+
+
+def flow_matching_cases(ending: str) -> list[Case]:
+    """Cases of the v3 and v4 goldens by the ending of their name: `dit`, `cfm`, `chain`, ...
+
+    A case whose checkpoint the set does not hold is left out.
+    """
+    cases = manifest(FLOW_MATCHING).get("cases", {})
+    found = []
+    for name, facts in cases.items():
+        family, _, what = name.partition("_")
+        kind = f"{family} LoRA" if what == "lora" else f"{family} base"
+        checkpoint = flow_matching_file(kind).name
+        if what == ending and checkpoint:
+            folder = ROOT / FLOW_MATCHING
+            found.append(Case(name, folder, facts["file"], facts | {"family": family}, checkpoint))
+    return found
+
+
+def flow_matching_case(name: str) -> Case | None:
+    """One case that needs no checkpoint (`resample`, `sola`); None where the set lacks it."""
+    facts = manifest(FLOW_MATCHING).get("cases", {}).get(name)
+    return Case(name, ROOT / FLOW_MATCHING, facts["file"], facts) if facts else None
+
+
+def full_size_case(name: str) -> tuple[Case, int] | None:
+    """A case of real sizes, and the seed that its weights are drawn from."""
+    path = ROOT / FLOW_MATCHING / "manifest_full.json"
+    if not path.exists():
+        return None
+    listed = json.loads(path.read_text("utf-8"))
+    facts = listed["cases"][name]
+    return Case(name, path.parent, facts["file"], facts), listed["seed"]
+
+
 def text_records(name: str) -> list[dict[str, Any]]:
     """Records of `text/NAME.jsonl`; none where the folder has no such file."""
     path = ROOT / "text" / f"{name}.jsonl"

@@ -63,14 +63,33 @@ def spectrogram(samples: Samples, bins: int = BINS) -> Float32:
 
     Source: golden `sovits/frontend.npz`.
     """
-    if samples.size <= EDGE:
+    return magnitudes(samples, FFT, HOP, OUTPUT_HZ)[:, :bins]
+
+
+def magnitudes(samples: Samples, fft: int, hop: int, rate: int) -> Float32:
+    """A spectrogram without centring, mirrored at the edges.
+
+    Args:
+        samples: float32 [S]; more than (fft - hop) / 2.
+        fft: samples of a spectrum and of its window (periodic Hann).
+        hop: samples from one frame to the next.
+        rate: of the samples (Hz), for the error line.
+
+    Returns:
+        float32 [1, fft // 2 + 1, S // hop].
+
+    Raises:
+        AudioError: too short to be mirrored at its edges.
+    """
+    edge = (fft - hop) // 2
+    if samples.size <= edge:
         raise AudioError(
-            f"reference audio: {samples.size} samples at 32 kHz; give more than {EDGE}"
+            f"reference audio: {samples.size} samples at {rate // 1000} kHz; give more than {edge}"
         )
-    padded = np.pad(samples.astype(np.float64), EDGE, mode="reflect")
-    frames = sliding_window_view(padded, FFT)[::HOP]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)
-    spectrum = np.fft.rfft(frames * window)[:, :bins]
+    padded = np.pad(samples.astype(np.float64), edge, mode="reflect")
+    frames = sliding_window_view(padded, fft)[::hop]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(fft) / fft)
+    spectrum = np.fft.rfft(frames * window)
     magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-8)
     return np.ascontiguousarray(magnitude.T[None], np.float32)
 

@@ -1,4 +1,4 @@
-"""Files to refuse: hostile pickles, damaged zips, families that are not supported."""
+"""Files to refuse: hostile pickles, damaged zips."""
 
 import io
 import os
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from workflow_scripts.checkpoint.write import write_checkpoint
 
 
 class Touch:
@@ -90,17 +88,4 @@ def torch_file(target: Path, **entries: Any) -> Path:
     buffer = io.BytesIO()
     torch.save(entries, buffer)
     target.write_bytes(buffer.getvalue())
-    return target
-
-
-def diffusion_file(target: Path, header: str, version: str | None, lora: bool = False) -> Path:
-    """A file of v3 or v4 as far as detection looks."""
-    name = "cfm.estimator.proj_out.weight"
-    if lora:
-        name = "cfm.base_model.model.estimator.blocks.0.attn.to_q.lora_A.default.weight"
-    weight = {name: torch.zeros(2, 2, dtype=torch.float16)}
-    if not lora:
-        weight["enc_p.text_embedding.weight"] = torch.zeros(732, 4, dtype=torch.float16)
-    model = {} if version is None else {"version": version}
-    write_checkpoint(target, weight, {"model": model, "data": {}}, "1epoch", header)
     return target

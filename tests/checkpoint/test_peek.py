@@ -8,7 +8,7 @@ import torch
 
 from runtime.errors import CheckpointError
 from tests import goldens
-from tests.checkpoint.makers import diffusion_file, plain, resaved, torch_file
+from tests.checkpoint.makers import plain, resaved, torch_file
 from workflow_scripts.checkpoint.contents import contents
 from workflow_scripts.checkpoint.families import SUPPORTED
 from workflow_scripts.checkpoint.layout import sovits_layout, t2s_layout
@@ -85,27 +85,6 @@ def test_a_name_says_nothing(gpt: Path, tmp_path: Path) -> None:
     renamed = tmp_path / "v2ProPlus.pth"
     renamed.write_bytes(gpt.read_bytes())
     assert peek(renamed).contents.kind == "t2s"
-
-
-@pytest.mark.parametrize(
-    ("header", "version", "lora", "said"),
-    [
-        ("PK", "v3", False, "SoVITS v3 (has cfm, bridge or LoRA tensors)"),
-        ("PK", None, False, "SoVITS v3 (has cfm, bridge or LoRA tensors)"),
-        ("PK", "v4", False, "SoVITS v4 (has cfm, bridge or LoRA tensors)"),
-        ("PK", "v4", True, "SoVITS v4 LoRA (has cfm, bridge or LoRA tensors)"),
-        ("02", "v3", False, "SoVITS v3 (header 02)"),
-        ("03", "v3", True, "SoVITS v3 LoRA (header 03)"),
-        ("04", "v4", True, "SoVITS v4 LoRA (header 04)"),
-        ("06", "v3", False, "SoVITS v3 (header 06)"),
-    ],
-)
-def test_families_that_we_know_but_lack_are_refused_by_name(
-    tmp_path: Path, header: str, version: str | None, lora: bool, said: str
-) -> None:
-    path = diffusion_file(tmp_path / "mia.pth", header, version, lora)
-    supported = "not supported; supported: v1, v2, v2Pro, v2ProPlus"
-    assert refusal(path) == f"{path}: {said}, {supported}"
 
 
 def test_a_pro_file_without_its_header_is_still_known(

@@ -4,12 +4,17 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from runtime.frames import frame_grid
+from tests import goldens
 from tests.goldens import Case
+from workflow_scripts.checkpoint.cfm import CfmSizes
 from workflow_scripts.checkpoint.read import read
+from workflow_scripts.checkpoint.whole import read_whole
+from workflow_scripts.models.cfm import CfmSovits, load_cfm
 from workflow_scripts.models.eres2net import SpeakerNetwork, load_eres2net
+from workflow_scripts.models.mel_vocoders import load_bigvgan, load_vocoder_v4
 from workflow_scripts.models.sovits import Sovits, load_sovits
 
 
@@ -17,6 +22,21 @@ from workflow_scripts.models.sovits import Sovits, load_sovits
 def sovits(path: Path) -> Sovits:
     stored = read(path, "sovits")
     return load_sovits(stored.weights, stored.config, path.name)
+
+
+@cache
+def flow_matching(path: Path, base: Path | None = None) -> CfmSovits:
+    """A v3 or v4 model; a LoRA merged over its base."""
+    stored = read_whole(path, base)
+    assert isinstance(stored.sizes, CfmSizes)
+    return load_cfm(stored.weights, stored.sizes, path.name)
+
+
+@cache
+def mel_vocoder(family: str) -> nn.Module:
+    """The goldens' vocoder of v3 or v4."""
+    path = goldens.flow_matching_file(f"{family} vocoder")
+    return load_bigvgan(path.parent) if family == "v3" else load_vocoder_v4(path)
 
 
 @cache

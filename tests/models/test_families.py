@@ -14,6 +14,7 @@ from workflow_scripts.checkpoint.families import (
     TEXT_EMBEDDING,
     Marks,
     family_of,
+    refuse_unsupported,
 )
 
 
@@ -24,6 +25,10 @@ def marks(rows: int = 732, **changes: Any) -> Marks:
     return Marks(**(settled | changes))
 
 
+FLOW = {TEXT_EMBEDDING: (732, 192), "cfm.estimator.proj_out.weight": (100, 1024)}
+LORA = {
+    "cfm.base_model.model.estimator.transformer_blocks.0.attn.to_q.lora_A.default.weight": (4, 8)
+}
 PRO = {TEXT_EMBEDDING: (732, 192), "sv_emb.weight": (1024, 20480)}
 
 
@@ -54,13 +59,11 @@ def test_headers_and_md5s_stand_for_one_family_each() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name not in SUPPORTED])
-def test_each_unsupported_row_is_refused_by_name(name: str) -> None:
-    row = FAMILIES[name]
-    shown = [marks(header=header) for header in row.headers]
-    shown += [marks(md5=md5) for md5 in row.md5s]
-    for mark in shown:
-        with pytest.raises(CheckpointError, match=f"mia: SoVITS {name} \\(.*not supported; supp"):
-            family_of(mark, "mia")
+def test_a_family_that_is_not_built_is_refused_by_name(name: str) -> None:
+    with pytest.raises(CheckpointError, match=f"mia: SoVITS {name}, not supported; supported: v1"):
+        refuse_unsupported(name, "mia")
+    for supported in SUPPORTED:
+        refuse_unsupported(supported, "mia")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,17 @@ def test_each_unsupported_row_is_refused_by_name(name: str) -> None:
         (marks(shapes=PRO, model={"version": "v2ProPlus"}), "v2ProPlus"),
         (marks(shapes=PRO, model={"upsample_initial_channel": 768}), "v2ProPlus"),
         (marks(shapes=PRO, model={"upsample_initial_channel": 512}), "v2Pro"),
+        (marks(shapes=FLOW), "v3"),
+        (marks(shapes=FLOW, model={"version": "v4"}), "v4"),
+        (marks(shapes=FLOW, model={"version": "v3"}), "v3"),
+        (marks(shapes=FLOW, header="02"), "v3"),
+        (marks(shapes=FLOW, header="01"), "v3"),
+        (marks(shapes=FLOW, md5=FAMILIES["v4"].md5s[0]), "v4"),
+        (marks(shapes=LORA, header="03"), "v3 LoRA"),
+        (marks(shapes=LORA, header="04", model={"version": "v3"}), "v4 LoRA"),
+        (marks(shapes=LORA, lora=True, model={"version": "v4"}), "v4 LoRA"),
+        (marks(shapes=FLOW, header="04"), "v4"),
+        (marks(lora=True), "v3 LoRA"),
     ],
 )
 def test_content_has_the_last_word(shown: Marks, family: str) -> None:
@@ -96,8 +110,8 @@ def test_the_official_v1_file_is_v1() -> None:
         (marks(shapes={TEXT_EMBEDDING: ()}), "mia: 0 rows in enc_p.text_embedding.weight"),
         (marks(shapes={"dec.x": (1,)}), "mia: SoVITS of an unknown family .no enc_p.text_embed"),
         (marks(header="06"), "mia: says SoVITS v2ProPlus .header 06. but has no sv_emb.weight"),
-        (marks(lora=True), "mia: SoVITS v3 LoRA .has cfm, bridge or LoRA tensors., not supported"),
-        (marks(shapes={**PRO, "bridge.0.weight": (1,)}), "mia: SoVITS v3 .has cfm, bridge"),
+        (marks(header="02"), "mia: says SoVITS v3 .header 02. but has no cfm tensors"),
+        (marks(md5=FAMILIES["v4"].md5s[0]), "mia: says SoVITS v4 .an official file by its md5."),
     ],
 )
 def test_what_is_no_family_is_refused_in_one_line(shown: Marks, said: str) -> None:

@@ -40,7 +40,8 @@ class Contents:
         stubs: dtype and shape of every tensor, by the name in the file.
         config: its configuration as plain nested dicts.
         info: what its trainer noted; may be empty.
-        lora: whether it says it only completes a base file.
+        lora_rank: of a file that only completes a base file; None of a whole one.
+        lora_alpha: what its update is multiplied by, times the rank.
     """
 
     path: Path
@@ -50,7 +51,8 @@ class Contents:
     stubs: dict[str, Stub]
     config: dict[str, Any]
     info: str
-    lora: bool
+    lora_rank: int | None
+    lora_alpha: float
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -105,7 +107,21 @@ def contents(path: Path, kind: Kind | None = None) -> Contents:
         raise CheckpointError(f"{where}: config is not a mapping; take the file of a training")
     info = loaded.get("info", "")
     info = info if isinstance(info, str) else ""
-    return Contents(path, found, header, md5, stubs, config, info, "lora_rank" in loaded)
+    rank, alpha = _lora(loaded, where)
+    return Contents(path, found, header, md5, stubs, config, info, rank, alpha)
+
+
+def _lora(loaded: Mapping[Any, Any], where: str) -> tuple[int | None, float]:
+    """Rank and alpha; alpha is the rank where the file does not say."""
+    if "lora_rank" not in loaded:
+        return None, 1.0
+    rank = loaded["lora_rank"]
+    alpha = loaded.get("lora_alpha", rank)
+    if type(rank) is not int or rank < 1 or not isinstance(alpha, int | float):
+        raise CheckpointError(
+            f"{where}: lora_rank is {rank!r:.40}, not a number from 1 on; take the file anew"
+        )
+    return rank, float(alpha)
 
 
 def _check_entries(loaded: Mapping[Any, Any], where: str) -> None:

@@ -46,6 +46,9 @@ class Family:
         needs_speaker: whether the style takes a speaker embedding.
         spectrogram_bins: rows of the reference spectrogram that the style reads.
         lora: whether a file holds only what a base file lacks.
+        base: key of FAMILIES of that base file; empty without one.
+        by_flow_matching: whether a sampler makes a mel spectrogram that a vocoder of its own file
+            turns into sound.
         sizes: what a full-size `config.model` has beside the sizes that all families share.
     """
 
@@ -56,6 +59,8 @@ class Family:
     needs_speaker: bool = False
     spectrogram_bins: int = 704
     lora: bool = False
+    base: str = ""
+    by_flow_matching: bool = False
     sizes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -87,10 +92,21 @@ FAMILIES: dict[str, Family] = {
             "upsample_kernel_sizes": [20, 16, 8, 2, 2],
         },
     ),
-    "v3": Family(supported=False, headers=("02",), md5s=("43797be674a37c1c83ee81081941ed0f",)),
-    "v3 LoRA": Family(supported=False, headers=("03",), lora=True),
-    "v4": Family(supported=False, md5s=("4f26b9476d0c5033e04162c486074374",)),
-    "v4 LoRA": Family(supported=False, headers=("04",), lora=True),
+    "v3": Family(
+        supported=False,
+        headers=("02",),
+        md5s=("43797be674a37c1c83ee81081941ed0f",),
+        by_flow_matching=True,
+    ),
+    "v3 LoRA": Family(
+        supported=False, headers=("03",), lora=True, base="v3", by_flow_matching=True
+    ),
+    "v4": Family(
+        supported=False, md5s=("4f26b9476d0c5033e04162c486074374",), by_flow_matching=True
+    ),
+    "v4 LoRA": Family(
+        supported=False, headers=("04",), lora=True, base="v4", by_flow_matching=True
+    ),
 }
 
 SUPPORTED: tuple[str, ...] = tuple(name for name, row in FAMILIES.items() if row.supported)
@@ -127,36 +143,57 @@ def family_of(marks: Marks, where: str) -> str:
         where: opens the error line.
 
     Returns:
-        A key of FAMILIES that is supported.
+        A key of FAMILIES.
 
     Raises:
-        CheckpointError: a family that we know but do not support, or none that we know.
+        CheckpointError: none that we know, or a file without what its mark promises.
     """
     claimed = HEADERS.get(marks.header) or MD5S.get(marks.md5)
-    if claimed is not None and not FAMILIES[claimed].supported:
-        raise CheckpointError(f"{where}: {_refusal(claimed, marks)}")
-    if _by_diffusion(marks) or TEXT_EMBEDDING not in marks.shapes:
-        raise CheckpointError(f"{where}: {_refusal(_diffusion_family(marks), marks)}")
+    if marks.lora or any(name.startswith(("cfm.", "bridge.")) for name in marks.shapes):
+        return _flow_matching_family(claimed, marks)
+    if claimed is not None and FAMILIES[claimed].by_flow_matching:
+        raise _incomplete(claimed, marks, "cfm tensors", where)
+    if TEXT_EMBEDDING not in marks.shapes:
+        raise CheckpointError(
+            f"{where}: SoVITS of an unknown family (no {TEXT_EMBEDDING}), not supported;"
+            f" supported: {', '.join(SUPPORTED)}"
+        )
     if SPEAKER_EMBEDDING in marks.shapes:
         return _pro_family(claimed, marks)
     if claimed is not None and FAMILIES[claimed].needs_speaker:
-        raise CheckpointError(
-            f"{where}: says SoVITS {claimed} ({_evidence(marks)}) but has no {SPEAKER_EMBEDDING};"
-            " the file is incomplete, take it anew"
-        )
+        raise _incomplete(claimed, marks, SPEAKER_EMBEDDING, where)
     return _plain_family(marks, where)
 
 
-def _by_diffusion(marks: Marks) -> bool:
-    return marks.lora or any(name.startswith(("cfm.", "bridge.")) for name in marks.shapes)
+def refuse_unsupported(family: str, where: str) -> None:
+    """Stop at a family that is read but not built.
+
+    Raises:
+        CheckpointError: it is one.
+    """
+    if not FAMILIES[family].supported:
+        raise CheckpointError(
+            f"{where}: SoVITS {family}, not supported; supported: {', '.join(SUPPORTED)}"
+        )
 
 
-def _diffusion_family(marks: Marks) -> str:
-    """v3 and v4 have the same tensors, so only the config tells them apart."""
-    if not _by_diffusion(marks):
-        return "of an unknown family"
+def _incomplete(claimed: str, marks: Marks, lacks: str, where: str) -> CheckpointError:
+    mark = f"header {marks.header}" if marks.header != PLAIN else "an official file by its md5"
+    return CheckpointError(
+        f"{where}: says SoVITS {claimed} ({mark}) but has no {lacks};"
+        " the file is incomplete, take it anew"
+    )
+
+
+def _flow_matching_family(claimed: str | None, marks: Marks) -> str:
+    """v3 and v4 have the same tensors: mark and config tell them apart, and without both it is v3.
+
+    Whether it is a LoRA, the tensors say.
+    """
     name = "v4" if marks.model.get("version") == "v4" else "v3"
-    lora = marks.lora or any(".lora_A." in name for name in marks.shapes)
+    if claimed is not None and FAMILIES[claimed].by_flow_matching:
+        name = FAMILIES[claimed].base or claimed
+    lora = marks.lora or any(".lora_A." in key for key in marks.shapes)
     return f"{name} LoRA" if lora else name
 
 
@@ -181,17 +218,3 @@ def _plain_family(marks: Marks, where: str) -> str:
         f"{where}: {rows} rows in {TEXT_EMBEDDING}, known are {known};"
         f" supported: {', '.join(SUPPORTED)}"
     )
-
-
-def _refusal(family: str, marks: Marks) -> str:
-    return f"SoVITS {family} ({_evidence(marks)}), not supported; supported: {', '.join(SUPPORTED)}"
-
-
-def _evidence(marks: Marks) -> str:
-    if marks.header != PLAIN:
-        return f"header {marks.header}"
-    if marks.md5 in MD5S:
-        return "an official file by its md5"
-    if _by_diffusion(marks):
-        return "has cfm, bridge or LoRA tensors"
-    return f"no {TEXT_EMBEDDING}"

@@ -4,6 +4,7 @@ What a file must hold to be whole, and what a random one is made of. Torch-free.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from runtime.errors import CheckpointError
 from workflow_scripts.checkpoint.families import FAMILIES, SYMBOL_TABLES
@@ -47,9 +48,9 @@ def t2s_layout(sizes: T2SSizes) -> dict[str, Shape]:
             f"{block}.self_attn.in_proj_weight": (3 * hidden, hidden),
             f"{block}.self_attn.in_proj_bias": (3 * hidden,),
         }
-        layout |= _linear(f"{block}.self_attn.out_proj", hidden, hidden)
-        layout |= _linear(f"{block}.linear1", 4 * hidden, hidden)
-        layout |= _linear(f"{block}.linear2", hidden, 4 * hidden)
+        layout |= linear(f"{block}.self_attn.out_proj", hidden, hidden)
+        layout |= linear(f"{block}.linear1", 4 * hidden, hidden)
+        layout |= linear(f"{block}.linear2", hidden, 4 * hidden)
         for norm in ("norm1", "norm2"):
             layout |= {f"{block}.{norm}.weight": (hidden,), f"{block}.{norm}.bias": (hidden,)}
     return layout | {"model.ar_predict_layer.weight": (sizes.vocabulary, hidden)}
@@ -71,7 +72,7 @@ def sovits_layout(sizes: SovitsSizes, family: str) -> dict[str, Shape]:
     layout |= dict(_vocoder(sizes))
     for flow in FLOWS:
         layout |= dict(_flow(f"flow.flows.{flow}", sizes))
-    layout |= dict(_style(row.spectrogram_bins, style))
+    layout |= dict(style_encoder(row.spectrogram_bins, style))
     layout |= {"ssl_proj.weight": (SSL, SSL, 2), "ssl_proj.bias": (SSL,)}
     codebook = "quantizer.vq.layers.0._codebook"
     layout |= {
@@ -81,7 +82,7 @@ def sovits_layout(sizes: SovitsSizes, family: str) -> dict[str, Shape]:
         f"{codebook}.embed_avg": (CODES, SSL),
     }
     if row.needs_speaker:
-        layout |= _linear("sv_emb", style, SPEAKER) | _linear("ge_to512", STYLE, style)
+        layout |= linear("sv_emb", style, SPEAKER) | linear("ge_to512", STYLE, style)
         layout |= {"prelu.weight": (style,)}
     return layout
 
@@ -113,15 +114,38 @@ def check_layout(
             )
 
 
-def _linear(name: str, to: int, of: int) -> dict[str, Shape]:
+class EncoderSizes(Protocol):
+    """What the layout of a relative encoder follows from."""
+
+    @property
+    def hidden_channels(self) -> int:
+        """Width of a row."""
+
+    @property
+    def filter_channels(self) -> int:
+        """Inner width of its feed-forwards."""
+
+    @property
+    def n_heads(self) -> int:
+        """Attention heads."""
+
+    @property
+    def kernel_size(self) -> int:
+        """Of the convolutions in its feed-forwards."""
+
+
+def linear(name: str, to: int, of: int) -> dict[str, Shape]:
+    """A linear layer."""
     return {f"{name}.weight": (to, of), f"{name}.bias": (to,)}
 
 
-def _conv(name: str, to: int, of: int, kernel: int = 1) -> dict[str, Shape]:
+def conv(name: str, to: int, of: int, kernel: int = 1) -> dict[str, Shape]:
+    """A convolution."""
     return {f"{name}.weight": (to, of, kernel), f"{name}.bias": (to,)}
 
 
-def _normed(name: str, to: int, of: int, kernel: int) -> dict[str, Shape]:
+def normed_conv(name: str, to: int, of: int, kernel: int) -> dict[str, Shape]:
+    """A convolution with weight norm."""
     return {
         f"{name}.bias": (to,),
         f"{name}.weight_g": (to, 1, 1),
@@ -131,31 +155,32 @@ def _normed(name: str, to: int, of: int, kernel: int) -> dict[str, Shape]:
 
 def _prior(sizes: SovitsSizes, rows: int) -> Iterator[Named]:
     width = sizes.hidden_channels
-    yield from _conv("enc_p.ssl_proj", width, SSL).items()
-    yield from _encoder("enc_p.encoder_ssl", sizes, sizes.n_layers // 2)
-    yield from _encoder("enc_p.encoder_text", sizes, sizes.n_layers)
+    yield from conv("enc_p.ssl_proj", width, SSL).items()
+    yield from encoder("enc_p.encoder_ssl", sizes, sizes.n_layers // 2)
+    yield from encoder("enc_p.encoder_text", sizes, sizes.n_layers)
     yield "enc_p.text_embedding.weight", (rows, width)
     for part in "qkvo":
-        yield from _conv(f"enc_p.mrte.cross_attention.conv_{part}", STYLE, STYLE).items()
-    yield from _conv("enc_p.mrte.c_pre", STYLE, width).items()
-    yield from _conv("enc_p.mrte.text_pre", STYLE, width).items()
-    yield from _conv("enc_p.mrte.c_post", width, STYLE).items()
-    yield from _encoder("enc_p.encoder2", sizes, sizes.n_layers // 2)
-    yield from _conv("enc_p.proj", 2 * sizes.inter_channels, width).items()
+        yield from conv(f"enc_p.mrte.cross_attention.conv_{part}", STYLE, STYLE).items()
+    yield from conv("enc_p.mrte.c_pre", STYLE, width).items()
+    yield from conv("enc_p.mrte.text_pre", STYLE, width).items()
+    yield from conv("enc_p.mrte.c_post", width, STYLE).items()
+    yield from encoder("enc_p.encoder2", sizes, sizes.n_layers // 2)
+    yield from conv("enc_p.proj", 2 * sizes.inter_channels, width).items()
 
 
-def _encoder(name: str, sizes: SovitsSizes, layers: int) -> Iterator[Named]:
+def encoder(name: str, sizes: EncoderSizes, layers: int) -> Iterator[Named]:
+    """An encoder of attention with relative places and feed-forwards."""
     width, wide, kernel = sizes.hidden_channels, sizes.filter_channels, sizes.kernel_size
     for layer in range(layers):
         for table in ("emb_rel_k", "emb_rel_v"):
             shape = (1, 2 * WINDOW + 1, width // sizes.n_heads)
             yield f"{name}.attn_layers.{layer}.{table}", shape
         for part in "qkvo":
-            yield from _conv(f"{name}.attn_layers.{layer}.conv_{part}", width, width).items()
+            yield from conv(f"{name}.attn_layers.{layer}.conv_{part}", width, width).items()
     yield from _norms(f"{name}.norm_layers_1", width, layers)
     for layer in range(layers):
-        yield from _conv(f"{name}.ffn_layers.{layer}.conv_1", wide, width, kernel).items()
-        yield from _conv(f"{name}.ffn_layers.{layer}.conv_2", width, wide, kernel).items()
+        yield from conv(f"{name}.ffn_layers.{layer}.conv_1", wide, width, kernel).items()
+        yield from conv(f"{name}.ffn_layers.{layer}.conv_2", width, wide, kernel).items()
     yield from _norms(f"{name}.norm_layers_2", width, layers)
 
 
@@ -168,7 +193,7 @@ def _norms(name: str, width: int, layers: int) -> Iterator[Named]:
 def _vocoder(sizes: SovitsSizes) -> Iterator[Named]:
     first = sizes.upsample_initial_channel
     stages = range(len(sizes.upsample_rates))
-    yield from _conv("dec.conv_pre", first, sizes.inter_channels, 7).items()
+    yield from conv("dec.conv_pre", first, sizes.inter_channels, 7).items()
     for stage, kernel in enumerate(sizes.upsample_kernel_sizes):
         width = first >> stage
         yield f"dec.ups.{stage}.bias", (width // 2,)
@@ -178,32 +203,34 @@ def _vocoder(sizes: SovitsSizes) -> Iterator[Named]:
         width = first >> (stage + 1)
         for place, kernel in enumerate(sizes.resblock_kernel_sizes):
             block = f"dec.resblocks.{stage * len(sizes.resblock_kernel_sizes) + place}"
-            for conv in ("convs1", "convs2"):
+            for pair in ("convs1", "convs2"):
                 for dilation in range(RESBLOCK_DILATIONS):
-                    yield from _normed(f"{block}.{conv}.{dilation}", width, width, kernel).items()
+                    name = f"{block}.{pair}.{dilation}"
+                    yield from normed_conv(name, width, width, kernel).items()
     yield "dec.conv_post.weight", (1, first >> len(stages), 7)
-    yield from _conv("dec.cond", first, sizes.gin_channels).items()
+    yield from conv("dec.cond", first, sizes.gin_channels).items()
 
 
 def _flow(name: str, sizes: SovitsSizes) -> Iterator[Named]:
     width, half = sizes.hidden_channels, sizes.inter_channels // 2
-    yield from _conv(f"{name}.pre", width, half).items()
+    yield from conv(f"{name}.pre", width, half).items()
     for layer in range(FLOW_LAYERS):
-        yield from _normed(f"{name}.enc.in_layers.{layer}", 2 * width, width, 5).items()
+        yield from normed_conv(f"{name}.enc.in_layers.{layer}", 2 * width, width, 5).items()
     for layer in range(FLOW_LAYERS):
         to = width if layer == FLOW_LAYERS - 1 else 2 * width
-        yield from _normed(f"{name}.enc.res_skip_layers.{layer}", to, width, 1).items()
+        yield from normed_conv(f"{name}.enc.res_skip_layers.{layer}", to, width, 1).items()
     conditions = 2 * width * FLOW_LAYERS
-    yield from _normed(f"{name}.enc.cond_layer", conditions, sizes.gin_channels, 1).items()
-    yield from _conv(f"{name}.post", half, width).items()
+    yield from normed_conv(f"{name}.enc.cond_layer", conditions, sizes.gin_channels, 1).items()
+    yield from conv(f"{name}.post", half, width).items()
 
 
-def _style(bins: int, style: int) -> Iterator[Named]:
+def style_encoder(bins: int, style: int) -> Iterator[Named]:
+    """What makes a style of a spectrogram."""
     width = STYLE_ENCODER
-    yield from _linear("ref_enc.spectral.0.fc", width, bins).items()
-    yield from _linear("ref_enc.spectral.3.fc", width, width).items()
+    yield from linear("ref_enc.spectral.0.fc", width, bins).items()
+    yield from linear("ref_enc.spectral.3.fc", width, width).items()
     for layer in (0, 1):
-        yield from _conv(f"ref_enc.temporal.{layer}.conv1.conv", 2 * width, width, 5).items()
+        yield from conv(f"ref_enc.temporal.{layer}.conv1.conv", 2 * width, width, 5).items()
     for part in ("w_qs", "w_ks", "w_vs", "fc"):
-        yield from _linear(f"ref_enc.slf_attn.{part}", width, width).items()
-    yield from _linear("ref_enc.fc.fc", style, width).items()
+        yield from linear(f"ref_enc.slf_attn.{part}", width, width).items()
+    yield from linear("ref_enc.fc.fc", style, width).items()

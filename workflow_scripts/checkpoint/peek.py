@@ -7,10 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.cfm import CfmSizes, cfm_layout, cfm_sizes
 from workflow_scripts.checkpoint.contents import Contents, Kind, contents
-from workflow_scripts.checkpoint.families import FAMILIES, SYMBOL_TABLES, Marks, family_of
+from workflow_scripts.checkpoint.families import (
+    FAMILIES,
+    SYMBOL_TABLES,
+    Marks,
+    family_of,
+    refuse_unsupported,
+)
 from workflow_scripts.checkpoint.layout import STYLE, check_layout, sovits_layout, t2s_layout
+from workflow_scripts.checkpoint.lora import LoraSizes, lora_layout, lora_sizes
 from workflow_scripts.checkpoint.sizes import SovitsSizes, T2SSizes, sovits_sizes, t2s_sizes
+
+AcousticSizes = SovitsSizes | CfmSizes | LoraSizes
 
 
 @dataclass(frozen=True)
@@ -18,7 +28,7 @@ class VoiceFacts:
     """What follows from a voice's two files.
 
     Attributes:
-        family: key of FAMILIES; supported.
+        family: key of FAMILIES.
         symbols: key of SYMBOL_TABLES; of both files.
         needs_speaker: whether its style takes a speaker embedding.
         spectrogram_bins: rows of the reference spectrogram that its style reads.
@@ -31,7 +41,7 @@ class VoiceFacts:
     needs_speaker: bool
     spectrogram_bins: int
     t2s: T2SSizes
-    sovits: SovitsSizes
+    sovits: AcousticSizes
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Peeked:
     contents: Contents
     layout: dict[str, tuple[int, ...]]
     family: str | None
-    sizes: T2SSizes | SovitsSizes
+    sizes: T2SSizes | AcousticSizes
 
 
 def peek_t2s(found: Contents) -> tuple[T2SSizes, dict[str, tuple[int, ...]]]:
@@ -70,7 +80,7 @@ def peek_t2s(found: Contents) -> tuple[T2SSizes, dict[str, tuple[int, ...]]]:
     return sizes, layout
 
 
-def peek_sovits(found: Contents) -> tuple[str, SovitsSizes, dict[str, tuple[int, ...]]]:
+def peek_sovits(found: Contents) -> tuple[str, AcousticSizes, dict[str, tuple[int, ...]]]:
     """Check a SoVITS file.
 
     Args:
@@ -80,24 +90,40 @@ def peek_sovits(found: Contents) -> tuple[str, SovitsSizes, dict[str, tuple[int,
         Its family, sizes, and the shape of each tensor that inference needs.
 
     Raises:
-        CheckpointError: an unsupported family, config and tensors disagree, something is missing.
+        CheckpointError: an unknown family, config and tensors disagree, something is missing.
     """
     where = str(found.path)
     model = found.config.get("model")
     shapes = found.shapes
     marks = Marks(
-        found.header, found.md5, shapes, model if isinstance(model, dict) else {}, found.lora
+        found.header,
+        found.md5,
+        shapes,
+        model if isinstance(model, dict) else {},
+        found.lora_rank is not None,
     )
     family = family_of(marks, where)
+    sizes, layout = _acoustic(family, found)
+    check_layout(shapes, layout, where)
+    return family, sizes, layout
+
+
+def _acoustic(family: str, found: Contents) -> tuple[AcousticSizes, dict[str, tuple[int, ...]]]:
+    """Sizes of a file of a family, and what it must hold."""
+    where, row = str(found.path), FAMILIES[family]
+    if row.lora:
+        lora = lora_sizes(found.shapes, found.lora_rank, where)
+        return lora, lora_layout(lora)
+    if row.by_flow_matching:
+        flow = cfm_sizes(found.shapes, where)
+        return flow, cfm_layout(flow)
     sizes = sovits_sizes(found.config, where)
-    if not FAMILIES[family].needs_speaker and sizes.gin_channels != STYLE:
+    if not row.needs_speaker and sizes.gin_channels != STYLE:
         raise CheckpointError(
             f"{where}: config.model.gin_channels: {sizes.gin_channels} is not {STYLE}, which"
             f" SoVITS {family} wants; take the file of a finished training"
         )
-    layout = sovits_layout(sizes, family)
-    check_layout(shapes, layout, where)
-    return family, sizes, layout
+    return sizes, sovits_layout(sizes, family)
 
 
 def peek(path: Path, kind: Kind | None = None) -> Peeked:
@@ -119,6 +145,17 @@ def peek(path: Path, kind: Kind | None = None) -> Peeked:
         return Peeked(found, layout, None, t2s)
     family, sovits, layout = peek_sovits(found)
     return Peeked(found, layout, family, sovits)
+
+
+def buildable(gpt: Path, sovits: Path, voice: str = "") -> VoiceFacts:
+    """The same as `facts`, of a family that we build.
+
+    Raises:
+        CheckpointError: of another family, or as of `facts`.
+    """
+    found = facts(gpt, sovits, voice)
+    refuse_unsupported(found.family, str(sovits))
+    return found
 
 
 def facts(gpt: Path, sovits: Path, voice: str = "") -> VoiceFacts:

@@ -9,8 +9,9 @@ import torch
 from runtime.errors import CheckpointError
 from workflow_scripts.checkpoint.archive import check_sums, opened
 from workflow_scripts.checkpoint.contents import NAMES, Contents, Kind, usual_name
-from workflow_scripts.checkpoint.peek import Peeked, peek
-from workflow_scripts.checkpoint.sizes import SovitsSizes, T2SSizes
+from workflow_scripts.checkpoint.families import FAMILIES
+from workflow_scripts.checkpoint.peek import AcousticSizes, Peeked, peek
+from workflow_scripts.checkpoint.sizes import T2SSizes
 
 FRAME_RATE = "25hz"  # whatever a file says: no released model uses another
 
@@ -29,8 +30,9 @@ class Checkpoint:
         header: the first two bytes of the file.
         sha256: hex digest of the file.
         family: of a SoVITS file; None of a T2S file.
-        sizes: the config's numbers that fix the networks.
+        sizes: the numbers that fix the networks.
         dropped: names of tensors in the file that inference does not need.
+        lora_alpha: of a LoRA file: what its updates are multiplied by, times the rank.
     """
 
     path: Path
@@ -41,8 +43,9 @@ class Checkpoint:
     header: str
     sha256: str
     family: str | None
-    sizes: T2SSizes | SovitsSizes
+    sizes: T2SSizes | AcousticSizes
     dropped: tuple[str, ...]
+    lora_alpha: float = 1.0
 
     def widened(self) -> dict[str, torch.Tensor]:
         """All weights as contiguous float32 of their own, exact for float16 ones."""
@@ -58,7 +61,7 @@ class Checkpoint:
 
 
 def read(path: Path, kind: Kind | None = None) -> Checkpoint:
-    """Read a checkpoint of a supported family.
+    """Read a checkpoint.
 
     Args:
         path: of the file.
@@ -93,6 +96,7 @@ def read(path: Path, kind: Kind | None = None) -> Checkpoint:
         family=peeked.family,
         sizes=peeked.sizes,
         dropped=tuple(name for name in stored if usual_name(name) not in peeked.layout),
+        lora_alpha=found.lora_alpha,
     )
 
 
@@ -137,4 +141,5 @@ def _settled(config: dict[str, object], family: str | None) -> dict[str, object]
     model = config["model"]
     if family is None or not isinstance(model, dict):
         return config
-    return config | {"model": model | {"semantic_frame_rate": FRAME_RATE, "version": family}}
+    version = FAMILIES[family].base or family
+    return config | {"model": model | {"semantic_frame_rate": FRAME_RATE, "version": version}}

@@ -46,6 +46,7 @@ def write_checkpoint(
     config: Mapping[str, Any],
     info: str,
     header: str | None = None,
+    lora_rank: int | None = None,
 ) -> None:
     """Write a T2S or SoVITS file as its trainer does.
 
@@ -55,13 +56,15 @@ def write_checkpoint(
         config: nested dicts.
         info: what the trainer notes.
         header: of a SoVITS file, whose config is an HParams; None for a T2S file, with a dict.
+        lora_rank: of a LoRA file.
 
     Raises:
         OSError: the file can't be written.
     """
-    stored = dict(config) if header is None else HParams(**config)
-    content = {"weight": dict(weight), "config": stored, "info": info}
-    write_weights(path, content, header or PLAIN)
+    stored: Any = dict(config) if header is None else HParams(**config)
+    content: dict[str, Any] = {"weight": dict(weight), "config": stored, "info": info}
+    rank = {} if lora_rank is None else {"lora_rank": lora_rank}
+    write_weights(path, content | rank, header or PLAIN)
 
 
 @contextlib.contextmanager

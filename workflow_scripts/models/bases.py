@@ -59,13 +59,34 @@ def read_tensor_file(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: it can't be read, or holds something else.
     """
+    return _tensors(_stored(path), path)
+
+
+def read_nested_tensors(path: Path, entry: str) -> dict[str, Tensor]:
+    """The tensors of one file that holds them under an entry.
+
+    Raises:
+        CheckpointError: it can't be read, or holds something else.
+    """
+    stored = _stored(path)
+    if not isinstance(stored, dict) or entry not in stored:
+        raise CheckpointError(f"{path}: no entry {entry!r} in it; fetch the published file")
+    return _tensors(stored[entry], path)
+
+
+def _stored(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; check the path") from None
     except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as fault:
         reason = f"{fault}".split("\n")[0]
         raise CheckpointError(f"{path}: can't be read ({reason}); fetch it again") from None
+
+
+def _tensors(stored: Any, path: Path) -> dict[str, Tensor]:
     if not isinstance(stored, dict) or not all(isinstance(w, Tensor) for w in stored.values()):
         raise CheckpointError(f"{path}: holds more than tensors by key; fetch the published file")
     return dict(stored)

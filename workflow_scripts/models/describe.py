@@ -8,17 +8,19 @@ from typing import Any
 from runtime.cli import run
 from workflow_scripts.checkpoint.peek import facts
 from workflow_scripts.checkpoint.read import Checkpoint, read
+from workflow_scripts.checkpoint.whole import read_whole
 from workflow_scripts.files import atomic, write_json
 
 _WIDTH = 28
 
 
-def describe(gpt: Path, sovits: Path) -> dict[str, Any]:
+def describe(gpt: Path, sovits: Path, base: Path | None = None) -> dict[str, Any]:
     """Read both files whole and say what they are.
 
     Args:
         gpt: T2S file.
         sovits: SoVITS file.
+        base: of a LoRA file, the base that it is merged over; None describes the LoRA alone.
 
     Returns:
         What `--output` writes: the facts of the voice, then each file on its own.
@@ -27,6 +29,9 @@ def describe(gpt: Path, sovits: Path) -> dict[str, Any]:
         CheckpointError: one of them can't be used, or they don't belong together.
     """
     voice = facts(gpt, sovits)
+    under = {} if base is None else {"base": _file(read(base, "sovits"))}
+    if base is not None:
+        read_whole(sovits, base)
     return {
         "family": voice.family,
         "symbols": voice.symbols,
@@ -34,6 +39,7 @@ def describe(gpt: Path, sovits: Path) -> dict[str, Any]:
         "spectrogram_bins": voice.spectrogram_bins,
         "gpt": _file(read(gpt, "t2s")),
         "sovits": _file(read(sovits, "sovits")),
+        **under,
     }
 
 
@@ -87,9 +93,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--sovits", type=Path, required=True, metavar="FILE", help="SoVITS checkpoint"
     )
+    parser.add_argument(
+        "--base", type=Path, metavar="FILE", help="SoVITS base that a LoRA file was trained from"
+    )
     parser.add_argument("--output", type=Path, metavar="JSON", help="file to write the facts to")
     args = parser.parse_args(argv)
-    described = describe(args.gpt, args.sovits)
+    described = describe(args.gpt, args.sovits, args.base)
     if args.output is not None:
         with atomic(args.output) as (part,):
             write_json(part, described)

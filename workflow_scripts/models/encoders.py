@@ -1,4 +1,4 @@
-"""Encoders of the acoustic model: tokens, phones and style to mean and log-scale of the prior.
+"""Encoders of the acoustic models: tokens, phones and style to a row of every frame.
 
 Batch is 1 everywhere, so there are no masks. Attribute names are the checkpoint's keys.
 """
@@ -26,8 +26,10 @@ class EncoderSizes:
         heads: attention heads.
         layers: layers of the phone encoder; the other two have half as many.
         kernel: kernel of the feed-forward convolutions.
-        latent: width I of the latent.
+        latent: width I of the latent; of no account where no latent is drawn.
         symbols: rows of the phone embedding.
+        mixer: width of the attention in which frames meet phones, and of the style there.
+        ssl: width of a codebook row.
     """
 
     hidden: int
@@ -37,6 +39,8 @@ class EncoderSizes:
     kernel: int
     latent: int
     symbols: int
+    mixer: int = MRTE_WIDTH
+    ssl: int = SSL_WIDTH
 
 
 class ChannelNorm(nn.Module):
@@ -177,7 +181,7 @@ class CrossAttention(Projections):
     """Attention of frames over phones."""
 
     def forward(self, frames: Tensor, phones: Tensor) -> Tensor:
-        """Mix phones [1, 512, X] for each of frames [1, 512, N]; float32 [1, 512, N]."""
+        """Mix phones [1, B, X] for each of frames [1, B, N]; float32 [1, B, N]."""
         query, key, value = self.by_head(frames, phones)
         return self.joined(torch.softmax(query @ key, dim=-1) @ value)
 
@@ -185,15 +189,15 @@ class CrossAttention(Projections):
 class FramePhoneMixer(nn.Module):
     """Frames meet phones and style (the reference's MRTE)."""
 
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, width: int) -> None:
         super().__init__()
-        self.cross_attention = CrossAttention(MRTE_WIDTH, MRTE_HEADS)
-        self.c_pre = nn.Conv1d(hidden, MRTE_WIDTH, 1)
-        self.text_pre = nn.Conv1d(hidden, MRTE_WIDTH, 1)
-        self.c_post = nn.Conv1d(MRTE_WIDTH, hidden, 1)
+        self.cross_attention = CrossAttention(width, MRTE_HEADS)
+        self.c_pre = nn.Conv1d(hidden, width, 1)
+        self.text_pre = nn.Conv1d(hidden, width, 1)
+        self.c_post = nn.Conv1d(width, hidden, 1)
 
     def forward(self, frames: Tensor, phones: Tensor, style: Tensor) -> Tensor:
-        """Mix frames [1, D, N] with phones [1, D, X] and style [1, 512, 1]; float32 [1, D, N]."""
+        """Mix frames [1, D, N] with phones [1, D, X] and style [1, B, 1]; float32 [1, D, N]."""
         content = self.c_pre(frames)
         mixed = self.cross_attention(content, self.text_pre(phones))
         out: Tensor = self.c_post(mixed + content + style)
@@ -216,27 +220,25 @@ def resampled(frames: Tensor, index: Tensor, fraction: Tensor) -> Tensor:
     return before + fraction * (following.index_select(2, index) - before)
 
 
-class PriorEncoder(nn.Module):
-    """Semantic tokens' vectors, phones and style to mean and log-scale of every latent frame."""
+class ContentEncoder(nn.Module):
+    """Semantic tokens' vectors, phones and style to one encoded row of every frame."""
 
     def __init__(self, sizes: EncoderSizes) -> None:
         super().__init__()
-        self.latent = sizes.latent
-        self.ssl_proj = nn.Conv1d(SSL_WIDTH, sizes.hidden, 1)
+        self.ssl_proj = nn.Conv1d(sizes.ssl, sizes.hidden, 1)
         self.encoder_ssl = Encoder(sizes, sizes.layers // 2)
         self.encoder_text = Encoder(sizes, sizes.layers)
         self.text_embedding = nn.Embedding(sizes.symbols, sizes.hidden)
-        self.mrte = FramePhoneMixer(sizes.hidden)
+        self.mrte = FramePhoneMixer(sizes.hidden, sizes.mixer)
         self.encoder2 = Encoder(sizes, sizes.layers // 2)
-        self.proj = nn.Conv1d(sizes.hidden, 2 * sizes.latent, 1)
 
     def forward(self, vectors: Tensor, phones: Tensor, style: Tensor) -> Tensor:
         """Encode what is said, before speed.
 
         Args:
-            vectors: float32 [1, 768, 2T], codebook rows at 50 Hz.
+            vectors: float32 [1, W, 2T], codebook rows at 50 Hz.
             phones: int64 [1, X].
-            style: float32 [1, 512, 1].
+            style: float32 [1, B, 1].
 
         Returns:
             float32 [1, D, 2T].
@@ -245,6 +247,15 @@ class PriorEncoder(nn.Module):
         text = self.encoder_text(self.text_embedding(phones).transpose(1, 2))
         encoded: Tensor = self.encoder2(self.mrte(frames, text, style))
         return encoded
+
+
+class PriorEncoder(ContentEncoder):
+    """The same, and from it mean and log-scale of every latent frame."""
+
+    def __init__(self, sizes: EncoderSizes) -> None:
+        super().__init__(sizes)
+        self.latent = sizes.latent
+        self.proj = nn.Conv1d(sizes.hidden, 2 * sizes.latent, 1)
 
     def moments(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-scale, float32 [1, I, N] each, of encoded frames [1, D, N]."""

@@ -14,20 +14,23 @@ COUPLINGS = 4
 class GatedStack(nn.Module):
     """Gated convolutions with skip connections, steered by the style (a WaveNet)."""
 
-    def __init__(self, hidden: int, style_width: int) -> None:
+    def __init__(self, hidden: int, style_width: int, layers: int = LAYERS) -> None:
         super().__init__()
-        self.hidden = hidden
-        self.cond_layer = nn.Conv1d(style_width, 2 * hidden * LAYERS, 1)
+        self.hidden, self.layers = hidden, layers
+        self.cond_layer = nn.Conv1d(style_width, 2 * hidden * layers, 1)
         self.in_layers = nn.ModuleList(
-            nn.Conv1d(hidden, 2 * hidden, KERNEL, padding=KERNEL // 2) for _ in range(LAYERS)
+            nn.Conv1d(hidden, 2 * hidden, KERNEL, padding=KERNEL // 2) for _ in range(layers)
         )
         self.res_skip_layers = nn.ModuleList(
-            nn.Conv1d(hidden, hidden if layer == LAYERS - 1 else 2 * hidden, 1)
-            for layer in range(LAYERS)
+            nn.Conv1d(hidden, hidden if layer == layers - 1 else 2 * hidden, 1)
+            for layer in range(layers)
         )
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Sum of the skips, float32 [1, D, N], for x [1, D, N] and style [1, G, 1]."""
+    def forward(self, x: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Sum of the skips, float32 [1, D, N], for x [1, D, N] and style [1, G, 1].
+
+        Frames whose `mask`, float32 [1, 1, N], is 0 are shown to no layer.
+        """
         conditions = self.cond_layer(style).split(2 * self.hidden, dim=1)
         skips: list[Tensor] = []
         for conv, res_skip, condition in zip(
@@ -35,8 +38,9 @@ class GatedStack(nn.Module):
         ):
             value, gate = (conv(x) + condition).split(self.hidden, dim=1)
             update = res_skip(torch.tanh(value) * torch.sigmoid(gate))
-            if len(skips) < LAYERS - 1:
+            if len(skips) < self.layers - 1:
                 x = x + update[:, : self.hidden]
+                x = x if mask is None else x * mask
                 update = update[:, self.hidden :]
             skips.append(update)
         return torch.stack(skips).sum(0)

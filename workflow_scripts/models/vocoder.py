@@ -1,4 +1,4 @@
-"""The vocoder: latent frames at 50 Hz to samples at 32 kHz.
+"""The vocoder of HiFi-GAN: frames of a latent or of a mel spectrogram to samples.
 
 Attribute names are the checkpoint's keys.
 """
@@ -20,12 +20,13 @@ class VocoderSizes:
 
     Attributes:
         latent: width I of the latent.
-        style: width G of the style.
+        style: width G of the style; 0 where the vocoder takes none.
         initial: channels before the first stage; each stage halves them.
         rates: by how much each stage lengthens.
         kernels: kernel of each stage's transposed convolution.
         block_kernels: kernels of the residual blocks of a stage.
         block_dilations: dilations of each of these blocks.
+        final_bias: whether the last convolution has one.
     """
 
     latent: int
@@ -35,6 +36,7 @@ class VocoderSizes:
     kernels: tuple[int, ...]
     block_kernels: tuple[int, ...]
     block_dilations: tuple[tuple[int, ...], ...]
+    final_bias: bool = False
 
 
 class ResidualBlock(nn.Module):
@@ -64,7 +66,8 @@ class Vocoder(nn.Module):
         super().__init__()
         edge = EDGE_KERNEL // 2
         self.conv_pre = nn.Conv1d(sizes.latent, sizes.initial, EDGE_KERNEL, padding=edge)
-        self.cond = nn.Conv1d(sizes.style, sizes.initial, 1)
+        if sizes.style:
+            self.cond = nn.Conv1d(sizes.style, sizes.initial, 1)
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
         channels = sizes.initial
@@ -76,15 +79,17 @@ class Vocoder(nn.Module):
             for block_kernel, steps in zip(sizes.block_kernels, sizes.block_dilations, strict=True):
                 self.resblocks.append(ResidualBlock(channels, block_kernel, steps))
         self.blocks_per_stage = len(sizes.block_kernels)
-        self.conv_post = nn.Conv1d(channels, 1, EDGE_KERNEL, padding=edge, bias=False)
+        self.conv_post = nn.Conv1d(channels, 1, EDGE_KERNEL, padding=edge, bias=sizes.final_bias)
 
-    def forward(self, latent: Tensor, style: Tensor) -> Tensor:
-        """Samples, float32 [1, 1, 640*N], of latent [1, I, N] under style [1, G, 1].
+    def forward(self, latent: Tensor, style: Tensor | None = None) -> Tensor:
+        """Samples, float32 [1, 1, S], of latent [1, I, N] and, if it takes one, style [1, G, 1].
 
         With each convolution replaced by its 2-D form of height 1, the same code takes
         [1, I, 1, N] and [1, G, 1, 1].
         """
-        x = self.conv_pre(latent) + self.cond(style)
+        x = self.conv_pre(latent)
+        if style is not None:
+            x = x + self.cond(style)
         for stage, up in enumerate(self.ups):
             x = up(F.leaky_relu(x, SLOPE))
             first = stage * self.blocks_per_stage
