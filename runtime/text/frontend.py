@@ -84,9 +84,12 @@ def _read(
         if phones is not None:
             found.append(_given(part, phones, table))
             continue
-        for code, run in segments(part, mode):
-            reading = reader(code, table, polyphones)(run, table, lexicons.get(code))
-            found.append(_segment(code, run, table, reading))
+        for run in segments(part, mode):
+            read = reader(run.lang, table, polyphones)
+            reading = read(run.spoken, table, lexicons.get(run.lang))
+            if run.formula and reading.phones[:1] == [","]:
+                del reading.phones[0]
+            found.append(_segment(run.lang, run.text, table, reading))
     return found
 
 

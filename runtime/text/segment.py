@@ -6,7 +6,11 @@ are the text.
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
+
+from runtime.text.expressions import Expression, expressions
 
 Run = tuple[str, str]  # language (or kind of character), text
 
@@ -19,32 +23,118 @@ OPEN, DIGIT, HAN_KIND, WIDE = "open", "digit", "han", "wide"
 PAUSES = ",.!?，。！？"
 
 
-def segments(text: str, mode: str) -> list[Run]:
-    """Language and text of each run.
+@dataclass(frozen=True)
+class Spoken:
+    """A run of one language.
+
+    Attributes:
+        lang: zh, en, ja, ko or yue.
+        text: the run as it was written; an expression that is read in two languages, as `x=3` in
+            Chinese, is the text of its first run, and that of the others is empty.
+        spoken: what is read, expressions in words of the language.
+        formula: whether it begins inside a formula, which is said without a pause.
+    """
+
+    lang: str
+    text: str
+    spoken: str
+    formula: bool = False
+
+
+def segments(text: str, mode: str) -> list[Spoken]:
+    """Language, text and what is read of each run.
 
     Args:
         text: what is to be spoken; may be empty.
         mode: a language mode in lower case.
 
     Returns:
-        Runs that joined give `text`; neighbours differ in language. Text without any letter is
-        the mode's language, or zh in `auto`.
+        Runs whose texts joined give `text`; neighbours differ in language. Text without any
+        letter is the mode's language, or zh in `auto`.
     """
     if mode == "en" or not text:
-        return [("en", text)] if text else []
+        return [Spoken("en", text, text)] if text else []
     if not any(char.isalnum() for char in text) and _has_symbol(text):
-        return [("en", text)]
+        return [Spoken("en", text, text)]
+    found = expressions(text, partial(_around, _masked_labels(text, mode), mode))
+    spoken, kinds, origins = _spelled_out(text, found)
+    inside = {one.start for one in found if one.formula}
+    return _with_origins(_runs(spoken, kinds, mode), text, origins, inside)
+
+
+def _runs(text: str, kinds: list[str], mode: str) -> list[Run]:
     if mode.startswith("auto"):
-        runs = _merged(_attach(_detected(text), "zh"))
+        runs = _merged(_attach(_detected(_grouped(text, kinds)), "zh"))
         return [("yue" if mode == "auto_yue" and lang == "zh" else lang, t) for lang, t in runs]
     language = mode.removeprefix("all_")
     runs = [
         (kind if kind in ("en", DIGIT, OPEN) else language, part)
-        for kind, part in _wide_as(_kinds(text), language)
+        for kind, part in _wide_as(_grouped(text, kinds), language)
     ]
     if mode.startswith("all_"):
         runs = [(language if kind == DIGIT else kind, part) for kind, part in runs]
     return _merged(_digits_placed(_merged(_attach(runs, language)), language))
+
+
+def _masked_labels(text: str, mode: str) -> list[str]:
+    """Language of each letter of the text without its expressions; empty for other characters."""
+    inside = [False] * len(text)
+    for one in expressions(text, lambda *_: "en"):
+        inside[one.start : one.end] = [True] * (one.end - one.start)
+    masked = "".join(" " if hidden else char for char, hidden in zip(text, inside, strict=True))
+    runs = _runs(masked, _kinds(masked), "auto" if mode == "auto_yue" else mode)
+    labels = [lang for lang, run in runs for _ in run]
+    return [
+        lang if char.isalpha() else "" for lang, char in zip(labels, masked, strict=True)
+    ]
+
+
+def _around(labels: list[str], mode: str, start: int, end: int) -> str:
+    """The language of what surrounds a stretch: English only among English words."""
+    before = next((lang for lang in reversed(labels[:start]) if lang), "")
+    after = next((lang for lang in labels[end:] if lang), "")
+    near = [lang for lang in (before, after) if lang]
+    if labels[end : end + 1] == [after]:
+        near.reverse()
+    named = mode.removeprefix("all_")
+    if not near:
+        return "en" if named.startswith("auto") else named
+    return next((lang for lang in near if lang != "en"), "en")
+
+
+def _spelled_out(text: str, found: list[Expression]) -> tuple[str, list[str], list[int]]:
+    """The text with its expressions in words; kind and origin of each of its characters."""
+    spoken, kinds, origins = "", [], []
+    end = 0
+    plain = _kinds(text)
+    for one in found:
+        spoken += text[end : one.start] + one.spoken
+        kinds += plain[end : one.start]
+        kinds += [_kind_in(one, char) for char in one.spoken]
+        origins += [*range(end, one.start), *[one.start] * len(one.spoken)]
+        end = one.end
+    return spoken + text[end:], kinds + plain[end:], origins + [*range(end, len(text))]
+
+
+def _kind_in(one: Expression, char: str) -> str:
+    if one.letters and char.isascii():
+        return "en" if char.isalpha() else OPEN if char == " " else one.lang
+    return one.lang
+
+
+def _with_origins(runs: list[Run], text: str, origins: list[int], inside: set[int]) -> list[Spoken]:
+    """Each run with the stretch of the original text that it begins."""
+    starts, at = [], 0
+    for _, spoken in runs:
+        starts.append(origins[at])
+        at += len(spoken)
+    found = []
+    for i, (lang, spoken) in enumerate(runs):
+        end = next((later for later in starts[i + 1 :] if later > starts[i]), len(text))
+        begun = i > 0 and starts[i] == starts[i - 1]
+        own = "" if begun else text[starts[i] : end]
+        found.append(Spoken(lang, own, spoken, starts[i] in inside))
+    return found
 
 
 def _has_symbol(text: str) -> bool:
@@ -63,13 +153,18 @@ def _kind(char: str) -> str:
     return "en" if unicodedata.name(char, "").startswith("LATIN") else OPEN
 
 
-def _kinds(text: str) -> list[Run]:
-    """Runs of one kind of character; decimal points and the C of °C are no letters or ends."""
+def _kinds(text: str) -> list[str]:
+    """Kind of each character; decimal points and the C of °C are no letters or ends."""
     kinds = [_kind(char) for char in text]
     for match in re.finditer(r"(?<=\d)[.:,/](?=\d)", text):
         kinds[match.start()] = DIGIT
     for match in re.finditer(r"(?<=°)[CF](?![A-Za-z])", text):
         kinds[match.start()] = OPEN
+    return kinds
+
+
+def _grouped(text: str, kinds: list[str]) -> list[Run]:
+    """Runs of one kind of character."""
     pairs = groupby(zip(kinds, text, strict=True), key=lambda pair: pair[0])
     return [(kind, "".join(char for _, char in group)) for kind, group in pairs]
 
@@ -81,9 +176,8 @@ def _wide_as(runs: list[Run], language: str) -> list[Run]:
             for kind, text in runs]  # fmt: skip
 
 
-def _detected(text: str) -> list[Run]:
+def _detected(runs: list[Run]) -> list[Run]:
     """Runs with their language found by script; digits are open."""
-    runs = _kinds(text)
     found: list[Run] = []
     for i, (kind, part) in enumerate(runs):
         if kind == HAN_KIND:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from runtime.text.ko.normalise import spelled_out
 from runtime.text.ko.rules import pronounced
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
@@ -33,6 +34,7 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
 
 def _phones(text: str, table: str) -> list[str]:
     tables = read_table("ko")
+    text = spelled_out(text)
     names = tables["latin_letter_names"]
     spoken = "".join(names.get(char.lower(), char) for char in _half_width(text))
     jamo = pronounced(spoken)

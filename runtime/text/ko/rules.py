@@ -11,21 +11,29 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from runtime.errors import BackendMissing
 from runtime.text.imports import quietly
+from runtime.text.tables import table
 
 PACKAGE = "g2pk2"
-LONGEST_NUMBER = 16
-COUNTED = re.compile(r"([0-9][0-9,]*)([ㄱ-힣]+)/B")
-DIGITS = str.maketrans(dict(zip("0123456789", "영일이삼사오육칠팔구", strict=True)))
 SPECIAL = (
     *("jyeo", "ye", "consonant_ui", "josa_ui", "vowel_ui", "jamo"),
     *("rieulgiyeok", "rieulbieub", "verb_nieun", "balb", "palatalize", "modifying_rieul"),
 )
+BEFORE = ("NNG", "NNP", "MM", "XPN", "NR", "NP")
+REAL = ("NNG", "NNP", "VV", "VA", "MAG", "XR")
+FIRST, VOWELS, FINALS, SILENT = 0xAC00, 21, 28, 11
+BEFORE_VOWELS = (0, 4, 8, 13, 16, 20)  # ㅏ ㅓ ㅗ ㅜ ㅟ ㅣ
+PLAIN = {
+    **dict.fromkeys((2, 3, 9, 24), 0),  # ㄲ ㄳ ㄺ ㅋ: ㄱ
+    **dict.fromkeys((19, 20, 22, 23, 25), 3),  # ㅅ ㅆ ㅈ ㅊ ㅌ: ㄷ
+    **dict.fromkeys((14, 18, 26), 7),  # ㄿ ㅄ ㅍ: ㅂ
+}
 LINKS = ("link1", "link2", "link3", "link4")
 
 
@@ -59,7 +67,10 @@ def pronounced(text: str) -> str:
     h2j, j2hcj = rules.jamo.h2j, rules.jamo.j2hcj
     for pattern, other in rules.idioms:
         text = pattern.sub(other, text)
-    letters: str = h2j(_numbers(rules.utils.annotate(text, rules.tagger)))
+    text = _carried(text, rules.tagger.pos(text))
+    for word, said in table("ko")["compounds"].items():
+        text = text.replace(word, said)
+    letters: str = h2j(rules.utils.annotate(text, rules.tagger))
     for rule in rules.special:
         letters = rule(letters, False, False)
     letters = re.sub("/[PJEB]", "", letters)
@@ -71,15 +82,33 @@ def pronounced(text: str) -> str:
     return jamo
 
 
-def _numbers(annotated: str) -> str:
-    """Counted numbers in words, the longest first, so that none is part of another; then digits."""
-    rules = _rules().numerals
-    for number, noun in sorted(set(COUNTED.findall(annotated)), key=lambda pair: -len(pair[0])):
-        if len(number.replace(",", "")) <= LONGEST_NUMBER:
-            native = noun in rules.BOUND_NOUNS
-            words = rules.process_num(number, sino=not native)
-            annotated = annotated.replace(f"{number}{noun}/B", f"{words}{noun}/B")
-    return annotated.translate(DIGITS)
+def _carried(text: str, tokens: list[tuple[str, str]]) -> str:
+    """Standard pronunciation 15: before a real word with a vowel a final is first made plain.
+
+    `값있는` is 가빈는, not 갑씬는: the plain final moves over to the vowel.
+    """
+    said = list(text)
+    at = 0
+    for (word, tag), (after, after_tag) in pairwise(tokens):
+        at = text.find(word, at)
+        if at < 0:
+            return text
+        at += len(word)
+        joined = text.startswith(after, at)
+        if joined and tag.split("+")[-1] in BEFORE and after_tag.split("+")[0] in REAL:
+            said[at - 1 : at + 1] = _moved(said[at - 1], said[at])
+    return "".join(said)
+
+
+def _moved(one: str, two: str) -> tuple[str, str]:
+    """Two syllables with the final of the first made plain and moved to the second."""
+    if not ("가" <= one <= "힣" and "가" <= two <= "힣"):
+        return one, two
+    final = (ord(one) - FIRST) % FINALS
+    onset, rest = divmod(ord(two) - FIRST, VOWELS * FINALS)
+    if onset != SILENT or rest // FINALS not in BEFORE_VOWELS or final not in PLAIN:
+        return one, two
+    return chr(ord(one) - final), chr(FIRST + PLAIN[final] * VOWELS * FINALS + rest)
 
 
 @cache
@@ -90,7 +119,10 @@ def _rules() -> Rules:
     special, regular, numerals, utils = _modules(spec)
     return Rules(
         idioms=_idioms(Path(spec.submodule_search_locations[0]) / "idioms.txt"),
-        sounds=[(re.compile(one), other) for one, other, _ in utils.parse_table()],
+        sounds=[
+            (re.compile("ᆰ(?=ᄏ)"), "ᆨ"),
+            *((re.compile(one), other) for one, other, _ in utils.parse_table()),
+        ],
         special=[getattr(special, name) for name in SPECIAL],
         links=[getattr(regular, name) for name in LINKS],
         numerals=numerals,

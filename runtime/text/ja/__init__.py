@@ -9,14 +9,16 @@ from typing import Any
 
 from runtime.errors import BackendMissing
 from runtime.text.imports import quietly
+from runtime.text.ja.normalise import spelled_out
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
 from runtime.text.symbols import known
 from runtime.text.tables import table as read_table
 
-WORDS = re.compile(
-    "[A-Za-z\\d\u3005\u3040-\u30ff\u4e00-\u9fff\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]+"
+LETTER = (
+    "[A-Za-z\\d\u3005\u3040-\u30ff\u4e00-\u9fff\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]"
 )
+WORDS = re.compile(rf"(?:{LETTER}|(?<=\d)．(?=\d))+")
 RUNS_OF_MARKS = re.compile(r"([!?…,.\-])[!?…,.\-]+")
 PHONE = re.compile(r"-([A-Za-z]+)\+")
 ACCENT = re.compile(r"/A:(-?\d+|xx)\+(-?\d+|xx)\+(-?\d+|xx)")
@@ -36,11 +38,9 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     Returns:
         Phones with `[`, `]` and UNK (accent phrase border) among them; no `word2ph`.
     """
-    tables = read_table("ja")
     norm_text = RUNS_OF_MARKS.sub(r"\1", text)
-    spoken = unicodedata.normalize("NFC", norm_text)
-    for word, other in tables["text_replacements"].items():
-        spoken = spoken.replace(word, other)
+    spoken = spelled_out(unicodedata.normalize("NFC", text))
+    spoken = RUNS_OF_MARKS.sub(r"\1", spoken)
     phones: list[str] = []
     for stretch, given in (lexicon or Lexicon("ja")).stretches(spoken):
         phones += given or _runs(stretch.lower())
