@@ -173,16 +173,18 @@ def _formula(match: re.Match[str], lang: str) -> str | None:
     if re.fullmatch(rf"-?[0-9.]+ ?(?:{unit_pattern('zh')})", match[0]):
         return None
     said = ""
-    for token in re.findall(rf"[0-9]+(?:\.[0-9]+)?|[A-Za-z]|[{SUPERSCRIPTS}]+|\S", match[0]):
-        if token[0] in SUPERSCRIPTS:
-            said += _power(token, lang)
-        elif token in OPERATORS:
+    for part in re.findall(rf"[0-9]+(?:\.[0-9]+)?|[A-Za-z]|[{SUPERSCRIPTS}]+|\S", match[0]):
+        if part[0] in SUPERSCRIPTS:
+            said += _power(part, lang)
+        elif part in OPERATORS:
             sign = not said or said[-1] == "\0"
-            said += _negative(lang) if sign and token in "-−" else f"{operator_word(token, lang)}\0"
-        elif token.isalpha():
-            said = said + (" " if said[-1:].isascii() and said[-1:].isalnum() else "") + token.upper()
-        elif token not in "()":
-            said += token
+            said += _negative(lang) if sign and part in "-−" else f"{operator_word(part, lang)}\0"
+        elif part.isalpha():
+            said = (
+                said + (" " if said[-1:].isascii() and said[-1:].isalnum() else "") + part.upper()
+            )
+        elif part not in "()":
+            said += part
     return said.replace("\0", " " if lang == "ko" else "")
 
 

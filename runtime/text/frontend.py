@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
+from dataclasses import replace
 
 from runtime.errors import TextError
 from runtime.text.languages import mode_of, reader
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Phonemes, Reading, Segment
 from runtime.text.segment import segments
-from runtime.text.symbols import encode, ids_of
+from runtime.text.symbols import MARKS, encode, ids_of
 from runtime.text.zh.polyphones import Polyphones
 
 FEWEST_IDS = 6
 INLINE = re.compile(r"\[phones=([^\[\]]*)\]")
 GIVEN = "phones"
+MOST_BEFORE_COMMA = 2  # phones of an English segment that gets a comma with the dot
+ONE_MARK = ("zh",)  # languages whose runs of marks are one mark
 
 
 def phonemize(
@@ -50,10 +52,11 @@ def phonemize(
     text = re.sub(" {2,}", " ", text)
     if mode != "en" and not text.strip():
         raise TextError("text: it is empty; give something to speak")
-    read = partial(_read, mode=mode, table=table, lexicons=lexicons or {}, polyphones=polyphones)
-    found = read(text)
-    if sum(len(segment.ids) for segment in found) < FEWEST_IDS:
-        found = read("." + text)
+    found = _read(text, mode, table, lexicons or {}, polyphones)
+    if not found:
+        found = _read(".", mode, table, {}, None)
+    elif sum(len(segment.ids) for segment in found) < FEWEST_IDS:
+        found[0] = _with_dot(found[0], table)
     if not any(segment.ids for segment in found):
         raise TextError(f"text: nothing in '{_short(text)}' can be spoken as {mode}")
     return Phonemes(tuple(found))
@@ -91,6 +94,30 @@ def _read(
                 del reading.phones[0]
             found.append(_segment(run.lang, run.text, table, reading))
     return found
+
+
+def _with_dot(first: Segment, table: str) -> Segment:
+    """A dot before a short text, as models expect; it is a phone, never part of a number."""
+    phones = first.phones
+    if first.lang == "en":
+        own = phones[1:] if phones[:1] == (",",) and first.norm_text[:1] != "," else phones
+        phones = (".", *own) if len(own) > MOST_BEFORE_COMMA else (",", ".", *own)
+    elif first.lang in ONE_MARK and first.norm_text[:1] in tuple(MARKS):
+        phones = (".", *phones[1:])
+    else:
+        phones = (".", *phones)
+    counts = first.word2ph
+    if counts is not None and len(phones) > len(first.phones):
+        counts = (1, *counts)
+    dotted = "" if len(phones) == len(first.phones) and first.lang in ONE_MARK else "."
+    return replace(
+        first,
+        text=f".{first.text}",
+        norm_text=f"{dotted}{first.norm_text}" if dotted else f".{first.norm_text[1:]}",
+        phones=phones,
+        ids=encode(phones, table),
+        word2ph=counts,
+    )
 
 
 def _segment(code: str, run: str, table: str, reading: Reading) -> Segment:

@@ -6,6 +6,7 @@ number, an abbreviation, an address or an ellipsis in two, and where a piece has
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 from runtime.errors import SettingError, TextError
 from runtime.text.cut import LONGEST, lines
@@ -14,21 +15,21 @@ from runtime.text.languages import mode_of
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Piece
 from runtime.text.symbols import ids_of
+from runtime.text.tables import table
 
 Count = Callable[[str], int]
 
 LONGEST_PAUSE_MS = 60_000
 PAUSE = re.compile(r"\[pause=([^\[\]]*)\]")
 MASKED = " !?….,-:：~—，。？！;；、"
+CUT_SHORT = ("Dr", "St", "Mt", "Jr", "Sr", "vs", "approx", "e.g", "i.e", "etc")
 SHIELD = 0xE000  # private use: what is masked is no mark for any method, and no letter
-TITLES = "Dr|Mr|Mrs|Ms|Prof|St|Mt|Jr|Sr|vs|No|Fig|Eq|Vol|e\\.g|i\\.e|approx"
 WHOLE = re.compile(
     rf"{INLINE.pattern}"
     r"|https?://[^\s\u3000-\uffef]*[A-Za-z0-9/]"
     r"|[\w.+-]*\w@\w[\w-]*(?:\.\w+)+"
     r"|(?:[A-Za-z0-9-]+\.)+(?:com|org|net|io|cn|jp|kr|hk|edu|gov|ai|dev)\b(?:/[\w./?=&%-]*\w)?"
     r"|\d+(?:[.,:]\d+)+%?"
-    rf"|\b(?:{TITLES})\.\s*\w+"
     r"|\b(?:[A-Za-z]\.){2,}"
     r"|\.{2,}|…{2,}|。{2,}|—{2,}"
 )
@@ -116,9 +117,16 @@ def _lines(text: str, mode: str, cut: str) -> list[str]:
         if INLINE.search(text):
             return _shielded_lines(text, mode, cut)
         found = lines(text, mode, cut)
+        found[:1] = [_apart(line, text) for line in found[:1]]
         return _shielded_lines(text, mode, cut) if _cuts_in_two(text, found) else found
     except TextError:
         return []
+
+
+def _apart(line: str, text: str) -> str:
+    """The first line; a dot that the short-text rule put before a number is apart from it."""
+    added = line.startswith(".") and not text.lstrip().startswith(".")
+    return f". {line[1:]}" if added and line[1:2].isdigit() else line
 
 
 def _cuts_in_two(text: str, found: list[str]) -> bool:
@@ -130,9 +138,18 @@ def _cuts_in_two(text: str, found: list[str]) -> bool:
         ends.add(total)
     return any(
         _letters(text[: match.start()]) < end < _letters(text[: match.end()])
-        for match in WHOLE.finditer(text)
+        for match in _whole().finditer(text)
         for end in ends
     )
+
+
+@cache
+def _whole() -> re.Pattern[str]:
+    """What must stay whole, with the abbreviations that the English reader knows."""
+    tables = table("en")
+    known = {*tables["titles"], *tables["months"], *tables["before_numbers"], *CUT_SHORT}
+    short = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
+    return re.compile(rf"{WHOLE.pattern}|\b(?:{short})\.\s*\w+")
 
 
 def _letters(text: str) -> int:
@@ -140,7 +157,8 @@ def _letters(text: str) -> int:
 
 
 def _shielded_lines(text: str, mode: str, cut: str) -> list[str]:
-    return [_bared(line) for line in lines(_shielded(text), mode, cut)]
+    found = [_bared(line) for line in lines(_shielded(text), mode, cut)]
+    return [_apart(line, text) for line in found[:1]] + found[1:]
 
 
 def _shielded(text: str) -> str:
@@ -153,7 +171,7 @@ def _shielded(text: str) -> str:
         closed = whole[: len(whole) - open_end]
         return "".join(code.get(char, char) for char in closed) + whole[len(closed) :]
 
-    return WHOLE.sub(shield, text)
+    return _whole().sub(shield, text)
 
 
 def _bared(text: str) -> str:

@@ -84,9 +84,7 @@ def _masked_labels(text: str, mode: str) -> list[str]:
     masked = "".join(" " if hidden else char for char, hidden in zip(text, inside, strict=True))
     runs = _runs(masked, _kinds(masked), "auto" if mode == "auto_yue" else mode)
     labels = [lang for lang, run in runs for _ in run]
-    return [
-        lang if char.isalpha() else "" for lang, char in zip(labels, masked, strict=True)
-    ]
+    return [lang if char.isalpha() else "" for lang, char in zip(labels, masked, strict=True)]
 
 
 def _around(labels: list[str], mode: str, start: int, end: int) -> str:
@@ -113,7 +111,7 @@ def _spelled_out(text: str, found: list[Expression]) -> tuple[str, list[str], li
         kinds += [_kind_in(one, char) for char in one.spoken]
         origins += [*range(end, one.start), *[one.start] * len(one.spoken)]
         end = one.end
-    return spoken + text[end:], kinds + plain[end:], origins + [*range(end, len(text))]
+    return spoken + text[end:], kinds + plain[end:], [*origins, *range(end, len(text))]
 
 
 def _kind_in(one: Expression, char: str) -> str:

@@ -1,12 +1,18 @@
 """Cantonese: text to normalised text, phones and phones per character."""
 
+import re
+
 from runtime.text.imports import quietly
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
 from runtime.text.symbols import MARKS, UNKNOWN, known
 from runtime.text.tables import table as read_table
+from runtime.text.width import plain
 from runtime.text.zh import pairs_of
 from runtime.text.zh.normalise import marks, sentences
+
+NUM = r"[0-9]+(?:\.[0-9]+)?[十百千万萬亿億]*"
+MONEY = re.compile(rf"(?<![A-Za-z])[$¥] ?({NUM})(?![-~0-9kKmMbB])(?:蚊|元)?|({NUM}) ?[$¥]")
 
 
 def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
@@ -20,6 +26,7 @@ def read(text: str, table: str, lexicon: Lexicon | None = None) -> Reading:
     Returns:
         Simplified `norm_text`, two phones per character, one per mark.
     """
+    text = MONEY.sub(lambda match: f"{match[1] or match[2]}蚊", plain(text))
     norm_text = marks(sentences(text), read_table("yue")["punctuation_map"])
     read_as = [symbols_of(char, said, table) for char, said in _jyutping(norm_text)]
     for start, end, reading in lexicon.found(norm_text) if lexicon else ():

@@ -76,10 +76,13 @@ def _titles() -> list[Spelling]:
     tables = table("en")
     titles: dict[str, str] = tables["titles"]
     return [
-        (rf"(?<=[A-Z][a-z]) Dr\.(?!\s+[A-Z])|(?<=[a-z]{{2}}) Dr\.(?=[,;]|\s+[a-z])", " drive"),
+        (r"(?<=[A-Z][a-z]) Dr\.(?!\s+[A-Z])|(?<=[a-z]{2}) Dr\.(?=[,;]|\s+[a-z])", " drive"),
         (rf"\bDr\.?{CAPITAL}", "doctor"),
         (r"(?<![A-Z][a-z])(?<![a-z]{2})(?<![a-z]{2} )\bSt\.?(?=\s+[A-Z])", "saint"),
-        (r"\b([Tt]o|[Aa]t|[Ii]n|[Oo]f|[Nn]ear|[Ff]rom|[Tt]he|and|by) St\.?(?=\s+[A-Z])", r"\1 saint"),
+        (
+            r"\b([Tt]o|[Aa]t|[Ii]n|[Oo]f|[Nn]ear|[Ff]rom|[Tt]he|and|by) St\.?(?=\s+[A-Z])",
+            r"\1 saint",
+        ),
         (r"\bSt\.(?=\s+[A-Z][a-z]+'s)", "saint"),
         (r"\bSt\.(?=\s*$|\s+[A-Z])", "street."),
         (r"\bSt\.", "street"),

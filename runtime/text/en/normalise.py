@@ -103,6 +103,7 @@ def _last() -> list[Spelling]:
         (r"(?<=[^ ])(?=[A-Z])", " "),
         (rf"([ {MARKS}])[{MARKS}]+", r"\1"),
         (r" {2,}", " "),
+        (r"^ +(?=\S)|(?<=\S) +$", ""),
     ]
 
 
@@ -117,4 +118,5 @@ def _address(match: re.Match[str]) -> str:
     said = re.sub(r"^https?://", "", body)
     for sign, word in ((".", " dot "), ("@", " at "), ("/", " slash "), ("-", " dash ")):
         said = said.replace(sign, word)
-    return re.sub(r"[^\w]+", " ", said).strip() + rest
+    said = re.sub(r"[\W_]+", " ", said).strip()
+    return re.sub(r"\b[a-z]\b", lambda letter: letter[0].upper(), said) + rest

@@ -11,7 +11,7 @@ SCALES = r"hundred|thousand|million|billion|trillion"
 SUFFIXES = {"k": "thousand", "m": "million", "b": "billion", "t": "trillion", "bn": "billion"}
 POWERS = {"²": "squared", "³": "cubed"}
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ"
-OPERATORS = {"+": "plus", "×": "times", "÷": "divided by", "=": "equals", "*": "times"}
+OPERATORS = {"+": "plus", "×": "times", "÷": "divided by", "=": "Equals", "*": "times"}
 SIGNED = {
     "≥": "greater than or equal to",
     ">=": "greater than or equal to",
@@ -28,8 +28,14 @@ SIGNED = {
     "№": "number",
     "#": "number",
 }
-COUNTED = r"(?= (?:people|men|women|children)\b| [a-z]+(?<!ss)(?<! was)(?<! is)(?<! has)(?<! its)(?<! as)(?<! this)s\b)"
-YEARLY = r"\b(?:[Ii]n|[Ss]ince|[Bb]y|[Ff]rom|[Uu]ntil|[Tt]ill|[Oo]f|[Tt]he|[Yy]ear|[Cc]irca|[Ee]arly|[Ll]ate|[Mm]id|and|to|between) "
+COUNTED = (
+    r"(?= (?:people|men|women|children)\b"
+    r"| [a-z]+(?<!ss)(?<! was)(?<! is)(?<! has)(?<! its)(?<! as)(?<! this)s\b)"
+)
+YEARLY = (
+    r"\b(?:[Ii]n|[Ss]ince|[Bb]y|[Ff]rom|[Uu]ntil|[Tt]ill|[Oo]f|[Tt]he|[Yy]ear|[Cc]irca|[Ee]arly"
+    r"|[Ll]ate|[Mm]id|and|to|between) "
+)
 
 
 def quantities() -> list[Spelling]:
@@ -54,18 +60,20 @@ def _told() -> list[Spelling]:
 
 def _sums() -> list[Spelling]:
     left = rf"(?<=[0-9A-Za-z)²³{SUPERSCRIPTS}])"
-    operand = rf"(?=-?(?:\.?[0-9]|[A-Za-z](?![A-Za-z]{{2}})))"
+    operand = r"(?=-?(?:\.?[0-9]|[A-Za-z](?![A-Za-z]{2})))"
     return [
+        (r"(?<=[0-9]) ?([kc]?m)([²³])", lambda m: f" {m[1]}{'2' if m[2] == '²' else '3'}"),
+        (r"(?<![\w'])([a-z])(?= [+×÷=*-] )|(?<= [+×÷=*-] )([a-z])(?![\w'])", _capital),
         (rf"{left} +([+×÷=*]) +(?=-?\w)", lambda m: f" {OPERATORS[m[1]]} "),
-        (rf"(?<=\w) +- +(?=-?\w)", " minus "),
+        (r"(?<=\w) +- +(?=-?\w)", " minus "),
         (r"(?<![\w.-])[0-9]+(?:[-+×÷*/][0-9.]+)+=(?=[0-9-])", _left_side),
         (rf"(?<=[0-9)²³])([+×÷=*]){operand}", lambda m: f" {OPERATORS[m[1]]} "),
         (rf"(?<![A-Za-z])([A-Za-z]{{1,2}})([+×÷=*]){operand}", _lettered),
-        (rf"(?<=[A-Za-z0-9])([²³])", lambda m: f" {POWERS[m[1]]}"),
+        (r"(?<=[A-Za-z0-9])([²³])", lambda m: f" {POWERS[m[1]]}"),
         (rf"(?<=[A-Za-z0-9])([{SUPERSCRIPTS}]+)", _power),
         (r"(?<=[A-Za-z0-9])\^(-?[0-9]+|[a-z]\b)", lambda m: f" to the power of {m[1]}"),
         (rf" ?({either(SIGNED)}) ?(?=-?[0-9.$£€])", lambda m: f" {SIGNED[m[1]]} "),
-        (rf"(?<=\w) ?(≥|≤|≠|≈|>=|<=|!=|[<>]) ?(?=\w)", lambda m: f" {SIGNED[m[1]]} "),
+        (r"(?<=\w) ?(≥|≤|≠|≈|>=|<=|!=|[<>]) ?(?=\w)", lambda m: f" {SIGNED[m[1]]} "),
         (r"(?<![\w.])\+(?=[0-9])", "plus "),
         (r"(?<![\w)%°.])-(?=[$£€¥]?\.?[0-9])", "negative "),
     ]
@@ -80,7 +88,10 @@ def _money() -> list[Spelling]:
         (rf"({sign}) ?({NUM}) ?- ?(?:{sign})?({NUM}){suffix}", _money_range),
         (rf"({sign}) ?({NUM}){suffix}", lambda m: money(m[1], m[2], m[3] or _suffix(m[4]))),
         (rf"\b({code}) ?({NUM}){suffix}", lambda m: money(m[1], m[2], m[3] or _suffix(m[4]))),
-        (rf"({NUM}){suffix} ?({sign}|{code}\b)", lambda m: money(m[4], m[1], m[2] or _suffix(m[3]))),
+        (
+            rf"({NUM}){suffix} ?({sign}|{code}\b)",
+            lambda m: money(m[4], m[1], m[2] or _suffix(m[3])),
+        ),
         (r"\b(dollars?|euros?|pounds?|cents|pence|yen|won|yuan)/(?=[a-z])", r"\1 per "),
     ]
 
@@ -146,6 +157,11 @@ def _chain(match: re.Match[str]) -> str:
 def _left_side(match: re.Match[str]) -> str:
     words = OPERATORS | {"-": "minus", "/": "divided by"}
     return re.sub(r"[-+×÷*/=]", lambda sign: f" {words[sign[0]]} ", match[0])
+
+
+def _capital(match: re.Match[str]) -> str:
+    """A letter of a formula, said by its name."""
+    return match[0].upper()
 
 
 def _lettered(match: re.Match[str]) -> str:
@@ -216,5 +232,8 @@ def _years(match: re.Match[str]) -> str:
 def _amount_of(match: re.Match[str]) -> str:
     """A four-digit number of things is an amount, unless it ends in hundreds."""
     number = match[1] + match[2]
-    return number if match[2] == "00" or re.search(YEARLY + "$", match.string[: match.start()]) else cardinal(number)
-
+    return (
+        number
+        if match[2] == "00" or re.search(YEARLY + "$", match.string[: match.start()])
+        else cardinal(number)
+    )

@@ -4,7 +4,6 @@ import re
 
 from runtime.text.en.numbers import cardinal, ordinal, year
 from runtime.text.en.rules import Spelling, either
-from runtime.text.tables import table
 
 YEAR = "((?:1[0-9]|20|21)[0-9]{2})"
 MONTH = "(0?[1-9]|1[0-2])"
@@ -15,7 +14,9 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
     *("October", "November", "December"),
 )
-SCORED = "won|win|wins|beat|beats|lost|lose|loses|led|leads?|score|ratio|odds|tied|drew|defeated|scale"
+SCORED = (
+    "won|win|wins|beat|beats|lost|lose|loses|led|leads?|score|ratio|odds|tied|drew|defeated|scale"
+)
 DATED = "on|by|since|until|till|from|before|after|dated|due|to"
 
 
@@ -32,7 +33,10 @@ def _dates() -> list[Spelling]:
         (rf"(?<![0-9./-])(1[3-9]|2[0-9]|3[01])([-/.]){MONTH}\2{YEAR}{end}", _day_first),
         (rf"(?<![0-9./-]){DAY}\.{MONTH}\.{YEAR}{end}", lambda m: _date(m[2], m[1], m[3])),
         (rf"(?<![0-9./-]){MONTH}([-/]){DAY}\2{YEAR}{end}", _month_first),
-        (rf"(?<![0-9./-]){MONTH}/{DAY}/([0-9]{{2}}){end}", lambda m: _date(m[1], m[2], _full(m[3]))),
+        (
+            rf"(?<![0-9./-]){MONTH}/{DAY}/([0-9]{{2}}){end}",
+            lambda m: _date(m[1], m[2], _full(m[3])),
+        ),
         (rf"\b({DATED}) {MONTH}/{DAY}{end}", lambda m: f"{m[1]} {_date(m[2], m[3], None)}"),
         (r"\b24/7\b", "twenty-four seven"),
         (r"\b9/11\b", "nine eleven"),

@@ -1,6 +1,7 @@
 """English words to phones: dictionary, words spelled like another, and ways out for the rest."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from runtime.text.tables import table
 Phones = list[str]
 
 VOICELESS = {"P", "T", "K", "F", "TH", "HH"}
+SPELLED = 3  # letters; a shorter unknown word is spelled
+PART = 4  # letters of a part of a compound
 SIBILANT = {"S", "Z", "SH", "ZH", "CH", "JH"}
 
 
@@ -58,27 +61,112 @@ def look_up(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones:
         own: the user's words in lower case; they come before the dictionary.
     """
     word = word.lower()
-    if word in own:
-        return list(own[word])
-    if len(word) > 1 and word in dictionary():
-        return dictionary()[word].split()
-    if len(word) <= 3:
+    known = _known(word, own)
+    if known is not None:
+        return known
+    if len(word) <= SPELLED:
         return [phone for char in word for phone in letter(char)]
     if word.endswith("'s"):
         base = look_up(word[:-2], own)
         return [*base, *_plural(base[-1] if base else "")]
-    if "-" in word:
-        return [phone for part in word.split("-") for phone in look_up(part, own)]
+    if "-" in word or "'" in word:
+        return [phone for part in re.split("[-']", word) if part for phone in look_up(part, own)]
+    return _inflected(word, own) or _compound(word, own) or guess(word)
+
+
+def _known(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones | None:
+    if word in own:
+        return list(own[word])
+    if len(word) > 1 and word in dictionary():
+        return dictionary()[word].split()
+    return None
+
+
+def _inflected(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones | None:
+    """A known word with endings, or with one of the common beginnings."""
+    for ending, say in ENDINGS.items():
+        if not word.endswith(ending) or len(word) - len(ending) < SPELLED:
+            continue
+        for stem in _stems(word.removesuffix(ending), ending):
+            base = _known(stem, own) or (_inflected(stem, own) if len(stem) > 4 else None)
+            if base:
+                return [*base, *say(base[-1])]
+    for beginning, phones in BEGINNINGS.items():
+        rest = word.removeprefix(beginning)
+        if rest != word and len(rest) >= PART:
+            base = _known(rest, own) or _inflected(rest, own)
+            if base:
+                return [*phones.split(), *base]
+    return None
+
+
+def _stems(cut: str, ending: str) -> list[str]:
+    """What may stand before an ending: as it is, with an e, without a doubled letter."""
+    found = [cut]
+    if ending[0] in "aeiy":
+        if cut[-1:] == cut[-2:-1]:
+            found.append(cut[:-1])
+        found.append(cut + "e")
+    if ending in ("es", "s", "ies", "ied"):
+        found = [cut + "y"] if ending in ("ies", "ied") else [cut]
+    return [stem for stem in found if len(stem) >= SPELLED]
+
+
+def _compound(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones | None:
+    """Two known words in one, where a list of common pairs of words cuts it so."""
     parts: list[str] = _segmenter().segment(word)
-    if len(parts) > 1:
-        return [phone for part in parts for phone in look_up(part, own)]
-    return guess(word)
+    if len(parts) != 2 or any(len(part) < PART for part in parts):
+        return None
+    said = [_known(part, own) for part in parts]
+    return [phone for part in said if part for phone in part] if all(said) else None
 
 
 def _plural(last: str) -> Phones:
     if last in SIBILANT:
         return ["AH0", "Z"]
     return ["S"] if last in VOICELESS else ["Z"]
+
+
+def _past(last: str) -> Phones:
+    if last in ("T", "D"):
+        return ["AH0", "D"]
+    return ["T"] if last in VOICELESS | SIBILANT - {"Z", "ZH", "JH"} else ["D"]
+
+
+BEGINNINGS = {
+    "un": "AH0 N",
+    "re": "R IY0",
+    "non": "N AA2 N",
+    "over": "OW2 V ER0",
+    "anti": "AE2 N T IY0",
+    "multi": "M AH2 L T IY0",
+    "micro": "M AY2 K R OW0",
+    "mega": "M EH2 G AH0",
+    "cyber": "S AY2 B ER0",
+    "super": "S UW2 P ER0",
+    "hyper": "HH AY2 P ER0",
+    "pre": "P R IY0",
+}
+ENDINGS: dict[str, Callable[[str], Phones]] = {
+    "ingly": lambda _: ["IH0", "NG", "L", "IY0"],
+    "ings": lambda _: ["IH0", "NG", "Z"],
+    "ing": lambda _: ["IH0", "NG"],
+    "ies": lambda _: ["Z"],
+    "ied": lambda _: ["D"],
+    "ers": lambda _: ["ER0", "Z"],
+    "er": lambda _: ["ER0"],
+    "ed": _past,
+    "es": _plural,
+    "s": _plural,
+    "ness": lambda _: ["N", "AH0", "S"],
+    "less": lambda _: ["L", "AH0", "S"],
+    "ly": lambda _: ["L", "IY0"],
+    "ish": lambda _: ["IH0", "SH"],
+    "able": lambda _: ["AH0", "B", "AH0", "L"],
+    "ism": lambda _: ["IH2", "Z", "AH0", "M"],
+    "like": lambda _: ["L", "AY2", "K"],
+    "ship": lambda _: ["SH", "IH2", "P"],
+}
 
 
 @cache

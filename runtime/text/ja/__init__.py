@@ -15,9 +15,7 @@ from runtime.text.phonemes import Reading
 from runtime.text.symbols import known
 from runtime.text.tables import table as read_table
 
-LETTER = (
-    "[A-Za-z\\d\u3005\u3040-\u30ff\u4e00-\u9fff\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]"
-)
+LETTER = "[A-Za-z\\d\u3005\u3040-\u30ff\u4e00-\u9fff\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]"
 WORDS = re.compile(rf"(?:{LETTER}|(?<=\d)．(?=\d))+")
 RUNS_OF_MARKS = re.compile(r"([!?…,.\-])[!?…,.\-]+")
 PHONE = re.compile(r"-([A-Za-z]+)\+")

@@ -10,7 +10,9 @@ LONGEST = 4 * len(LARGE)
 
 def digits(number: str) -> str:
     """Digit by digit; other characters stay."""
-    return "".join(SINO[int(char)] if char.isascii() and char.isdigit() else char for char in number)
+    return "".join(
+        SINO[int(char)] if char.isascii() and char.isdigit() else char for char in number
+    )
 
 
 def sino(number: str) -> str:

@@ -10,6 +10,7 @@ from runtime.text.zh.normalise import normalise
 from runtime.text.zh.polyphones import Polyphones
 from runtime.text.zh.tones import syllables
 
+BARE_SIGN = re.compile("(?<![0-9０-９万亿])￥(?![0-9０-９])")
 AFTER_MARKS = re.compile(rf"(?<=[{re.escape(MARKS)}])")
 
 
@@ -33,7 +34,7 @@ def read(
     pauses = [mark for mark in read_table("zh")["special_symbols"] if mark[0] in text]
     pauses = [mark for mark in pauses if mark[0] == "^" or _bare_sign(text)]
     for sign, _ in pauses[:1]:
-        text = re.sub(r"￥(?![0-9])", ",", text) if sign == "￥" else text.replace(sign, ",")
+        text = BARE_SIGN.sub(",", text) if sign == "￥" else text.replace(sign, ",")
     norm_text = normalise(text)
     read_as = phones_of(norm_text, table, polyphones)
     for start, end, reading in lexicon.found(norm_text) if lexicon else ():
@@ -93,4 +94,4 @@ def _with_tone(key: str, tone: str, table: str) -> list[str]:
 
 
 def _bare_sign(text: str) -> bool:
-    return re.search(r"￥(?![0-9])", text) is not None
+    return BARE_SIGN.search(text) is not None

@@ -22,12 +22,14 @@ NAMED_AFTER = (
 AREA = "0(?:10|2[0-9]|[3-9][0-9]{2})"
 MOBILE = r"(?<![0-9])(?:(\+?86|0086)[ -]?)?(1[3-9][0-9])([ -]?)([0-9]{4})\3([0-9]{4})(?![0-9])"
 LANDLINE = rf"(?<![0-9])[(（]?({AREA})(?:[)）]|[ -])+([1-9][0-9]{{2,3}})[ -]?([0-9]{{4}})(?![0-9=])"
-COUNTED = "人|个|元|名|位|次|件|米|吨|块|户|千克|克|年|岁|条|本|辆|台|只|分|秒|点|倍|字|步|公里|千米|平"
+COUNTED = (
+    "人|个|元|名|位|次|件|米|吨|块|户|千克|克|年|岁|条|本|辆|台|只|分|秒|点|倍|字|步|公里|千米|平"
+)
 
 
 def identifiers() -> list[Spelling]:
     """Rules for numbers that are told digit by digit."""
-    joined = r"[0-9]+(?:[- ]?[0-9]+)*"
+    joined = r"[0-9]{3,}(?:[- ]?[0-9]+)*"
     return [
         ("24/7", "七天二十四小时"),
         (MOBILE, _mobile),
@@ -46,7 +48,10 @@ def identifiers() -> list[Spelling]:
         (r"(?<![0-9.])(985|211)(?=和|及|、|/|高校|大学|院校|工程)", lambda m: digits(m[1])),
         (r"315(?=晚会)|618(?=大促|活动|购物)|996(?!年|个|元|人)", lambda m: told(m[0])),
         (r"(?<=[打叫拨按])(?:11[0249]|12[02])(?![0-9])", lambda m: told(m[0])),
-        (rf"(?<![0-9.])(?:123(?:06|15)|100(?:86|10)|955[0-9]{{2}})(?![0-9.万亿多]|{COUNTED})", lambda m: told(m[0])),
+        (
+            rf"(?<![0-9.])(?:123(?:06|15)|100(?:86|10)|955[0-9]{{2}})(?![0-9.万亿多]|{COUNTED})",
+            lambda m: told(m[0]),
+        ),
         (r"双(11|12)(?![0-9])", lambda m: "双" + "".join(digits(c) for c in m[1])),
         (
             r"(?<![0-9.,:/-])0[0-9]+(?![0-9]*(?:[.:/%‰月日点时分秒]|-[0-9]))",
@@ -75,15 +80,14 @@ def _groups_of(match: re.Match[str]) -> str:
 
 
 def _named(match: re.Match[str]) -> str:
-    number = match[3]
-    if len(number) < 3:
-        return match[0]
-    return match[1] + match[2] + _paused(*re.findall("[0-9]+", number))
+    return match[1] + match[2] + _paused(*re.findall("[0-9]+", match[3]))
 
 
 def _version(match: re.Match[str]) -> str:
     """`2.10.3`, but a date with dots stays for the rules of dates."""
-    if re.fullmatch(r"(?:19|20)[0-9]{2}\.(?:0?[1-9]|1[0-2])\.(?:0?[1-9]|[12][0-9]|3[01])", match[0]):
+    if re.fullmatch(
+        r"(?:19|20)[0-9]{2}\.(?:0?[1-9]|1[0-2])\.(?:0?[1-9]|[12][0-9]|3[01])", match[0]
+    ):
         return match[0]
     return digits(match[0]).replace(".", "点")
 

@@ -10,9 +10,41 @@ from runtime.text.zh.rules import NUM, SCALE, Spelling, either
 
 GROUPED = rf"(?:{NUM})(?:[-~到至](?:{NUM}))?"
 THOUSANDS = {"k": 3, "K": 3, "m": 6, "M": 6, "b": 9, "B": 9, "bn": 9}
-NOT_PAIRS = ("两", "月", "日", "世", "代", "更", "伏", "丝", "号", "楼", "级", "程", "春", "夏", "秋")
+NOT_PAIRS = (
+    "两",
+    "月",
+    "日",
+    "世",
+    "代",
+    "更",
+    "伏",
+    "丝",
+    "号",
+    "楼",
+    "级",
+    "程",
+    "春",
+    "夏",
+    "秋",
+)
 MORE_COUNTED = (
-    *("点", "倍", "字", "遍", "种", "款", "样", "公里", "公斤", "公顷", "步", "楼梯", "声", "眼", "拳"),
+    *(
+        "点",
+        "倍",
+        "字",
+        "遍",
+        "种",
+        "款",
+        "样",
+        "公里",
+        "公斤",
+        "公顷",
+        "步",
+        "楼梯",
+        "声",
+        "眼",
+        "拳",
+    ),
     *("下子", "者", "端", "边", "国", "种类", "部", "集", "门", "份", "节", "餐", "顿", "番", "趟"),
     *("平方米", "立方米", "平方千米", "平方公里", "毫升", "毫秒", "分钟", "美元", "欧元", "英镑"),
     *("日元", "港元", "韩元", "英里", "英尺", "英寸", "磅", "盎司", "吨", "瓦", "伏", "千瓦", "兆"),
@@ -28,7 +60,7 @@ def quantities() -> list[Spelling]:
 def _comparisons() -> list[Spelling]:
     return [
         (r"(?<![0-9]) ?[±] ?(?=[0-9])", "正负"),
-        (rf"(?<=[0-9]) ?± ?(?=[0-9])", "加减"),
+        (r"(?<=[0-9]) ?± ?(?=[0-9])", "加减"),
         (r"≥|>=|⩾", "大于等于"),
         (r"≤|<=|⩽", "小于等于"),
         (r"≠|!=", "不等于"),
@@ -45,7 +77,10 @@ def _money() -> list[Spelling]:
     return [
         (rf"({sign}) ?({NUM})(bn|[kKmMbB])(?![A-Za-z])", _scaled),
         (rf"(-?)({sign}) ?({GROUPED})({SCALE}*)({unit})?", _signed_money),
-        (rf"({GROUPED})({SCALE}*) ?({sign})", lambda m: f"{_short(m[1])}{m[2]}{money_word(m[3], 'zh')}"),
+        (
+            rf"({GROUPED})({SCALE}*) ?({sign})",
+            lambda m: f"{_short(m[1])}{m[2]}{money_word(m[3], 'zh')}",
+        ),
     ]
 
 
@@ -58,7 +93,10 @@ def _units() -> list[Spelling]:
             rf"(?<![0-9.])(-?){NUM_GROUP}(?:([-~到至])(-?){NUM_GROUP})?(华氏|摄氏)?度",
             _degrees,
         ),
-        (rf"(?<![0-9A-Za-z.])(-?)({NUM})°(?![A-Za-z])", lambda m: f"{_minus(m[1])}{amount(m[2])}度"),
+        (
+            rf"(?<![0-9A-Za-z.])(-?)({NUM})°(?![A-Za-z])",
+            lambda m: f"{_minus(m[1])}{amount(m[2])}度",
+        ),
     ]
 
 
@@ -191,7 +229,7 @@ def _mixed(match: re.Match[str]) -> str:
 def _counted(match: re.Match[str]) -> str:
     ordinal, number, more, counted = match.groups()
     after = match.string[match.end() : match.end() + 1]
-    grade = counted == "年" and after == "级" or counted in ("点",) and after.isdigit()
+    grade = (counted == "年" and after == "级") or (counted == "点" and after.isdigit())
     pair = number == "2" and not ordinal and counted not in NOT_PAIRS and not grade
     words = "两" if pair else _integer(number)
     return f"{ordinal}{words}{more.replace('+', '多')}{counted}"

@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from runtime.text.imports import quietly
+from runtime.text.tables import table
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ def _pinyin(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     initials = lazy_pinyin(text, neutral_tone_with_five=True, style=Style.INITIALS)
     finals = lazy_pinyin(text, neutral_tone_with_five=True, style=Style.FINALS_TONE3)
+    for char, (said, *others) in table("zh")["usual_readings"].items():
+        if char in text and len(initials) == len(text) and not any(one in text for one in others):
+            for i in (i for i, one in enumerate(text) if one == char):
+                initials[i], finals[i] = parts_of(said)
     if len(initials) == len(text):
         return tuple(initials), tuple(finals)
     # characters without a reading come back as one group

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.golden
 
 Record = dict[str, Any]
 
-BARS = {"zh": 0.99, "en": 0.95, "ja": 0.99, "ko": 0.99, "yue": 0.99}
+BARS = {"zh": 0.99, "en": 0.98, "ja": 0.99, "ko": 0.99, "yue": 0.99}
 
 
 def installed(lang: str) -> None:
@@ -85,7 +85,7 @@ def test_what_the_reference_misreads_has_phones_in_the_table(lang: str) -> None:
         assert ids(record), record["text"]
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("lang", BARS)
 def test_misread_sentences_mostly_get_the_intended_reading(lang: str) -> None:
     installed(lang)
     found = [one for one in records(lang, strict=False) if "alt" in one]
@@ -133,7 +133,11 @@ def same_as(record: Record) -> bool:
 def test_mixed_text_in_named_modes_equals_the_reference() -> None:
     for lang in BARS:
         installed(lang)
-    found = [one for one in goldens.text_records("mixed") if not one["lang"].startswith("auto")]
+    found = [
+        one
+        for one in goldens.text_records("mixed")
+        if not one["lang"].startswith("auto") and "quirk" not in one
+    ]
     found = found or pytest.skip("no mixed goldens")
     share(found, lambda one: same_as(one) or loses_speech(one), 0.95)
 
