@@ -1,20 +1,20 @@
 """Time built voices: steps at several cache lengths, a sentence and its parts, a fresh process.
 
-Every rival speaks the same prompt and the same tokens, turn by turn in one process; text and
-reference are left out. A step's ceiling is what it must read, weights once and live cache rows
+Every candidate speaks the same prompt and the same tokens, interleaved in one process; text and
+reference are left out. A step's ceiling is what it must read, weights once and cached positions
 once, over the bandwidth that this process reaches.
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from runtime import records
 from runtime.cli import log_to_stderr, option, run
 from runtime.files import write_whole
-from runtime.measure.benchmark import Job, bench
+from runtime.measure.benchmark import bench
+from runtime.measure.candidates import Job
+from runtime.measure.reports import BenchReport
 from runtime.measure.table import table
 
 
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     )
     for name, text in (
         ("tokens", "new tokens of a sentence, 25 a second"),
-        ("rounds", "turns of each rival"),
+        ("rounds", "runs of each candidate"),
         ("threads", "of each session"),
         ("chunks", "chunks of a stream; 0 times none"),
     ):
@@ -48,12 +48,13 @@ def parser() -> argparse.ArgumentParser:
         )  # fmt: skip
     option(made, "--spinning", action="store_true", help="let idle threads of ours spin")
     option(made, "--huge-pages", action="store_true", help="KV caches on pages of 2 MiB (Linux)")
+    option(made, "--scaling", action="store_true", help="time other lengths and threads too")
     option(made, "--json", type=Path, metavar="FILE", help="write the report there, - to stdout")
     return made
 
 
 def job_of(args: argparse.Namespace) -> Job:
-    """What the command line says of the work."""
+    """The work as the command line has it."""
     return Job(
         args.tokens,
         args.rounds,
@@ -61,12 +62,13 @@ def job_of(args: argparse.Namespace) -> Job:
         spinning=args.spinning,
         huge_pages=args.huge_pages,
         chunks=args.chunks,
+        scaling=args.scaling,
     )
 
 
-def publish(report: Mapping[str, Any], to: Path | None) -> None:
+def publish(report: BenchReport, to: Path | None) -> None:
     """Print the table, and write the JSON where it is wanted."""
-    content = json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    content = records.text(report)
     if to is not None and str(to) == "-":
         sys.stdout.write(content)
         return

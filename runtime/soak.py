@@ -1,4 +1,4 @@
-"""Speak on and on in one process, and tell whether its memory stays flat.
+"""Speak on and on in one process, and report whether its memory stays flat.
 
 A round speaks texts of ten lengths, each whole and streamed; in every other round streams are given
 up after their second chunk. Rounds are alike, so what the first quarter leaves behind, buffers of
@@ -6,42 +6,41 @@ the longest utterance among it, is warm-up, and what is added later would be add
 """
 
 import argparse
-import json
 import logging
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from runtime import manifest as manifests
+from runtime import records
 from runtime.backends import tuned
 from runtime.cli import option, run
 from runtime.errors import ProofError
 from runtime.files import write_whole
-from runtime.measure.memory_growth import Report, soak
+from runtime.measure.memory_growth import Soak, SoakReport, soak
 from runtime.voice import Voice
 
 
-def told(report: Report) -> str:
+def line(report: Soak) -> str:
     """The report in one line."""
-    memory = report["memory"]
+    memory = report.memory
     sizes = ", ".join(
-        f"{memory[f'{name}_bytes'] / 1e6:.1f} {words}"
-        for name, words in (
-            ("loaded", "loaded"),
-            ("first", "after the first"),
-            ("warm", f"after {memory['warm_after']}"),
-            ("last", "at the end"),
+        f"{size / 1e6:.1f} {words}"
+        for size, words in (
+            (memory.loaded_bytes, "loaded"),
+            (memory.first_bytes, "after the first"),
+            (memory.warm_bytes, f"after {memory.warm_after}"),
+            (memory.last_bytes, "at the end"),
         )
     )
     return (
-        f"{report['utterances']} utterances, {report['sound_s']:.0f} s of sound; resident MB:"
-        f" {sizes}; {memory['growth_bytes_per_100'] / 1e6:+.2f} per 100 (flat up to"
-        f" {memory['allowed_bytes_per_100'] / 1e6:.2f}: {'yes' if memory['flat'] else 'NO'})\n"
+        f"{report.utterances} utterances, {report.sound_s:.0f} s of sound; resident MB:"
+        f" {sizes}; {memory.growth_bytes_per_100 / 1e6:+.2f} per 100 (flat up to"
+        f" {memory.allowed_bytes_per_100 / 1e6:.2f}: {'yes' if memory.flat else 'NO'})\n"
     )
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Load, speak, tell; exit with the code of a missed proof where memory is not flat."""
+    """Load, speak, report; exit with the code of a missed proof where memory is not flat."""
     parser = argparse.ArgumentParser(
         prog="python -m runtime.soak", description=__doc__, allow_abbrev=False
     )
@@ -57,26 +56,27 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.ERROR)  # that sentences are cut short is meant
     voice = Voice.load(args.voice, provider=args.provider, threads=args.threads)
-    report = {
-        "machine": asdict(tuned.this_machine()),
-        "bundle": str(args.voice),
-        "manifest_sha256": manifests.digest(args.voice / manifests.NAME),
-        "backends": dict(voice.provider.backends) if voice.provider else {},
-        "threads": args.threads,
-    } | soak(voice, args.utterances)
+    report = SoakReport(
+        **vars(soak(voice, args.utterances)),
+        machine=tuned.this_machine(),
+        bundle=f"{args.voice}",
+        manifest_sha256=manifests.digest(args.voice / manifests.NAME),
+        backends=dict(voice.provider.backends) if voice.provider else {},
+        threads=args.threads,
+    )
     _publish(report, args.json)
-    if not report["memory"]["flat"]:
+    if not report.memory.flat:
         raise ProofError(f"{args.voice}: memory grows while it speaks; see growth_bytes_per_100")
 
 
-def _publish(report: Report, to: Path | None) -> None:
-    content = json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n"
+def _publish(report: SoakReport, to: Path | None) -> None:
+    content = records.text(report)
     if to is not None and str(to) == "-":
         sys.stdout.write(content)
         return
     if to is not None:
         write_whole(to, content)
-    sys.stdout.write(told(report))
+    sys.stdout.write(line(report))
 
 
 if __name__ == "__main__":

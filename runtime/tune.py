@@ -7,32 +7,31 @@ prompt tokens, the same sound to within half a decibel. The result is one file p
 import argparse
 import math
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from runtime.backends import tuned
+from runtime.backends.tuned import Chosen, Entry, Tried
 from runtime.cli import option, run
 from runtime.errors import SettingError
-from runtime.measure.tuning import TRIED, Job, rivals, tune
+from runtime.measure.tuning import TRIED, Job, candidates, tune
 
 
-def table(entry: Mapping[str, Any]) -> str:
+def table(entry: Entry) -> str:
     """An entry for people; the chosen back end has a star."""
-    lines = [f"{entry['voice']} {entry['precision']}"]
-    for graph, row in entry["graphs"].items():
-        for name, found in row["measured"].items():
-            star = "*" if name == row["backend"] else " "
-            told = found.get("refused") or _numbers(found, row)
-            lines.append(f"{star} {graph:10} {name:14} {told}")
+    lines = [f"{entry.voice} {entry.precision}"]
+    for graph, chosen in entry.graphs.items():
+        for name, found in chosen.measured.items():
+            star = "*" if name == chosen.backend else " "
+            lines.append(f"{star} {graph:10} {name:14} {found.refused or _numbers(found, chosen)}")
     return "\n".join([*lines, ""])
 
 
-def _numbers(found: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    distance = math.nan if found["distance"] is None else found["distance"]
-    over = "" if distance <= row["bar"] else f", over {row['bar']:g}"
-    speed = f"{found['milliseconds']:9.2f} ms {found['times_faster']:6.2f} x"
-    return f"{speed}  {row['metric']} {distance:.2g}{over}"
+def _numbers(found: Tried, chosen: Chosen) -> str:
+    none = math.nan
+    distance = none if found.distance is None else found.distance
+    over = "" if distance <= chosen.bar else f", over {chosen.bar:g}"
+    speed = f"{found.milliseconds or none:9.2f} ms {found.times_faster or none:6.2f} x"
+    return f"{speed}  {chosen.metric} {distance:.2g}{over}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,14 +71,14 @@ def main(argv: list[str] | None = None) -> None:
         raise SettingError("--rounds, --threads: below 1 and 0; give a larger number")
     machine = tuned.this_machine()
     path = args.output or tuned.default_file(machine)
-    tuned.load(path, machine)  # a file that can't be kept is told before the work
-    job = Job(args.threads, args.rounds, rivals(args.backends))
+    tuned.load(path, machine)  # a file that can't be kept is refused before the work
+    job = Job(args.threads, args.rounds, candidates(args.backends))
     for folder in args.voice:
         voice, entry = tune(folder, job)
         tuned.save(path, machine, voice, entry)
         sys.stdout.write(table(entry))
-        if entry["busy"]:
-            sys.stderr.write(f"load average {entry['load_average']}: measure again when quiet\n")
+        if entry.busy:
+            sys.stderr.write(f"load average {entry.load_average}: measure again when quiet\n")
     sys.stderr.write(f"{path}: written\n")
 
 

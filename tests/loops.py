@@ -11,7 +11,7 @@ import onnx
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.backends.ort_loop import OrtLoop
-from runtime.backends.sessions import REHEARSAL
+from runtime.backends.sessions import STAND_IN
 from runtime.t2s.device_loop import LoopDecoder
 from tests.t2s_models import t2s_graphs, t2s_model
 from workflow_scripts.engines.loop import loop_form
@@ -36,5 +36,5 @@ def loop_decoder(
     checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32"
 ) -> LoopDecoder:
     embed = open_graph(t2s_graphs(checkpoint) / "t2s_embed.onnx", ONE)
-    loop = OrtLoop(loop_file(checkpoint, rows, form, arithmetic), ONE, REHEARSAL)
+    loop = OrtLoop(loop_file(checkpoint, rows, form, arithmetic), ONE, STAND_IN)
     return LoopDecoder(embed, loop)

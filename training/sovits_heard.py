@@ -69,7 +69,7 @@ def report(training: Training, work: Path, stores: list[Store], count: int) -> N
             words += len(wanted)
             tokens = torch.from_numpy(labels[one.id].astype(np.int64))[None]
             for way, audio in sounds(training, one, tokens, reference, PITCH_OF[speaker]):
-                wrong[way] = wrong.get(way, 0) + edits(recogniser.hear(audio), wanted)
+                wrong[way] = wrong.get(way, 0) + edits(recogniser.transcribe(audio), wanted)
         rates = {way: round(count / words, 3) for way, count in wrong.items()}
         line = {"speaker": speaker, "iteration": training.iteration, "words": words, **rates}
         sys.stdout.write(json.dumps(line) + "\n")

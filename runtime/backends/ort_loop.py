@@ -1,6 +1,6 @@
 """`t2s_loop` in ONNX Runtime: every buffer stays on the device, and a turn moves none of them.
 
-On a GPU a turn is recorded as a CUDA graph. At REHEARSAL the same code runs on the CPU.
+On a GPU a turn is recorded as a CUDA graph. At STAND_IN the same code runs on the CPU.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Sessions of ONNX Runtime that run where they are meant to.
 
 A CUDA provider that does not load leaves a session on the CPU without a word, so every session is
-asked where it runs. The same code runs on a machine without a GPU at REHEARSAL.
+asked where it runs. The same code runs on a machine without a GPU at STAND_IN.
 """
 
 import ctypes
@@ -56,7 +56,7 @@ GPU = Place(
         "arena_extend_strategy": "kSameAsRequested",
     },
 )
-REHEARSAL = Place("CPUExecutionProvider", "cpu")
+STAND_IN = Place("CPUExecutionProvider", "cpu")
 
 
 @functools.cache
@@ -156,6 +156,6 @@ def cpu_nodes(session: Any) -> list[str]:
     return [
         f"{node.op_type} '{node.name}'"
         for part in session.get_provider_graph_assignment_info()
-        if part.ep_name == REHEARSAL.provider
+        if part.ep_name == STAND_IN.provider
         for node in part.get_nodes()
     ]

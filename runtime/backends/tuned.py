@@ -10,10 +10,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+from runtime import records
 from runtime.errors import MachineError
 from runtime.files import write_whole
 from runtime.manifest import Manifest
@@ -25,12 +25,82 @@ LIBRARIES = ("onnxruntime", "onnxruntime-gpu", "openvino")
 
 
 @dataclass(frozen=True)
+class Tried:
+    """One back end's measurements of one graph.
+
+    Attributes:
+        milliseconds: median of one call.
+        times_faster: median over rounds, against `cpu`.
+        distance: in the metric of the graph's bar; None if the answer was not finite.
+        refused: why it can't run the graph; empty if it can.
+    """
+
+    milliseconds: float | None = None
+    times_faster: float | None = None
+    distance: float | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was measured of one graph.
+
+    Attributes:
+        backend: the one that was chosen.
+        metric: of the distance from `cpu`.
+        bar: the largest distance that is let through.
+        measured: back end → what was measured.
+    """
+
+    backend: str
+    metric: str = ""
+    bar: float = 0.0
+    measured: Mapping[str, Tried] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What was measured of one voice.
+
+    Attributes:
+        voice, precision: of the bundle.
+        threads: of each session; 0 for all cores.
+        rounds: calls of each back end per graph.
+        load_average, busy: before it began; None where the system does not report it.
+        graphs: name → what was chosen.
+    """
+
+    voice: str = ""
+    precision: str = ""
+    threads: int = 0
+    rounds: int = 0
+    load_average: float | None = None
+    busy: bool | None = None
+    graphs: Mapping[str, Chosen]
+
+
+@dataclass(frozen=True)
 class Machine:
     """What decides which back end is fastest, besides the voice."""
 
     processor: str
     cores: int
     versions: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class TunedFile:
+    """The whole file of one machine.
+
+    Attributes:
+        format: version of this layout.
+        machine: that it was measured on.
+        voices: key of a voice → its entry.
+    """
+
+    format: int
+    machine: Machine
+    voices: Mapping[str, Entry]
 
 
 def this_machine() -> Machine:
@@ -68,43 +138,40 @@ def voice_key(voice: Manifest) -> str:
     return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def load(path: Path, machine: Machine) -> dict[str, Any]:
+def load(path: Path, machine: Machine) -> dict[str, Entry]:
     """Every entry of a file, by the voice's key; {} where there is no file.
 
     Raises:
         MachineError: the file can't be read, or was measured on another machine.
     """
+    cure = f"remove it, then {AGAIN}"
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = records.content(path, MachineError, cure)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise MachineError(f"{path}: not readable as JSON ({error}); remove it, {AGAIN}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise MachineError(f"{path}: not of format {FORMAT}; remove it, then {AGAIN}")
+        raise MachineError(f"{path}: not of format {FORMAT}; {cure}")
     if content.get("machine") != asdict(machine):
         raise MachineError(
             f"{path}: measured on {content.get('machine')}, this is {asdict(machine)}; {AGAIN}"
         )
-    voices: dict[str, Any] = content["voices"]
-    return voices
+    found = records.parse(
+        TunedFile, content, f"{path}", lambda fault: MachineError(f"{fault}; {cure}")
+    )
+    return dict(found.voices)
 
 
 def backends_of(path: Path, machine: Machine, voice: Manifest) -> dict[str, str]:
     """The back end that was chosen for each measured graph of a voice; {} if none was measured.
 
     Raises:
-        MachineError: see `load`, or the entry has another form.
+        MachineError: see `load`.
     """
-    entry = load(path, machine).get(voice_key(voice), {"graphs": {}})
-    try:
-        return {graph: str(found["backend"]) for graph, found in entry["graphs"].items()}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise MachineError(f"{path}: an entry without {error}; remove it, then {AGAIN}") from error
+    entry = load(path, machine).get(voice_key(voice))
+    return {graph: chosen.backend for graph, chosen in entry.graphs.items()} if entry else {}
 
 
-def save(path: Path, machine: Machine, voice: Manifest, entry: Mapping[str, Any]) -> None:
+def save(path: Path, machine: Machine, voice: Manifest, entry: Entry) -> None:
     """Put one voice's entry into a file, whole or not at all; other voices' entries stay."""
     voices = load(path, machine) | {voice_key(voice): entry}
-    content = {"format": FORMAT, "machine": asdict(machine), "voices": voices}
-    write_whole(path, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    write_whole(path, records.text(TunedFile(FORMAT, machine, voices)))

@@ -11,16 +11,20 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from runtime import records
 from runtime.cli import option, run
 from runtime.errors import MachineError
+
+if TYPE_CHECKING:
+    from runtime.measure.reports import FreshProcess
 
 STATUS = Path("/proc/self/status")
 
 
 def rss_bytes(kind: str) -> int | None:
-    """Resident memory of this process: `VmRSS` now, `VmHWM` at most; None where it is not told."""
+    """Resident memory of this process: `VmRSS` now, `VmHWM` at most; None if not known."""
     if not STATUS.exists():
         return None
     for line in STATUS.read_text("utf-8").splitlines():
@@ -29,15 +33,17 @@ def rss_bytes(kind: str) -> int | None:
     return None
 
 
-def measured(command: Sequence[str]) -> dict[str, Any]:
+def measured(command: Sequence[str]) -> "FreshProcess":
     """Run a child to its first sound.
 
     Returns:
-        What the child told, and `ttfa_cold_s` from before its start to its first sound.
+        What the child printed, and the time from before its start to its first sound.
 
     Raises:
         MachineError: it failed; its last line is in the message.
     """
+    from runtime.measure.reports import FreshProcess  # late: a child of this module loads less
+
     begin = time.perf_counter()
     with subprocess.Popen(
         [*command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -45,12 +51,12 @@ def measured(command: Sequence[str]) -> dict[str, Any]:
         assert child.stdout is not None  # noqa: S101 - a pipe was asked for
         line = child.stdout.readline()
         seconds = time.perf_counter() - begin
-        _, told = child.communicate()
+        _, messages = child.communicate()
     if child.returncode or not line:
-        last = (told.strip().splitlines() or ["no message"])[-1]
+        last = (messages.strip().splitlines() or ["no message"])[-1]
         raise MachineError(f"{' '.join(command)}: exit {child.returncode}: {last}")
-    found: dict[str, Any] = json.loads(line)
-    return {**found, "ttfa_cold_s": seconds}
+    found = json.loads(line) | {"ttfa_cold_s": seconds}
+    return records.parse(FreshProcess, found, " ".join(command), MachineError)
 
 
 def command(folder: Path, provider: str, threads: int) -> list[str]:
@@ -59,7 +65,7 @@ def command(folder: Path, provider: str, threads: int) -> list[str]:
     return [*module, "--provider", provider, "--threads", str(threads)]
 
 
-def tell(load_s: float, loaded_bytes: int | None) -> None:
+def report(load_s: float, loaded_bytes: int | None) -> None:
     """Print the child's line, once the first sound is there."""
     found = {"load_s": load_s, "rss_loaded_bytes": loaded_bytes, "rss_bytes": rss_bytes("VmRSS")}
     sys.stdout.write(json.dumps({**found, "rss_peak_bytes": rss_bytes("VmHWM")}) + "\n")
@@ -67,7 +73,7 @@ def tell(load_s: float, loaded_bytes: int | None) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Load a voice and its models for replays, sound once, tell."""
+    """Load a voice and its models for replays, sound once, report."""
     parser = argparse.ArgumentParser(
         prog="python -m runtime.measure.fresh_process", description=__doc__, allow_abbrev=False
     )
@@ -89,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
     speaker = Speaker(graphs, Replay.of(FIRST_TOKENS))
     load_s, loaded = time.perf_counter() - begin, rss_bytes("VmRSS")
     speaker.first_sound()
-    tell(load_s, loaded)
+    report(load_s, loaded)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Speak on and on in one process, and tell whether its memory stays flat.
+"""Speak on and on in one process, and report whether its memory stays flat.
 
 A round speaks texts of ten lengths, each whole and streamed; in every other round streams are given
 up after their second chunk. Rounds are alike, so what the first quarter leaves behind, buffers of
 the longest utterance among it, is warm-up, and what is added later would be added for ever.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
+from runtime.backends.tuned import Machine
 from runtime.errors import MachineError, SettingError
 from runtime.measure.fresh_process import rss_bytes
 from runtime.settings import Settings
@@ -19,13 +19,72 @@ from runtime.text.symbols import MARKS, ids_of
 from runtime.voice import ROWS_PER_PHONE, Voice
 
 PHONES = (3, 60, 8, 35, 15, 90, 5, 24, 12, 48)  # of the texts of a round
-SECONDS = (2, 10, 4, 8, 6)  # of sound after which utterances are stopped, turn by turn
+SECONDS = (2, 10, 4, 8, 6)  # of sound after which utterances are stopped, in rotation
 TOKENS_PER_SECOND = 25
 ROUND = 2 * len(PHONES)
 CHUNKS_BEFORE_GIVING_UP = 2
 WARM_UP_SHARE = 0.25
 FLAT_SHARE = 0.01  # of the memory after warm-up: what 100 utterances may add
-Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of a process that speaks, in bytes.
+
+    Attributes:
+        loaded_bytes: before the first utterance.
+        first_bytes, warm_bytes, last_bytes, most_bytes: after the first, after warm-up, after the
+            last, and at most.
+        warm_after: utterances of the warm-up.
+        growth_bytes_per_100: per 100 utterances, by least squares from warm-up on.
+        allowed_bytes_per_100: what of it counts as flat.
+        flat: whether it is.
+    """
+
+    loaded_bytes: int
+    first_bytes: int
+    warm_bytes: int
+    warm_after: int
+    last_bytes: int
+    most_bytes: int
+    growth_bytes_per_100: float
+    allowed_bytes_per_100: float
+    flat: bool
+
+
+@dataclass(frozen=True)
+class Soak:
+    """What speaking on and on did to the memory of a process.
+
+    Attributes:
+        utterances: that were spoken.
+        sound_s: seconds of sound.
+        memory: what it shows.
+        rss_bytes: resident memory after each utterance.
+    """
+
+    utterances: int
+    sound_s: float
+    memory: Memory
+    rss_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoakReport(Soak):
+    """The same with machine and bundle.
+
+    Attributes:
+        machine: that it ran on.
+        bundle, manifest_sha256: what spoke.
+        backends: graph → back end.
+        threads: of each session; 0 for all cores.
+    """
+
+    machine: Machine
+    bundle: str
+    manifest_sha256: str
+    backends: Mapping[str, str]
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -83,38 +142,36 @@ def speak(voice: Voice, said: Utterance) -> float:
     return sum(chunk.samples.size for chunk in chunks) / voice.rate
 
 
-def judged(rss: Sequence[int]) -> Report:
-    """What the resident memory after each utterance tells.
+def judged(rss: Sequence[int], loaded: int) -> Memory:
+    """What the resident memory after each utterance shows.
 
     Args:
         rss: bytes; at least two rounds.
-
-    Returns:
-        First, after warm-up, last and most, in bytes; growth per 100 utterances by least squares
-        from warm-up on, what is allowed of it, and whether it is `flat`.
+        loaded: bytes before the first.
     """
     begin = max(ROUND, int(WARM_UP_SHARE * len(rss)))
     after = np.array(rss[begin:], np.float64)
     growth = 100 * float(np.polyfit(np.arange(after.size), after, 1)[0])
     allowed = FLAT_SHARE * rss[begin]
-    return {
-        "first_bytes": rss[0],
-        "warm_bytes": rss[begin],
-        "warm_after": begin,
-        "last_bytes": rss[-1],
-        "most_bytes": max(rss),
-        "growth_bytes_per_100": growth,
-        "allowed_bytes_per_100": allowed,
-        "flat": growth <= allowed,
-    }
+    return Memory(
+        loaded_bytes=loaded,
+        first_bytes=rss[0],
+        warm_bytes=rss[begin],
+        warm_after=begin,
+        last_bytes=rss[-1],
+        most_bytes=max(rss),
+        growth_bytes_per_100=growth,
+        allowed_bytes_per_100=allowed,
+        flat=growth <= allowed,
+    )
 
 
-def soak(voice: Voice, count: int) -> Report:
-    """Speak so many utterances, and tell what that did to the memory of this process.
+def soak(voice: Voice, count: int) -> Soak:
+    """Speak so many utterances, and watch the memory of this process.
 
     Raises:
         SettingError: fewer than two rounds.
-        MachineError: this system does not tell how much memory a process holds.
+        MachineError: this system does not report how much memory a process holds.
     """
     if count < 2 * ROUND:
         raise SettingError(f"--utterances: {count} is below {2 * ROUND}, two rounds; give more")
@@ -124,12 +181,11 @@ def soak(voice: Voice, count: int) -> Report:
     for said in islice(utterances(voice.manifest.symbols, longest), count):
         seconds += speak(voice, said)
         rss.append(_resident())
-    memory = {"loaded_bytes": loaded} | judged(rss)
-    return {"utterances": count, "sound_s": seconds, "memory": memory, "rss_bytes": rss}
+    return Soak(count, seconds, judged(rss, loaded), tuple(rss))
 
 
 def _resident() -> int:
     found = rss_bytes("VmRSS")
     if found is None:
-        raise MachineError("soak: this system does not tell a process's memory; soak on Linux")
+        raise MachineError("soak: this system does not report a process's memory; soak on Linux")
     return found

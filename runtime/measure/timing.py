@@ -1,4 +1,4 @@
-"""Time several ways of doing the same work fairly: in one process, turn by turn, medians of ratios.
+"""Time several ways of doing the same work fairly: in one process, interleaved, medians of ratios.
 
 Knows nothing of what is timed: any callables.
 """
@@ -7,7 +7,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ class Spread:
         lower, median, upper = np.percentile(values, [25, 50, 75])
         return cls(float(median), float(lower), float(upper))
 
-    def as_json(self) -> dict[str, float]:
-        """By name."""
-        return asdict(self)
+    def times(self, factor: float) -> "Spread":
+        """In another unit, or of one of several works."""
+        return Spread(factor * self.median, factor * self.lower, factor * self.upper)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Timed:
 def interleaved(ways: Mapping[str, Work], rounds: int, warmup: int = 2) -> Timed:
     """Run every way once per round; the first rounds are thrown away.
 
-    The order turns round by round, so that none always follows the same other one.
+    The order rotates round by round, so that none always follows the same other one.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     names = list(ways)

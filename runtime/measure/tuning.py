@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from runtime import audio as sound
 from runtime import manifest as manifests
 from runtime.backends import BACKENDS, GraphRunner, Threads
 from runtime.backends.choices import USUAL
+from runtime.backends.tuned import Chosen, Entry, Tried
 from runtime.contract import STEP_TABLES
 from runtime.errors import BackendMissing, GraphError, SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
-from runtime.measure.rehearsal import BARS, Rehearsal
+from runtime.measure.calibration import BARS, Calibration
 from runtime.measure.timing import interleaved
 from runtime.processor import is_busy, load_average
 
@@ -28,70 +28,47 @@ TRIED = tuple(name for name, row in BACKENDS.items() if not row.engines)
 WORTH = 1.05  # times faster than cpu, at least: less would change from day to day
 
 
-@dataclass(frozen=True)
-class Rival:
-    """One back end's measurements of one graph.
-
-    Attributes:
-        milliseconds: median of one call.
-        times_faster: median over rounds, against `cpu`.
-        distance: in the metric of the graph's bar; not finite if the answer was not.
-        refused: why it can't run the graph; empty if it can.
-    """
-
-    milliseconds: float = math.nan
-    times_faster: float = math.nan
-    distance: float = math.nan
-    refused: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """By name; what is not a number is null."""
-        numbers = (self.milliseconds, self.times_faster, self.distance)
-        names = ("milliseconds", "times_faster", "distance")
-        found: dict[str, Any] = {
-            name: value if math.isfinite(value) else None
-            for name, value in zip(names, numbers, strict=True)
-        }
-        return found | ({"refused": self.refused} if self.refused else {})
-
-
-def fastest(rivals: Mapping[str, Rival], worst: float) -> str:
+def fastest(tried: Mapping[str, Tried], worst: float) -> str:
     """The back end that is fastest among those within the bar; `cpu` unless one is worth it.
 
     Args:
-        rivals: by name in BACKENDS.
+        tried: by name in BACKENDS.
         worst: the largest distance that is let through.
     """
     able = {
-        name: rival.times_faster
-        for name, rival in rivals.items()
-        if rival.times_faster >= WORTH and rival.distance <= worst  # false if not a number
+        name: found.times_faster
+        for name, found in tried.items()
+        if found.times_faster is not None
+        and found.distance is not None
+        and found.times_faster >= WORTH
+        and found.distance <= worst
     }
     return max(able, key=lambda name: able[name]) if able else USUAL
 
 
-def measure(graph: str, path: Path, rehearsal: Rehearsal, job: "Job") -> dict[str, Rival]:
-    """Every back end of a job that takes a graph, turn by turn in this process."""
-    rivals: dict[str, Rival] = {}
+def measure(graph: str, path: Path, calibration: Calibration, job: "Job") -> dict[str, Tried]:
+    """Every back end of a job that takes a graph, interleaved in this process."""
+    tried: dict[str, Tried] = {}
     runners: dict[str, GraphRunner] = {}
     distances: dict[str, float] = {}
-    inputs = rehearsal.inputs[graph]
+    inputs = calibration.inputs[graph]
     for name in job.backends:
         if graph not in BACKENDS[name].takes:
             continue
         try:
             runner = BACKENDS[name].open_graph(path, Threads(job.threads))
-            distances[name] = rehearsal.distance(graph, runner.run(inputs)[0])
+            distances[name] = calibration.distance(graph, runner.run(inputs)[0])
             runners[name] = runner
         except (BackendMissing, GraphError) as error:
-            rivals[name] = Rival(refused=" ".join(f"{error}".split()))
+            tried[name] = Tried(refused=" ".join(f"{error}".split()))
     ways = {name: partial(runner.run, inputs) for name, runner in runners.items()}
     timed = interleaved(ways, job.rounds, warmup=1)
     for name in runners:
         milliseconds = 1e3 * timed.spread(name).median
         faster = timed.ratio(name, to=USUAL).median
-        rivals[name] = Rival(milliseconds, faster, distances[name])
-    return rivals
+        distance = distances[name] if math.isfinite(distances[name]) else None
+        tried[name] = Tried(milliseconds, faster, distance)
+    return tried
 
 
 @dataclass(frozen=True)
@@ -109,7 +86,7 @@ class Job:
     backends: tuple[str, ...]
 
 
-def tune(folder: Path, job: Job) -> tuple[Manifest, dict[str, Any]]:
+def tune(folder: Path, job: Job) -> tuple[Manifest, Entry]:
     """Measure one voice.
 
     Args:
@@ -130,29 +107,27 @@ def tune(folder: Path, job: Job) -> tuple[Manifest, dict[str, Any]]:
     names = [name for name in BARS if name in files]
     vocabulary = folder / manifests.VOCABULARY if "roberta" in files else None
     example = sound.read(folder / voice.reference.audio)
-    rehearsal = Rehearsal({name: graphs.open(name) for name in names}, example, vocabulary)
-    return voice, {
-        "voice": voice.voice,
-        "precision": voice.precision,
-        "threads": job.threads,
-        "rounds": job.rounds,
-        "load_average": load,
-        "busy": is_busy(load),
-        "graphs": {name: _row(name, measure(name, files[name], rehearsal, job)) for name in names},
-    }
+    runners = {name: graphs.open(name) for name in names}
+    calibration = Calibration(runners, example, vocabulary)
+    return voice, Entry(
+        voice=voice.voice,
+        precision=voice.precision,
+        threads=job.threads,
+        rounds=job.rounds,
+        load_average=load,
+        busy=is_busy(load),
+        graphs={
+            name: _chosen(name, measure(name, files[name], calibration, job)) for name in names
+        },
+    )
 
 
-def _row(graph: str, rivals: Mapping[str, Rival]) -> dict[str, Any]:
+def _chosen(graph: str, tried: Mapping[str, Tried]) -> Chosen:
     bar = BARS[graph]
-    return {
-        "backend": fastest(rivals, bar.worst),
-        "metric": bar.metric,
-        "bar": bar.worst,
-        "measured": {name: rival.as_json() for name, rival in rivals.items()},
-    }
+    return Chosen(fastest(tried, bar.worst), bar.metric, bar.worst, tried)
 
 
-def rivals(asked: list[str] | None) -> tuple[str, ...]:
+def candidates(asked: list[str] | None) -> tuple[str, ...]:
     """`cpu`, and what was asked for or is installed.
 
     Raises:

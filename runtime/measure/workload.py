@@ -1,7 +1,7 @@
 """Fixed work to time: a prompt and tokens that are replayed, whatever a model would choose.
 
-Every rival does the same: so many rows to prefill, so many steps, so many frames. Nothing depends
-on when an utterance would end.
+Every candidate does the same: so many rows to prefill, so many steps, so many frames. Nothing
+depends on when an utterance would end.
 """
 
 import time
@@ -28,8 +28,8 @@ from runtime.t2s.decode import Decoder, DecodeState
 from runtime.t2s.request import Ending, Limits, Prompt, sampled
 from runtime.t2s.sampler import Sampling
 
-ROWS = (200, 500, 900)  # live cache rows at which single steps are timed
-STEPS_PER_TURN = 8
+ROWS = (200, 500, 900)  # cached positions at which single steps are timed
+STEPS_PER_RUN = 8
 PHONES, PROMPT_TOKENS = 60, 150
 LOWEST_PHONE, HIGHEST_PHONE = 1, 300  # in every table of symbols
 CODES = 1024  # semantic tokens of every voice, the end token left out
@@ -39,7 +39,7 @@ STREAMING = Streaming()
 FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waited for by a stream
 CHUNK_TOKENS = STREAMING.largest_chunk_tokens  # of each chunk of a stream whose chunks are timed
 LARGEST = Streaming(CHUNK_TOKENS, 1.0, CHUNK_TOKENS)
-CHUNK_FRAMES = FRAMES_PER_TOKEN * CHUNK_TOKENS + 2 * CONTEXT_FRAMES  # that its vocoder hears
+CHUNK_FRAMES = FRAMES_PER_TOKEN * CHUNK_TOKENS + 2 * CONTEXT_FRAMES  # that its vocoder takes
 FIRST_FRAMES = FRAMES_PER_TOKEN * STREAMING.first_chunk_tokens  # of its first chunk
 
 PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total
@@ -48,7 +48,7 @@ TOTAL, FIRST_SOUND = "total", "first_sound"
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """What every rival speaks.
+    """What every candidate speaks.
 
     Attributes:
         prompt: phones, text features and prompt tokens of the prefill.
@@ -81,13 +81,14 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Rival:
-    """One way to do the work.
+class Works:
+    """One candidate's ways to do the work.
 
     Attributes:
-        steps: live rows → STEPS_PER_TURN steps at that many.
+        steps: cached positions → STEPS_PER_RUN steps at that many.
         parts: name in PARTS, or TOTAL, or FIRST_SOUND → that work once.
-        runs: live rows → as many bare runs of the step's graph, where they can be told apart.
+        bare_steps: cached positions → as many runs of the step's graph alone, where they can be
+            separated.
         chunks: a number of chunks → seconds of each in a stream whose tokens are there, and of a
             vocoder call on as many frames, always the same, beside it.
         vocoder_on_cpu: the vocoder's part on ONNX Runtime, where it runs elsewhere.
@@ -95,7 +96,7 @@ class Rival:
 
     steps: Mapping[int, Work]
     parts: Mapping[str, Work]
-    runs: Mapping[int, Work] = field(default_factory=dict)
+    bare_steps: Mapping[int, Work] = field(default_factory=dict)
     chunks: Callable[[int], list[tuple[float, float]]] | None = None
     vocoder_on_cpu: Work | None = None
 
@@ -192,16 +193,16 @@ class Speaker:
         tokens = np.fromiter(self.decode(self._replay.tokens.size), np.int64)
         return self.samples(self.latent(tokens))
 
-    def rival(self) -> Rival:
-        """Its ways of doing the work."""
+    def works(self) -> Works:
+        """Its ways to do the work."""
         replay, decoder = self._replay, self.decoder
         state = decoder.state_at(replay.rows)
         states = {rows: decoder.state_at(rows) for rows in ROWS}
         for rows in ROWS:
             _steps_at(states[rows], rows)  # binds what bare runs read
-        return Rival(
+        return Works(
             steps={rows: partial(_steps_at, states[rows], rows) for rows in ROWS},
-            runs={rows: partial(_runs, states[rows]) for rows in ROWS},
+            bare_steps={rows: partial(_bare_steps, states[rows]) for rows in ROWS},
             chunks=self.chunk_seconds,
             vocoder_on_cpu=self._vocoder_on_cpu(),
             parts={
@@ -218,14 +219,14 @@ class Speaker:
 
 def sampler_work(vocabulary: int, replay: Replay) -> Work:
     """One draw a token with the usual settings, noise included."""
-    scores = np.random.default_rng(0).standard_normal(vocabulary).astype(np.float32)
+    logits = np.random.default_rng(0).standard_normal(vocabulary).astype(np.float32)
     used = np.zeros(vocabulary, np.bool_)
     used[replay.prompt.tokens] = True
     choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
 
     def work() -> None:
         for step in range(replay.tokens.size):
-            choose(scores, used, step)
+            choose(logits, used, step)
 
     return work
 
@@ -250,12 +251,12 @@ def _steps(state: DecodeState, replay: Replay) -> None:
 
 
 def _steps_at(state: DecodeState, rows: int) -> None:
-    for _ in range(STEPS_PER_TURN):
+    for _ in range(STEPS_PER_RUN):
         state.cache.live_rows = rows - 1
         state.step(0, rows - 1)
 
 
-def _runs(state: DecodeState) -> None:
+def _bare_steps(state: DecodeState) -> None:
     """The graph of `_steps_at` alone, over the buffers that its last step has bound."""
-    for _ in range(STEPS_PER_TURN):
+    for _ in range(STEPS_PER_RUN):
         state.binding.run()

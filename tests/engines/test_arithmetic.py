@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto
 
 from runtime.contract import CARRIED
-from runtime.measure.rehearsal import relative_rms
+from runtime.measure.calibration import relative_rms
 from runtime.t2s.request import forced_logits
 from tests.goldens import Case, t2s_cases
 from tests.loops import FORMS, loop_decoder, loop_file

@@ -1,13 +1,13 @@
 """Bundles beside each other: what is the same, what a coarser graph changes, and where."""
 
-import json
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import numpy_helper
 
-from runtime.errors import SettingError
+from runtime import records
+from runtime.errors import ArtifactError, SettingError
 from tests import bundles
 from tests.graphs.exported import exported
 from workflow_scripts.graphs import answers
@@ -38,33 +38,33 @@ def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reports(coarse: Path) -> list[quality.Report]:
+def reports(coarse: Path) -> list[quality.Distances]:
     found = quality.quality([bundles.v2(), coarse], ["cpu"], TEXT, HOW)
     assert list(found) == [f"{folder} on cpu" for folder in (bundles.v2(), coarse)]
     return list(found.values())
 
 
-def test_the_first_bundle_equals_itself(reports: list[quality.Report]) -> None:
+def test_the_first_bundle_equals_itself(reports: list[quality.Distances]) -> None:
     first, _ = reports
-    zero = ("scores_kl", "scores_max_abs", "worst_sentence_kl", "audio_log_mel_distance")
-    assert {first[key] for key in (*zero, "style_relative_rms")} == {0}
-    one = ("scores_top1_agreement", "tokens_of_own", "prompt_tokens_token_equality")
-    assert {first[key] for key in one} == {1}
-    assert first["audio_snr_db"] == 200
+    zero = ("logits_kl", "logits_max_abs", "worst_sentence_kl", "audio_log_mel_distance")
+    assert {getattr(first, key) for key in (*zero, "style_relative_rms")} == {0}
+    one = ("logits_top1_agreement", "tokens_of_own", "prompt_tokens_token_equality")
+    assert {getattr(first, key) for key in one} == {1}
+    assert first.audio_snr_db == 200
 
 
-def test_a_coarser_decoder_shows_in_the_scores_and_in_the_size(
-    reports: list[quality.Report],
+def test_a_coarser_decoder_shows_in_the_logits_and_in_the_size(
+    reports: list[quality.Distances],
 ) -> None:
     first, coarse = reports
-    assert 1e-4 < coarse["scores_kl"] <= coarse["worst_sentence_kl"]
-    assert coarse["t2s_decoder_mb"] < first["t2s_decoder_mb"]
-    assert coarse["prompt_tokens_token_equality"] == 1
+    assert 1e-4 < coarse.logits_kl <= coarse.worst_sentence_kl
+    assert coarse.t2s_decoder_mb < first.t2s_decoder_mb
+    assert coarse.prompt_tokens_token_equality == 1
 
 
-def test_a_wrong_weight_of_the_vocoder_shows_in_the_sound(reports: list[quality.Report]) -> None:
-    assert reports[1]["audio_snr_db"] < 60
-    assert reports[1]["audio_log_mel_distance"] > 0
+def test_a_wrong_weight_of_the_vocoder_shows_in_the_sound(reports: list[quality.Distances]) -> None:
+    assert reports[1].audio_snr_db < 60
+    assert reports[1].audio_log_mel_distance > 0
 
 
 def test_the_command_prints_a_row_for_each_and_writes_the_json(
@@ -74,8 +74,8 @@ def test_the_command_prints_a_row_for_each_and_writes_the_json(
     text.write_text("[phones=HH AH0 L OW1]", "utf-8")
     files = ["--text-file", f"{text}", "--json", f"{output}"]
     quality.main(["-m", f"{bundles.v2()}", *files, "--lang", "en", "--threads", "1"])
-    told = json.loads(output.read_text("utf-8"))
-    assert list(told["rivals"]) == [f"{bundles.v2()} on cpu"]
+    report = records.read(quality.QualityReport, output, ArtifactError, "again")
+    assert list(report.candidates) == [f"{bundles.v2()} on cpu"]
     heading, row = capsys.readouterr().out.splitlines()
     assert heading.split()[:3] == ["kl", "worst", "top-1"]
     assert row.startswith(f"{bundles.v2()} on cpu")

@@ -12,8 +12,8 @@ TEXT = "The green house stands near the river."
 
 
 @pytest.fixture(scope="module")
-def ears() -> Recogniser:
-    pytest.importorskip("pocketsphinx", reason="nothing is heard: pocketsphinx is not installed")
+def transcriber() -> Recogniser:
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
     return Recogniser([*words_of(TEXT), "seven", "blorptide"])
 
 
@@ -40,26 +40,26 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         Recogniser(["a"])
 
 
-def test_words_that_the_dictionary_lacks_are_not_known(ears: Recogniser) -> None:
-    assert ears.known == {"the", "green", "house", "stands", "near", "river", "seven"}
+def test_words_that_the_dictionary_lacks_are_not_known(transcriber: Recogniser) -> None:
+    assert transcriber.known == {"the", "green", "house", "stands", "near", "river", "seven"}
 
 
-def test_what_is_said_is_heard(ears: Recogniser) -> None:
+def test_what_is_said_is_transcribed(transcriber: Recogniser) -> None:
     wanted = words_of(TEXT)
-    assert edits(ears.hear(by_flite(TEXT)), wanted) <= 2
+    assert edits(transcriber.transcribe(by_flite(TEXT)), wanted) <= 2
 
 
-def test_other_words_are_not_heard_as_these(ears: Recogniser) -> None:
-    assert edits(ears.hear(by_flite("Seven seven seven.")), words_of(TEXT)) > 3
+def test_other_words_are_not_taken_for_these(transcriber: Recogniser) -> None:
+    assert edits(transcriber.transcribe(by_flite("Seven seven seven.")), words_of(TEXT)) > 3
 
 
-def test_what_was_heard_before_changes_nothing(ears: Recogniser) -> None:
+def test_earlier_utterances_change_nothing(transcriber: Recogniser) -> None:
     audio = by_flite(TEXT)
     noise = np.random.default_rng(0).standard_normal(32_000).astype(np.float32) / 4
-    first = ears.hear(audio)
-    ears.hear(Audio(noise, 16_000))
-    assert ears.hear(audio) == first
+    first = transcriber.transcribe(audio)
+    transcriber.transcribe(Audio(noise, 16_000))
+    assert transcriber.transcribe(audio) == first
 
 
-def test_silence_holds_no_words(ears: Recogniser) -> None:
-    assert ears.hear(Audio(np.zeros(16_000, np.float32), 16_000)) == []
+def test_silence_holds_no_words(transcriber: Recogniser) -> None:
+    assert transcriber.transcribe(Audio(np.zeros(16_000, np.float32), 16_000)) == []

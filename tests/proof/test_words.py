@@ -1,13 +1,14 @@
-"""The command that counts words: what it speaks, what it asks of others, what it tells."""
+"""The command that counts words: what it speaks, what it asks of others, what it reports."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from runtime import Audio, Settings, Voice
-from runtime.errors import SettingError
+from runtime import Audio, Settings, Voice, records
+from runtime.errors import ArtifactError, SettingError
 from tests import bundles
 from workflow_scripts.proof.words import __main__ as words
 from workflow_scripts.proof.words import flite
@@ -30,16 +31,16 @@ def references(tmp_path: Path) -> Path:
 def test_sentences_count_together_by_their_words() -> None:
     bad = Score(words=12, wrong=8, ended=False, ratio=3.0, own=False, log_mel_db=6.0)
     found = figures([PERFECT, bad])
-    assert found["word_error"] == 0.5
-    assert found["ended_by_eos"] == found["own_speaker"] == 0.5
-    assert (found["duration_ratio"], found["longest_ratio"]) == (2.0, 3.0)
-    assert found["log_mel_db"] == 3.0
+    assert found.word_error == 0.5
+    assert found.ended_by_eos == found.own_speaker == 0.5
+    assert (found.duration_ratio, found.longest_ratio) == (2.0, 3.0)
+    assert found.log_mel_db == 3.0
 
 
 def test_what_was_not_measured_is_none_and_not_zero() -> None:
     found = figures([Score(words=4, wrong=1, ended=None, ratio=None, own=None, log_mel_db=None)])
-    assert found["word_error"] == 0.25
-    assert [found[key] for key in ("ended_by_eos", "duration_ratio", "log_mel_db")] == [None] * 3
+    assert found.word_error == 0.25
+    assert (found.ended_by_eos, found.duration_ratio, found.log_mel_db) == (None, None, None)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -78,15 +79,15 @@ def test_the_command_reports_a_voice_that_speaks_noise(
     to = tmp_path / "report.json"
     options = ["--references", str(references), "--sentences", "2", "--json", str(to)]
     main(["--voice", str(bundles.brief()), *options])
-    report = json.loads(to.read_text("utf-8"))
-    found = report["sides"][str(bundles.brief())]
+    report = records.read(words.WordsReport, to, ArtifactError, "again")
+    found = report.sides[str(bundles.brief())]
     assert set(found) == {"one", "other", "all"}
-    assert found["all"]["utterances"] == 4
-    assert found["all"]["word_error"] > 0.5
-    assert found["all"]["ended_by_eos"] < 1
-    assert found["one"] | {"own_speaker": 0.0} == found["other"]
-    assert found["all"]["duration_ratio"] is None
-    assert f"flite: {report['flite']}" in capsys.readouterr().out
+    assert found["all"].utterances == 4
+    assert found["all"].word_error > 0.5
+    assert found["all"].ended_by_eos < 1
+    assert replace(found["one"], own_speaker=0.0) == found["other"]
+    assert found["all"].duration_ratio is None
+    assert f"flite: {report.flite}" in capsys.readouterr().out
 
 
 def test_flite_by_a_name_that_it_lacks_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,15 +99,11 @@ def test_flite_by_a_name_that_it_lacks_is_not_measured(monkeypatch: pytest.Monke
 
 def test_the_table_shows_each_side_and_a_dash_where_nothing_was_measured() -> None:
     row = figures([PERFECT])
-    report = {
-        "sentences": 1,
-        "words_in_list": 4,
-        "flite": flite.MISSING,
-        "sides": {"mine": {"slt": row | {"log_mel_db": None}, "all": row}},
-    }
-    told = table(report)
-    assert "not measured: flite is not installed" in told
-    assert told.splitlines()[-2].split() == [
+    mine = {"slt": replace(row, log_mel_db=None), "all": row}
+    report = words.WordsReport(1, (), 4, flite.MISSING, {"mine": mine})
+    printed = table(report)
+    assert "not measured: flite is not installed" in printed
+    assert printed.splitlines()[-2].split() == [
         "slt", "0.0", "%", "100.0", "%", "1.00", "1.00", "100.0", "%", "-",
     ]  # fmt: skip
 
@@ -121,6 +118,6 @@ def test_flites_own_sound_is_at_no_distance_from_itself() -> None:
     pytest.importorskip("pocketsphinx", reason="nothing is heard: pocketsphinx is not installed")
     sound = Audio(np.sin(np.arange(32_000) / 9).astype(np.float32) / 2, 16_000)
     example = words.Example("one", bundles.EXAMPLE, "", "en")
-    ears = words.Ears(["Hello there."], [example])
-    score = ears.score(words.Said(sound, sound.seconds, None), "Hello there.", "one", sound)
+    judges = words.Judges(["Hello there."], [example])
+    score = judges.score(words.Said(sound, sound.seconds, None), "Hello there.", "one", sound)
     assert (score.ratio, score.log_mel_db, score.own) == (1.0, 0.0, None)

@@ -1,6 +1,7 @@
 """The benchmark's work and its report; no claim about this machine's speed."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import pytest
 
 from runtime import bench, processor
 from runtime.backends import BACKENDS
-from runtime.errors import MachineError, SettingError
+from runtime.errors import ArtifactError, MachineError, SettingError
 from runtime.graphs import VoiceGraphs
-from runtime.measure import benchmark, findings, fresh_process
-from runtime.measure.benchmark import Job
-from runtime.measure.timing import Timed
+from runtime.measure import benchmark, candidates, findings, fresh_process, reports
+from runtime.measure.candidates import Job
+from runtime.measure.reports import StepMilliseconds
+from runtime.measure.timing import Spread, Timed
 from runtime.measure.workload import (
     FIRST_FRAMES,
     FIRST_SOUND,
@@ -47,54 +49,56 @@ def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) ->
 
 def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
     reference = pytorch.load(source("t2s"), source("sovits"), 30)
-    ours, theirs = speaker.rival(), reference.rival()
+    ours, theirs = speaker.works(), reference.works()
     assert set(ours.parts) == set(theirs.parts) == {*PARTS, TOTAL, FIRST_SOUND}
     assert set(ours.steps) == set(theirs.steps) == set(ROWS)
     assert reference.decode(30).tolist() == list(speaker.decode(30))
     assert reference.first_sound().shape == (1, speaker.first_sound().size)
     assert reference.total().shape == (1, speaker.total().shape[-1])
-    for rival in (ours, theirs):
-        for work in [*rival.steps.values(), *rival.parts.values()]:
+    for works in (ours, theirs):
+        for work in [*works.steps.values(), *works.parts.values()]:
             work()
 
 
-def test_parts_that_do_not_add_up_to_the_total_are_told() -> None:
+def test_parts_that_do_not_add_up_to_the_total_are_reported() -> None:
     # 5 parts of 1 s each in every round, against a total of 5 s and of 8 s
     for total, add_up in ((5.0, True), (8.0, False)):
-        found = {"a": {}}
         timed = {part: Timed({"a": np.full(3, 1.0)}) for part in (*PARTS, FIRST_SOUND)}
         timed[TOTAL] = Timed({"a": np.full(3, total)})
-        benchmark.add_parts(found, timed, JOB)
-        assert found["a"]["parts_add_up"] is add_up
-        assert found["a"]["parts_of_total"]["median"] == 5 / total
-        assert found["a"]["rtf"] == total / (30 / 25)
+        found = benchmark.sums(timed, JOB, ["a"])["a"]
+        assert found.parts_add_up is add_up
+        assert found.parts_of_total.median == 5 / total
+        assert found.rtf == total / (30 / 25)
 
 
-def test_chunks_that_take_longer_and_longer_are_told() -> None:
+def test_chunks_that_take_longer_and_longer_are_reported() -> None:
     steady = np.tile([9.0, *[1.0] * 49], (3, 1))  # the first may take what it will
     steady[0, 7] = 5.0  # once, while something else ran
     fixed = np.full_like(steady, 0.5)
     found = findings.judged_chunks(np.stack([steady, fixed], -1))
-    assert (found["constant"], found["farthest"], found["median_ms"]) == (True, 0, 1000)
+    assert (found.constant, found.farthest, found.median_ms) == (True, 0, 1000)
     growing = findings.judged_chunks(np.stack([steady * np.linspace(1, 1.3, 50), fixed], -1))
-    assert growing["constant"] is False
-    assert growing["farthest_beside_fixed"] > 0.1
-    assert growing["growth"] > 1.2
-    assert growing["farthest_fixed"] == 0
+    assert growing.constant is False
+    assert growing.farthest_beside_fixed > 0.1
+    assert growing.growth > 1.2
+    assert growing.farthest_fixed == 0
 
 
 def test_a_machine_whose_speed_comes_and_goes_is_not_held_against_chunks() -> None:
     speed = np.where(np.arange(50) % 12 < 6, 1.0, 2.0)
     both = np.stack([np.tile(speed, (3, 1)), np.tile(0.5 * speed, (3, 1))], -1)
     found = findings.judged_chunks(both)
-    assert found["farthest"] == found["farthest_fixed"] > 0.3
-    assert found["constant"] is True
+    assert found.farthest == found.farthest_fixed > 0.3
+    assert found.constant is True
 
 
 def test_what_is_not_the_graph_s_run_is_the_host_s_share_of_a_step() -> None:
-    steps = {"500": {"run_ms": 9.0, "median": 9.5}}
-    shares = findings.host_shares({"sampler_ms_per_token": 0.5, "step_ms": steps})
-    assert shares == {"500": pytest.approx(0.1)}
+    same = Spread(1.0, 1.0, 1.0)
+    steps = {
+        500: StepMilliseconds(9.5, 9.4, 9.6, same, run_ms=9.0),
+        900: StepMilliseconds(9.5, 9.4, 9.6, same),
+    }
+    assert findings.host_shares(steps, 0.5) == {500: pytest.approx(0.1)}
 
 
 def test_a_vocoder_on_another_back_end_is_timed_beside_onnx_runtime() -> None:
@@ -102,14 +106,13 @@ def test_a_vocoder_on_another_back_end_is_timed_beside_onnx_runtime() -> None:
     if missing:
         pytest.skip(f"no other back end is timed: {missing}")
     folder = tiny_bundle()
-    entrants = {
-        provider: replace(benchmark.entrant(folder, provider, JOB, 1e9), fresh=())
+    both = {
+        provider: replace(candidates.candidate(folder, provider, JOB, 1e9), fresh=())
         for provider in ("cpu,vocoder=openvino", "cpu")
     }
-    found = benchmark.measure(entrants, replace(JOB, chunks=3))
-    beside = [report.get("vocoder_vs_onnxruntime") for report in found.values()]
-    assert beside[0]["median"] > 0
-    assert beside[1] is None
+    elsewhere, here = benchmark.measure(both, replace(JOB, chunks=3)).values()
+    assert elsewhere.vocoder_vs_onnxruntime.median > 0
+    assert here.vocoder_vs_onnxruntime is None
 
 
 def test_the_report_holds_the_whole_list_in_json_and_for_people(
@@ -117,32 +120,41 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
 ) -> None:
     folder, output = tiny_bundle(), tmp_path / "report.json"
     checkpoints = ["--gpt", str(source("t2s")), "--sovits", str(source("sovits"))]
-    size = ["--tokens", "26", "--rounds", "1", "--threads", "1", "--chunks", "12"]
+    size = ["--tokens", "26", "--rounds", "1", "--threads", "1", "--chunks", "12", "--scaling"]
     speed.main(["-m", str(folder), "--provider", "cpu", *size, *checkpoints, "--json", str(output)])
-    report = json.loads(output.read_text("utf-8"))
-    assert report["busy"] in (True, False)
-    assert report["work"]["tokens"] == 26
-    assert list(report["rivals"]) == [f"{folder} on cpu", speed.RIVAL]
-    assert report["baseline"] == speed.RIVAL
-    for found in report["rivals"].values():
-        assert set(found["step_ms"]) == {f"{rows}" for rows in ROWS}
-        assert set(found["parts_ms"]) == set(PARTS)
-        assert found["fresh"]["ttfa_cold_s"] > found["fresh"]["load_s"] > 0
-        assert found["disk_bytes"] > 0
-        for name in ("rtf", "tokens_per_s", "sampler_ms_per_token", "parts_add_up", "step_growth"):
-            assert name in found
-    ours = report["rivals"][f"{folder} on cpu"]
-    assert ours["step_ms"]["200"]["share_of_ceiling"] > 0
-    assert ours["backends"]["vocoder"] == "cpu"
-    assert set(ours["host_share_of_step"]) == {f"{rows}" for rows in ROWS}
-    assert len(ours["chunks"]["ms"]) == 12
-    over = ours["fresh"]["rss_loaded_bytes"] - ours["weights_bytes"]
-    assert ours["fresh"]["over_weights_bytes"] == over
-    assert ours["weights_bytes"] < ours["disk_bytes"]
+    report = reports.read(output)
+    assert report.busy in (True, False)
+    assert (report.work.tokens, report.work.chunks) == (26, 12)
+    assert list(report.candidates) == [f"{folder} on cpu", speed.PYTORCH]
+    assert report.baseline == speed.PYTORCH
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", report.date)
+    for found in report.candidates.values():
+        assert set(found.step_ms) == set(ROWS)
+        assert set(found.parts_ms) == set(PARTS)
+        assert found.fresh.ttfa_cold_s > found.fresh.load_s > 0
+        assert found.disk_bytes > 0
+        for value in (found.rtf, found.tokens_per_s, found.sampler_ms_per_token):
+            assert value > 0
+    ours, pytorch = report.candidates.values()
+    assert pytorch.torch and ours.torch is None
+    assert ours.step_ms[200].share_of_ceiling > 0
+    assert ours.backends["vocoder"] == "cpu"
+    assert set(ours.host_share_of_step) == set(ROWS)
+    assert len(ours.chunks.ms) == 12
+    assert ours.fresh.over_weights_bytes == ours.fresh.rss_loaded_bytes - ours.weights_bytes
+    assert ours.weights_bytes < ours.disk_bytes
+    assert set(ours.scaling.total_ms_by_tokens) == set(candidates.LENGTHS)
+    assert set(ours.scaling.total_ms_by_threads) == {1}
+    assert pytorch.scaling is None
     out = capsys.readouterr().out
     for word in ("step at 900 rows", "prefill", "vocoder", "total", "ttfa_warm", "rtf", "disk"):
         assert word in out
-    for words in ("sampler and Python take", "12 chunks of 50 tokens", "more than its weights"):
+    for words in (
+        "sampler and Python take",
+        "12 chunks of 50 tokens",
+        "more than its weights",
+        "by length",
+    ):
         assert words in out
 
 
@@ -153,17 +165,39 @@ def test_a_busy_machine_is_marked() -> None:
         True,
         None,
     ]
-    report = {
-        "machine": {"processor": "Z80"},
-        "work": {"threads": 1, "phones": 1, "prompt_tokens": 1, "tokens": 26, "rounds": 1},
+    report = reports.BenchReport(
+        machine=reports.TimedMachine("Z80", 1, {}),
+        python="3",
+        load_average=3.0,
+        busy=True,
+        work=reports.Work(tokens=26, rounds=1, threads=1, phones=1, prompt_tokens=1),
+        bandwidth_gb_per_s=1.0,
+        baseline="a",
+        candidates={},
+    )
+    assert "BUSY (load 3.0)" in bench.table(report)
+    assert "BUSY" not in bench.table(replace(report, busy=False))
+
+
+def test_a_report_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    work = {"tokens": 26, "rounds": 1, "threads": 1, "phones": 60, "prompt_tokens": 150}
+    machine = {"processor": "Z80", "cores": 1, "versions": {}, "system": "CP/M"}
+    old = {
+        "machine": machine,
+        "python": "3",
+        "load_average": None,
+        "busy": None,
+        "work": work | {"buffer_bytes": 1, "spinning": False, "huge_pages": False, "chunks": 0},
         "bandwidth_gb_per_s": 1.0,
         "baseline": "a",
-        "load_average": 3.0,
-        "busy": True,
         "rivals": {},
     }
-    assert "BUSY (load 3.0)" in bench.table(report)
-    assert "BUSY" not in bench.table(report | {"busy": False})
+    path.write_text(json.dumps(old), "utf-8")
+    assert reports.read(path).machine.system == "CP/M"
+    path.write_text(json.dumps(old | {"busy": "no"}), "utf-8")
+    with pytest.raises(ArtifactError, match=r"old\.json\.busy: text, want true or false; python"):
+        reports.read(path)
 
 
 def test_work_that_does_not_fit_is_refused() -> None:
@@ -171,10 +205,10 @@ def test_work_that_does_not_fit_is_refused() -> None:
         with pytest.raises(SettingError, match=f"--{next(iter(wrong))}: .* is below"):
             Job(**wrong)
     with pytest.raises(SettingError, match="--tokens: 900 and the prompt are 1110 rows"):
-        benchmark.entrant(tiny_bundle(), "cpu", Job(tokens=900), 1e9)
+        candidates.candidate(tiny_bundle(), "cpu", Job(tokens=900), 1e9)
 
 
-def test_a_fresh_process_that_fails_is_told_with_its_last_line(tmp_path: Path) -> None:
+def test_a_fresh_process_that_fails_is_reported_with_its_last_line(tmp_path: Path) -> None:
     command = fresh_process.command(tmp_path / "nowhere", "cpu", 1)
     with pytest.raises(MachineError, match=r"exit 3: error: .*nowhere: no bundle here"):
         fresh_process.measured(command)

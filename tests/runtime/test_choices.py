@@ -33,8 +33,8 @@ def need_openvino() -> None:
         pytest.skip(f"a choice of openvino stays unverified: {reason}")
 
 
-def entry(**backends: str) -> dict:
-    return {"graphs": {graph: {"backend": name} for graph, name in backends.items()}}
+def entry(**backends: str) -> tuned.Entry:
+    return tuned.Entry(graphs={graph: tuned.Chosen(name) for graph, name in backends.items()})
 
 
 def test_without_a_measurement_auto_is_the_cpu_and_says_how_to_measure() -> None:
@@ -106,8 +106,11 @@ def test_a_file_that_does_not_count_here_is_refused(
 @pytest.mark.parametrize("wrong", [{"graphs": {"vocoder": {}}}, {}, {"graphs": ["vocoder"]}])
 def test_an_entry_of_another_form_is_refused(voice: Manifest, tmp_path: Path, wrong: dict) -> None:
     path = tmp_path / "file.json"
-    tuned.save(path, MACHINE, voice, wrong)
-    with pytest.raises(MachineError, match=r"file\.json: an entry without"):
+    tuned.save(path, MACHINE, voice, entry(vocoder="cpu"))
+    content = json.loads(path.read_text("utf-8"))
+    content["voices"] = dict.fromkeys(content["voices"], wrong)
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(MachineError, match=r"file\.json\.voices\.\w+.*: .*; remove it, then pyth"):
         choose("auto", voice, path)
 
 

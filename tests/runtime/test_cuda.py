@@ -13,7 +13,7 @@ import pytest
 from runtime.backends import Threads, cuda, sessions
 from runtime.backends.cpu import open_graph
 from runtime.backends.ort_loop import OrtLoop, _refuse_cpu_nodes
-from runtime.backends.sessions import GPU, REHEARSAL, refuse_fallback, session_on, why_not
+from runtime.backends.sessions import GPU, STAND_IN, refuse_fallback, session_on, why_not
 from runtime.errors import BackendMissing, GraphError
 from runtime.machine import CUDA_LIBRARY
 from tests.runtime.fake_driver import packages
@@ -88,10 +88,10 @@ def test_a_session_where_it_was_asked_for_is_let_through() -> None:
     refuse_fallback(Path("g.onnx"), GPU, [GPU.provider, "CPUExecutionProvider"])
 
 
-def test_the_rehearsal_answers_as_the_cpu_does() -> None:
+def test_the_cpu_stand_in_answers_as_the_cpu_does() -> None:
     path = tiny_bundle() / "vocoder.onnx"
     inputs = next(iter(answers.load(tiny_bundle().parent / "vocoder.npz").values())).inputs
-    runner = cuda.SessionGraph(session_on(REHEARSAL, path, ONE))
+    runner = cuda.SessionGraph(session_on(STAND_IN, path, ONE))
     (found,), (wanted,) = runner.run(inputs), open_graph(path, ONE).run(inputs)
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
@@ -99,7 +99,7 @@ def test_the_rehearsal_answers_as_the_cpu_does() -> None:
 def test_a_file_that_is_no_graph_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"no graph")
     with pytest.raises(GraphError, match=r"broken\.onnx: ONNX Runtime can't load it"):
-        session_on(REHEARSAL, tmp_path / "broken.onnx", ONE)
+        session_on(STAND_IN, tmp_path / "broken.onnx", ONE)
 
 
 def test_a_decoder_whose_cache_would_go_to_the_cpu_and_back_is_refused() -> None:
@@ -110,7 +110,7 @@ def test_a_decoder_whose_cache_would_go_to_the_cpu_and_back_is_refused() -> None
 
 def test_nodes_left_to_the_cpu_are_listed() -> None:
     session = session_on(
-        REHEARSAL,
+        STAND_IN,
         tiny_bundle() / "t2s_decoder.onnx",
         ONE,
         {"session.record_ep_graph_assignment_info": "1"},

@@ -9,7 +9,7 @@ from runtime.errors import GraphError, SettingError
 from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from tests.goldens import Case, t2s_cases
-from tests.loops import FORMS, ONE, REHEARSAL, OrtLoop, loop_decoder, loop_file
+from tests.loops import FORMS, ONE, STAND_IN, OrtLoop, loop_decoder, loop_file
 from tests.runtime.test_decode import greedy, prompt_of
 from tests.t2s_models import t2s_decoder
 
@@ -116,7 +116,7 @@ def test_no_turn_is_made_on_a_full_cache(case: Case) -> None:
 
 def begun(case: Case, prompt: Prompt, rows: int) -> Turns:
     decoder = loop_decoder(case.model, rows)
-    turns = OrtLoop(loop_file(case.model, rows), ONE, REHEARSAL).turns()
+    turns = OrtLoop(loop_file(case.model, rows), ONE, STAND_IN).turns()
     decoder._begin(turns, prompt, Sampling(), np.ones((BLOCK_TOKENS, 1025), np.float32))
     return turns
 
@@ -147,7 +147,7 @@ def test_an_utterance_that_is_given_up_leaves_nothing_behind(case: Case) -> None
 def test_an_input_of_another_kind_is_refused_not_reinterpreted(
     case: Case, wrong: np.ndarray
 ) -> None:
-    buffers = OrtLoop(loop_file(case.model, ROWS), ONE, REHEARSAL).turns().buffers
+    buffers = OrtLoop(loop_file(case.model, ROWS), ONE, STAND_IN).turns().buffers
     with pytest.raises(GraphError, match=r"'top_p' is .*, the graph wants float32 \[1\]"):
         buffers.put("top_p", wrong)
 

@@ -27,18 +27,18 @@ def resident(growth: float, count: int = 200) -> list[int]:
 
 
 def test_memory_that_only_warms_up_is_flat() -> None:
-    found = memory_growth.judged(resident(0))
-    assert found["flat"]
-    assert found["warm_after"] == 50
-    assert abs(found["growth_bytes_per_100"]) < 100_000
-    assert found["first_bytes"] < found["warm_bytes"] <= found["most_bytes"]
+    found = memory_growth.judged(resident(0), 80_000_000)
+    assert found.flat
+    assert found.warm_after == 50
+    assert abs(found.growth_bytes_per_100) < 100_000
+    assert found.first_bytes < found.warm_bytes <= found.most_bytes
 
 
 @pytest.mark.parametrize("count", [40, 200])
 def test_memory_that_each_utterance_adds_to_is_not_flat(count: int) -> None:
-    found = memory_growth.judged(resident(20_000, count))
-    assert not found["flat"]
-    assert found["growth_bytes_per_100"] > 1.5e6 > found["allowed_bytes_per_100"]
+    found = memory_growth.judged(resident(20_000, count), 80_000_000)
+    assert not found.flat
+    assert found.growth_bytes_per_100 > 1.5e6 > found.allowed_bytes_per_100
 
 
 def test_a_round_says_every_length_whole_and_streamed_and_nothing_twice() -> None:

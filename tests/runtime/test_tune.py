@@ -1,7 +1,6 @@
 """Choosing back ends by measurement: who may win, and what is written."""
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -11,57 +10,58 @@ from runtime import audio as sound
 from runtime import manifest, tune
 from runtime.backends import BACKENDS, Threads, tuned
 from runtime.backends.choices import choose
+from runtime.backends.tuned import Tried
 from runtime.errors import BundleError, MachineError, SettingError
-from runtime.measure import rehearsal
-from runtime.measure.rehearsal import BARS, Rehearsal
-from runtime.measure.tuning import Rival, fastest
+from runtime.measure import calibration
+from runtime.measure.calibration import BARS, Calibration
+from runtime.measure.tuning import fastest
 from tests.tiny_voice import tiny_bundle
 
 
 @pytest.mark.parametrize(
-    ("rival", "winner"),
+    ("tried", "winner"),
     [
-        (Rival(5.0, 2.0, 0.1), "other"),
-        (Rival(5.0, 2.0, 0.6), "cpu"),
-        (Rival(5.0, 2.0, math.nan), "cpu"),
-        (Rival(9.9, 1.01, 0.0), "cpu"),
-        (Rival(20.0, 0.5, 0.0), "cpu"),
-        (Rival(refused="it does not take it"), "cpu"),
+        (Tried(5.0, 2.0, 0.1), "other"),
+        (Tried(5.0, 2.0, 0.6), "cpu"),
+        (Tried(5.0, 2.0, None), "cpu"),
+        (Tried(9.9, 1.01, 0.0), "cpu"),
+        (Tried(20.0, 0.5, 0.0), "cpu"),
+        (Tried(refused="it does not take it"), "cpu"),
     ],
 )
 def test_a_back_end_wins_when_it_is_clearly_faster_and_within_the_bar(
-    rival: Rival, winner: str
+    tried: Tried, winner: str
 ) -> None:
-    assert fastest({"cpu": Rival(10.0, 1.0, 0.0), "other": rival}, worst=0.5) == winner
+    assert fastest({"cpu": Tried(10.0, 1.0, 0.0), "other": tried}, worst=0.5) == winner
 
 
 def test_the_fastest_of_several_wins() -> None:
-    found = {"cpu": Rival(9, 1, 0), "a": Rival(3, 3, 0.1), "b": Rival(1, 9, 0.9)}
+    found = {"cpu": Tried(9, 1, 0), "a": Tried(3, 3, 0.1), "b": Tried(1, 9, 0.9)}
     assert fastest(found, worst=0.5) == "a"
     assert fastest(found, worst=1.0) == "b"
 
 
 @pytest.fixture(scope="module")
-def rehearsed() -> Rehearsal:
+def run() -> Calibration:
     folder = tiny_bundle()
     open_graph = BACKENDS["cpu"].open_graph
     runners = {name: open_graph(folder / f"{name}.onnx", Threads(1)) for name in BARS}
-    return Rehearsal(runners, sound.read(folder / "reference.wav"), folder / "vocabulary.json")
+    return Calibration(runners, sound.read(folder / "reference.wav"), folder / "vocabulary.json")
 
 
 @pytest.mark.parametrize("graph", BARS)
-def test_a_harmed_answer_is_over_the_bar_of_every_graph(rehearsed: Rehearsal, graph: str) -> None:
+def test_a_harmed_answer_is_over_the_bar_of_every_graph(run: Calibration, graph: str) -> None:
     open_graph = BACKENDS["cpu"].open_graph
-    (answer,) = open_graph(tiny_bundle() / f"{graph}.onnx", Threads(1)).run(rehearsed.inputs[graph])
-    assert rehearsed.distance(graph, answer) <= 1e-6
+    (answer,) = open_graph(tiny_bundle() / f"{graph}.onnx", Threads(1)).run(run.inputs[graph])
+    assert run.distance(graph, answer) <= 1e-6
     harmed = answer[..., ::-1].copy() if graph == "quantizer" else -4 * answer
-    assert rehearsed.distance(graph, harmed) > BARS[graph].worst
+    assert run.distance(graph, harmed) > BARS[graph].worst
 
 
 def test_other_lengths_and_numbers_that_are_none_are_never_near() -> None:
-    assert rehearsal.unequal(np.arange(3), np.arange(4)) == 1.0
-    assert not rehearsal.relative_rms(np.array([np.nan]), np.ones(1)) <= 1.0
-    silent = rehearsal.relative_rms(np.ones(3, np.float32), np.zeros(3, np.float32))
+    assert calibration.unequal(np.arange(3), np.arange(4)) == 1.0
+    assert not calibration.relative_rms(np.array([np.nan]), np.ones(1)) <= 1.0
+    silent = calibration.relative_rms(np.ones(3, np.float32), np.zeros(3, np.float32))
     assert silent > 1e9
 
 
@@ -78,7 +78,7 @@ def test_tune_measures_writes_and_auto_goes_by_it(
     for graph, row in entry["graphs"].items():
         assert row["measured"]["cpu"]["times_faster"] == 1.0
         for found in row["measured"].values():
-            assert "refused" not in found, graph
+            assert not found["refused"], graph
     chosen = choose("auto", voice, output).backends
     assert {graph: chosen[graph] for graph in BARS} == {
         graph: row["backend"] for graph, row in entry["graphs"].items()
@@ -96,7 +96,7 @@ def test_only_the_back_ends_that_were_named_are_tried(tmp_path: Path) -> None:
     assert all(row["backend"] == "cpu" for row in entry["graphs"].values())
 
 
-def test_what_can_not_be_measured_is_told_before_the_work(tmp_path: Path) -> None:
+def test_what_can_not_be_measured_is_refused_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file.json").write_text("{")
     with pytest.raises(MachineError, match=r"file\.json: not readable as JSON"):
         tune.main(["-m", "nowhere", "--output", str(tmp_path / "file.json")])

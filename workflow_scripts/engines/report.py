@@ -1,41 +1,37 @@
 """Print what `snakemake engine_report` found: a table for each target."""
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from runtime import records
 from runtime.cli import run
 from runtime.errors import ArtifactError, ProofError
-from workflow_scripts.engines.states import FORMAT, WRONG
+from workflow_scripts.engines.states import FORMAT, WRONG, EngineReport
 
 USUAL = Path("artifacts/engines")
+AGAIN = "run snakemake engine_report"
 
 
-def table(report: Mapping[str, Any]) -> str:
+def table(report: EngineReport) -> str:
     """One target for people."""
-    counts = ", ".join(f"{number} {kind}" for kind, number in report["counts"].items() if number)
-    width = max((len(row["engine"]) for row in report["engines"]), default=0)
-    lines = [f"{report['target']}: {report['described']} ({report['machine']})", counts or "none"]
-    lines += [f"  {row['engine']:{width}}  {row['state']}" for row in report["engines"]]
+    counts = ", ".join(f"{number} {kind}" for kind, number in report.counts.items() if number)
+    width = max((len(row.engine) for row in report.engines), default=0)
+    lines = [f"{report.target}: {report.described} ({report.machine})", counts or "none"]
+    lines += [f"  {row.engine:{width}}  {row.state}" for row in report.engines]
     return "\n".join([*lines, ""])
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> EngineReport:
     """A report as it was written.
 
     Raises:
-        ArtifactError: it is none.
+        ArtifactError: it is none, or of another format.
     """
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if found["format"] == FORMAT:
-            return found
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise ArtifactError(f"{path}: no report of engines; run snakemake engine_report")
+    found = records.read(EngineReport, path, ArtifactError, AGAIN)
+    if found.format != FORMAT:
+        raise ArtifactError(f"{path}: format {found.format}, want {FORMAT}; {AGAIN}")
+    return found
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -47,10 +43,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     reports = args.reports or sorted(USUAL.glob("*/report.json"))
     if not reports:
-        raise ArtifactError(f"{USUAL}: holds no report; run snakemake engine_report")
+        raise ArtifactError(f"{USUAL}: holds no report; {AGAIN}")
     found = [read(path) for path in reports]
     sys.stdout.write("\n".join(map(table, found)))
-    if wrong := [report["target"] for report in found if report["counts"][WRONG]]:
+    if wrong := [report.target for report in found if report.counts[WRONG]]:
         raise ProofError(f"{', '.join(wrong)}: engines that answer otherwise than the CPU")
 
 

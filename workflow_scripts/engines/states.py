@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime import records
 from runtime.backends.engine_files import (
     EngineFile,
     checked_bytes,
@@ -22,7 +23,7 @@ from runtime.backends.engine_files import (
 from runtime.cli import option, run
 from runtime.errors import FoundryError
 from runtime.machine import MachineRecord, differing
-from workflow_scripts.files import atomic, write_json
+from workflow_scripts.files import atomic
 
 FORMAT = 1
 BUILT = "built"  # what the builder's sidecars say too
@@ -65,9 +66,40 @@ class Places:
     imports: Path
 
 
+@dataclass(frozen=True)
+class EngineState:
+    """One engine of a target, and how far it got."""
+
+    engine: str
+    state: str
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """The engines of a target.
+
+    Attributes:
+        format: version of this layout.
+        target: its name.
+        machine: id of the machine's record.
+        described: the machine in a few words.
+        missing: why no engine can be built there; empty if one can.
+        counts: kind of state → how many engines.
+        engines: each that the configuration asks for.
+    """
+
+    format: int
+    target: str
+    machine: str
+    described: str
+    missing: str
+    counts: Mapping[str, int]
+    engines: tuple[EngineState, ...]
+
+
 def report(
     target: str, wanted: Sequence[Wanted], machine: MachineRecord, places: Places
-) -> dict[str, Any]:
+) -> EngineReport:
     """The states of a target's engines.
 
     Args:
@@ -76,17 +108,17 @@ def report(
         machine: the record of the machine behind it.
         places: where engines and import records are.
     """
-    rows = [{"engine": f"{engine}", "state": state(engine, machine, places)} for engine in wanted]
-    kinds = Counter(kind_of(row["state"]) for row in rows)
-    return {
-        "format": FORMAT,
-        "target": target,
-        "machine": machine.id,
-        "described": machine.described,
-        "missing": machine.missing,
-        "counts": {kind: kinds[kind] for kind in KINDS},
-        "engines": rows,
-    }
+    rows = tuple(EngineState(f"{one}", state(one, machine, places)) for one in wanted)
+    kinds = Counter(kind_of(row.state) for row in rows)
+    return EngineReport(
+        format=FORMAT,
+        target=target,
+        machine=machine.id,
+        described=machine.described,
+        missing=machine.missing,
+        counts={kind: kinds[kind] for kind in KINDS},
+        engines=rows,
+    )
 
 
 def state(wanted: Wanted, machine: MachineRecord, places: Places) -> str:
@@ -156,7 +188,7 @@ def main(argv: list[str] | None = None) -> None:
     places = Places(args.engines / machine.id, args.imports)
     found = report(args.target, [*map(Wanted.of, args.wanted)], machine, places)
     with atomic(args.output) as (part,):
-        write_json(part, found)
+        part.write_text(records.text(found), "utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from runtime.backends.engine_load import Loaded, load
 from runtime.backends.engine_run import PREFILL, EngineGraph, EngineLoop
 from runtime.backends.engines import gpu, imported
 from runtime.backends.ort_loop import OrtLoop
-from runtime.backends.sessions import REHEARSAL
+from runtime.backends.sessions import STAND_IN
 from runtime.backends.turns import Turns
 from runtime.cli import option, run
 from runtime.contract import BLOCK_TOKENS
@@ -252,7 +252,7 @@ def _of_loop(loaded: Loaded, device: Device, evidence: Evidence) -> Found:
     engine, worst = _Spoken(loop), {"logits": 0.0, SAMPLED: 0.0}
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         path = _loop_for_cpu(evidence, loop.capacity, Path(folder))
-        exact = _Spoken(OrtLoop(path, Threads(), REHEARSAL))
+        exact = _Spoken(OrtLoop(path, Threads(), STAND_IN))
         for case in fitting:
             distance = relative_rms(engine.scores(case), exact.scores(case))
             found = {"logits": distance, SAMPLED: engine.oddly_sampled(case)}

@@ -1,7 +1,7 @@
 """How far precisions and back ends of a voice are from its first bundle, on sentences of your own.
 
 The first bundle speaks the sentences. Every other one gets the same tokens: the distance of its
-scores before each (teacher forcing), and of its sound of them with the same noise. Then it speaks
+logits before each (teacher forcing), and of its sound of them with the same noise. Then it speaks
 on its own with the same draws, which shows whether it ends where the first one does. It does not
 judge: the bars of a build are in its verdicts.
 """
@@ -9,7 +9,7 @@ judge: the bars of a build are in its verdicts.
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime import noise
+from runtime import noise, records
 from runtime.acoustic.kind import Manner
 from runtime.arrays import Float32, Samples, Style, Tokens
 from runtime.backends.choices import choose
@@ -29,13 +29,13 @@ from runtime.t2s.request import Chooser, Ending, Limits, Prompt, forced_logits, 
 from runtime.t2s.sampler import Sampling
 from runtime.text import MODES
 from runtime.voice import Voice
-from workflow_scripts.files import atomic, write_json
+from workflow_scripts.files import atomic
 from workflow_scripts.proof.metrics import METRICS
 
-COLUMNS = {  # of the table: key of a report → heading
-    "scores_kl": "kl",
+COLUMNS = {  # of the table: field of Distances → heading
+    "logits_kl": "kl",
     "worst_sentence_kl": "worst",
-    "scores_top1_agreement": "top-1",
+    "logits_top1_agreement": "top-1",
     "tokens_of_own": "own length",
     "prompt_tokens_token_equality": "prompt",
     "audio_snr_db": "snr dB",
@@ -44,7 +44,57 @@ COLUMNS = {  # of the table: key of a report → heading
     "bundle_mb": "all MB",
 }
 
-Report = dict[str, float]
+
+@dataclass(frozen=True)
+class OfSentence:
+    """How far one sentence is from the first bundle's; in a report, the mean of all sentences.
+
+    Attributes:
+        logits_kl, logits_top1_agreement, logits_max_abs: before each given token.
+        tokens_of_own: length of a free run over that of the first bundle's.
+        audio_snr_db, audio_log_mel_distance: of the sound of the given tokens.
+    """
+
+    logits_kl: float = field(metadata={"formerly": "scores_kl"})
+    logits_top1_agreement: float = field(metadata={"formerly": "scores_top1_agreement"})
+    logits_max_abs: float = field(metadata={"formerly": "scores_max_abs"})
+    tokens_of_own: float
+    audio_snr_db: float
+    audio_log_mel_distance: float
+
+
+@dataclass(frozen=True)
+class Distances(OfSentence):
+    """How far a bundle on back ends is from the first one.
+
+    Attributes:
+        worst_sentence_kl: of the sentence that is the farthest.
+        prompt_tokens_token_equality, style_relative_rms: of its own example, encoded.
+        t2s_decoder_mb, bundle_mb: of its files.
+    """
+
+    worst_sentence_kl: float
+    prompt_tokens_token_equality: float
+    style_relative_rms: float
+    t2s_decoder_mb: float
+    bundle_mb: float
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """Everything that was compared.
+
+    Attributes:
+        text: what was spoken, a sentence a line.
+        lang, seed, threads: how; lang None is the reference's.
+        candidates: bundle on back ends → its distances.
+    """
+
+    text: str
+    lang: str | None
+    seed: int
+    threads: int
+    candidates: Mapping[str, Distances] = field(metadata={"formerly": "candidates"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,18 +105,18 @@ class Sentence:
         prompt: what its decoder gets.
         manner: what its sound is made under.
         tokens: int64 [T], sampled.
-        scores: float32 [T, V], before each token.
+        logits: float32 [T, V], before each token.
         samples: float32 [S].
     """
 
     prompt: Prompt
     manner: Manner
     tokens: Tokens
-    scores: Float32
+    logits: Float32
     samples: Samples
 
 
-class Rival:
+class Candidate:
     """One bundle on one choice of back ends."""
 
     def __init__(self, folder: Path, provider: str, threads: int) -> None:
@@ -80,7 +130,7 @@ class Rival:
         self._example = sound.read(folder / self.manifest.reference.audio)
         self._limits = Limits(max_len=self.manifest.max_len)
 
-    def heard(self) -> tuple[Tokens, Style]:
+    def encoded(self) -> tuple[Tokens, Style]:
         """Prompt tokens and style of the bundle's own example."""
         tokens = self._references.prompt_tokens(self._example)
         return tokens, self._references.style([self._example])
@@ -89,7 +139,7 @@ class Rival:
         """The tokens of a free run, int64 [T]."""
         return np.fromiter(self.decoder.tokens(prompt, chooser, self._limits, Ending()), np.int64)
 
-    def scores(self, prompt: Prompt, tokens: Tokens) -> Float32:
+    def logits(self, prompt: Prompt, tokens: Tokens) -> Float32:
         """Under teacher forcing, float32 [T, V]."""
         return forced_logits(self.decoder, prompt, tokens, self.manifest.max_len)
 
@@ -97,72 +147,85 @@ class Rival:
         """The sound of tokens."""
         return self.acoustic.samples(self.acoustic.latent(tokens, manner), manner.style)
 
-    def megabytes(self) -> Report:
+    def megabytes(self) -> tuple[float, float]:
         """Files of the decoder and of the whole bundle."""
         files = self.manifest.files
         decoder = files[self.manifest.graphs["t2s_decoder"].file].size_bytes
-        whole = sum(file.size_bytes for file in files.values())
-        return {"t2s_decoder_mb": decoder / 1e6, "bundle_mb": whole / 1e6}
+        return decoder / 1e6, sum(file.size_bytes for file in files.values()) / 1e6
 
 
-def draws(rival: Rival, seed: int, number: int) -> Chooser:
+def draws(candidate: Candidate, seed: int, number: int) -> Chooser:
     """The chooser of one sentence: the voice's settings, the same draws for all."""
-    usual = rival.manifest.defaults
+    usual = candidate.manifest.defaults
     sampling = Sampling(usual.top_k, usual.top_p, usual.temperature, usual.repetition_penalty)
     return sampled(sampling, partial(noise.exponentials, seed, number))
 
 
 def sentences(
-    first: Rival, parts: Sequence[tuple[Prompt, Manner]], seed: int
+    first: Candidate, parts: Sequence[tuple[Prompt, Manner]], seed: int
 ) -> Iterator[Sentence]:
     """Let the first bundle speak."""
     for number, (prompt, manner) in enumerate(parts):
         tokens = first.spoken(prompt, draws(first, seed, number))
-        scores = first.scores(prompt, tokens)
-        yield Sentence(prompt, manner, tokens, scores, first.samples(tokens, manner))
+        logits = first.logits(prompt, tokens)
+        yield Sentence(prompt, manner, tokens, logits, first.samples(tokens, manner))
 
 
-def compared(rival: Rival, spoken: Sequence[Sentence], first: Rival, seed: int) -> Report:
-    """All distances of one rival from the first bundle; those of sentences are means."""
-    rows = [_of_sentence(rival, sentence, seed, n) for n, sentence in enumerate(spoken)]
-    (tokens, style), (first_tokens, first_style) = rival.heard(), first.heard()
-    return {
-        **{key: float(np.mean([row[key] for row in rows])) for key in rows[0]},
-        "worst_sentence_kl": max(row["scores_kl"] for row in rows),
-        "prompt_tokens_token_equality": METRICS["token_equality"].measure(tokens, first_tokens),
-        "style_relative_rms": METRICS["relative_rms"].measure(style, first_style),
-        **rival.megabytes(),
+def compared(
+    candidate: Candidate, spoken: Sequence[Sentence], first: Candidate, seed: int
+) -> Distances:
+    """All distances of one candidate from the first bundle; those of sentences are means."""
+    rows = [_of_sentence(candidate, sentence, seed, n) for n, sentence in enumerate(spoken)]
+    (tokens, style), (first_tokens, first_style) = candidate.encoded(), first.encoded()
+    decoder_mb, bundle_mb = candidate.megabytes()
+    means = {
+        part.name: float(np.mean([getattr(row, part.name) for row in rows]))
+        for part in fields(OfSentence)
     }
+    return Distances(
+        **means,
+        worst_sentence_kl=max(row.logits_kl for row in rows),
+        prompt_tokens_token_equality=METRICS["token_equality"].measure(tokens, first_tokens),
+        style_relative_rms=METRICS["relative_rms"].measure(style, first_style),
+        t2s_decoder_mb=decoder_mb,
+        bundle_mb=bundle_mb,
+    )
 
 
-def _of_sentence(rival: Rival, sentence: Sentence, seed: int, number: int) -> Report:
-    scores = rival.scores(sentence.prompt, sentence.tokens)
-    samples = rival.samples(sentence.tokens, sentence.manner)
-    own = rival.spoken(sentence.prompt, draws(rival, seed, number))
-    found = {f"scores_{m}": METRICS[m].measure(scores, sentence.scores) for m in SCORES}
-    return {
-        **found,
-        "tokens_of_own": own.size / sentence.tokens.size,
-        **{f"audio_{m}": METRICS[m].measure(samples, sentence.samples) for m in SOUND},
-    }
+def _of_sentence(candidate: Candidate, sentence: Sentence, seed: int, number: int) -> OfSentence:
+    logits = candidate.logits(sentence.prompt, sentence.tokens)
+    samples = candidate.samples(sentence.tokens, sentence.manner)
+    own = candidate.spoken(sentence.prompt, draws(candidate, seed, number))
+    of_logits = partial(_distance, logits, sentence.logits)
+    of_sound = partial(_distance, samples, sentence.samples)
+    return OfSentence(
+        logits_kl=of_logits("kl"),
+        logits_top1_agreement=of_logits("top1_agreement"),
+        logits_max_abs=of_logits("max_abs"),
+        tokens_of_own=own.size / sentence.tokens.size,
+        audio_snr_db=of_sound("snr_db"),
+        audio_log_mel_distance=of_sound("log_mel_distance"),
+    )
 
 
-SCORES = ("kl", "top1_agreement", "max_abs")
-SOUND = ("snr_db", "log_mel_distance")
+def _distance(found: Float32, wanted: Float32, metric: str) -> float:
+    return METRICS[metric].measure(found, wanted)
 
 
-def table(reports: Mapping[str, Report]) -> str:
+def table(reports: Mapping[str, Distances]) -> str:
     """For people: a line each, the first bundle's own distances from itself included."""
     width = max(map(len, reports))
     lines = [" " * width + "".join(f"{heading:>11}" for heading in COLUMNS.values())]
     for name, report in reports.items():
-        lines.append(f"{name:{width}}" + "".join(f"{report[key]:11.4g}" for key in COLUMNS))
+        lines.append(
+            f"{name:{width}}" + "".join(f"{getattr(report, key):11.4g}" for key in COLUMNS)
+        )
     return "\n".join([*lines, ""])
 
 
 def quality(
     folders: Sequence[Path], providers: Sequence[str], text: str, how: Mapping[str, Any]
-) -> dict[str, Report]:
+) -> dict[str, Distances]:
     """Compare bundles on back ends with the first bundle on the first of them.
 
     Args:
@@ -181,13 +244,13 @@ def quality(
     voice = Voice.load(folders[0], provider=providers[0], threads=threads, verify="size")
     lang = how["lang"] or voice.manifest.reference.lang
     parts = [part for line in lines for part in voice.parts(line, lang=lang, seed=seed)]
-    first = Rival(folders[0], providers[0], threads)
+    first = Candidate(folders[0], providers[0], threads)
     spoken = list(sentences(first, parts, seed))
-    reports: dict[str, Report] = {}
+    reports: dict[str, Distances] = {}
     for folder in folders:
         for provider in providers:
-            rival = Rival(folder, provider, threads)
-            reports[f"{folder} on {provider}"] = compared(rival, spoken, first, seed)
+            candidate = Candidate(folder, provider, threads)
+            reports[f"{folder} on {provider}"] = compared(candidate, spoken, first, seed)
     return reports
 
 
@@ -213,7 +276,7 @@ def main(argv: list[str] | None = None) -> None:
     reports = quality(args.voice, args.provider, text, how)
     if args.json is not None:
         with atomic(args.json) as (part,):
-            write_json(part, {"text": text, **how, "rivals": reports})
+            part.write_text(records.text(QualityReport(text, **how, candidates=reports)), "utf-8")
     sys.stdout.write(table(reports))
 
 

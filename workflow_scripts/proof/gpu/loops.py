@@ -4,7 +4,7 @@ Embedding, sampler and cache stay on the device; noise goes there and a token co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,11 +23,12 @@ from runtime.t2s.device_loop import LoopDecoder
 from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.engines import loop as loops
-from workflow_scripts.proof.gpu.trials import MISSED, Report, Sentence, judged
+from workflow_scripts.proof.gpu.reports import MISSED, Moved, Row
+from workflow_scripts.proof.gpu.trials import Sentence, judged
 
 NAME = "t2s_loop.onnx"
 TOKEN_BYTES = 8
-PLAIN_GPU = Place(GPU.provider, GPU.device, {**GPU.options, "enable_cuda_graph": "0"})
+EAGER_GPU = Place(GPU.provider, GPU.device, {**GPU.options, "enable_cuda_graph": "0"})
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,16 @@ class Loop:
 
     Attributes:
         max_len: rows of the cache.
-        form: key of FORMS.
+        attention: key of ATTENTIONS.
         arithmetic: key of ARITHMETICS.
     """
 
     max_len: int
-    form: str
+    attention: str
     arithmetic: str
 
     def __str__(self) -> str:
-        return f"{self.form} {self.arithmetic}"
+        return f"{self.attention} {self.arithmetic}"
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Trial:
 
     Attributes:
         on_cpu: the voice's graphs on the CPU, which answer first.
-        sentence: what is said, with the CPU's scores.
-        rounds: turns of each measurement.
+        sentence: what is said, with the CPU's logits.
+        rounds: runs of each measurement.
         threads: of what the CPU does.
     """
 
@@ -76,7 +77,7 @@ class Trial:
 
 
 class _Watched(OrtLoop):
-    """A loop that tells whether its turns are recorded."""
+    """A loop that remembers whether its turns are CUDA graph replays."""
 
     last: Turns | None = None
 
@@ -89,12 +90,12 @@ def make(files: Mapping[str, Path], tables: Path, loop: Loop, folder: Path) -> P
     """Write the loop of a voice's decoder, as the runtime looks for it."""
     path = folder / NAME
     words = [f"{files['t2s_decoder']}", "--tables", f"{tables}", "--max-len", f"{loop.max_len}"]
-    words += ["--form", loop.form, "--arithmetic", loop.arithmetic]
+    words += ["--form", loop.attention, "--arithmetic", loop.arithmetic]
     loops.main([*words, "--output", f"{path}"])
     return path
 
 
-def tried(trial: Trial, path: Path, loop: Loop, place: Place) -> Report:
+def tried(trial: Trial, path: Path, loop: Loop, place: Place) -> Row:
     """Compare a loop with the CPU, and time it.
 
     Args:
@@ -104,24 +105,24 @@ def tried(trial: Trial, path: Path, loop: Loop, place: Place) -> Report:
         place: where it runs.
 
     Returns:
-        Distance of its scores, at fp32 also the share of equal tokens of a free run; milliseconds
+        Distance of its logits, at fp32 also the share of equal tokens of a free run; milliseconds
         a token with blocks read back; what crosses the bus for it.
     """
     running = _Watched(path, Threads(trial.threads), place)
     decoder = LoopDecoder(trial.on_cpu.open("t2s_embed"), running)
-    scores = forced_logits(decoder, trial.prompt, trial.sentence.tokens, loop.max_len)
-    report = judged(scores, trial.sentence, loop.arithmetic)
+    logits = forced_logits(decoder, trial.prompt, trial.sentence.tokens, loop.max_len)
+    row = judged(logits, trial.sentence, loop.arithmetic)
     found = _tokens(decoder, trial, loop)
     why = "" if running.last is None else running.last.plain_because
-    report |= {"not_recorded_because": why}
+    row = replace(row, not_recorded_because=why)
     if loop.arithmetic == "fp32":
-        report["same_tokens"] = _equal_share(found, _tokens(trial.on_cpu.decoder(), trial, loop))
-        if report["same_tokens"] < 1:
-            report["state"] = f"{MISSED} ({report['same_tokens']:.0%} of the CPU's tokens)"
-    return report if report["state"].startswith(MISSED) else report | _timed(decoder, trial, loop)
+        same = _equal_share(found, _tokens(trial.on_cpu.decoder(), trial, loop))
+        state = row.state if same == 1 else f"{MISSED} ({same:.0%} of the CPU's tokens)"
+        row = replace(row, same_tokens=same, state=state)
+    return row if row.missed else _timed(row, decoder, trial, loop)
 
 
-def _timed(decoder: LoopDecoder, trial: Trial, loop: Loop) -> Report:
+def _timed(row: Row, decoder: LoopDecoder, trial: Trial, loop: Loop) -> Row:
     count = len(_tokens(decoder, trial, loop))
     works = {
         "first": partial(_tokens, decoder, trial, loop, 1),
@@ -129,13 +130,13 @@ def _timed(decoder: LoopDecoder, trial: Trial, loop: Loop) -> Report:
     }
     seconds = interleaved(works, trial.rounds).seconds
     spread = Spread.of(1e3 * (seconds["all"] - seconds["first"]) / max(1, count - 1))
-    moved = {"to_device": 4 * decoder.vocabulary, "to_host": TOKEN_BYTES, "on_device": 0}
-    return {
-        "ms_per_token": spread.as_json(),
-        "tokens_per_s": 1e3 / spread.median if spread.median > 0 else None,
-        "bytes_per_step": moved,
-        "tokens": count,
-    }
+    return replace(
+        row,
+        ms_per_token=spread,
+        tokens_per_s=1e3 / spread.median if spread.median > 0 else None,
+        bytes_per_step=Moved(to_device=4 * decoder.vocabulary, to_host=TOKEN_BYTES),
+        tokens=count,
+    )
 
 
 def _tokens(

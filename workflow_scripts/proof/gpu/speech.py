@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,20 +20,21 @@ from runtime.backends.choices import choose
 from runtime.backends.ort_loop import OrtLoop
 from runtime.contract import STEP_TABLES
 from runtime.graphs import DECODER, VoiceGraphs
-from runtime.measure.timing import Spread, interleaved, memory_bandwidth
+from runtime.measure.timing import interleaved, memory_bandwidth
 from runtime.measure.workload import STREAMING, Replay
 from runtime.t2s.device_loop import LoopDecoder
 from runtime.t2s.request import Ending, Limits, TokenSource, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.proof.gpu import loops
 from workflow_scripts.proof.gpu.loops import Loop
-from workflow_scripts.proof.gpu.trials import NEEDS_GPU, Job, Report, not_measured
+from workflow_scripts.proof.gpu.reports import MEASURED, NEEDS_GPU, Memory, Speech, not_measured
+from workflow_scripts.proof.gpu.trials import Job
 
 BANDWIDTH_BYTES = 1 << 30
 TOKENS_PER_SECOND = 25
 
 
-def speech(job: Job, manifest: manifests.Manifest, loop: Loop) -> Report:
+def speech(job: Job, manifest: manifests.Manifest, loop: Loop) -> Speech:
     """First sound and total through the runtime's own back end for the device.
 
     Args:
@@ -43,10 +45,10 @@ def speech(job: Job, manifest: manifests.Manifest, loop: Loop) -> Report:
     with tempfile.TemporaryDirectory(prefix="loop-") as folder:
         files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
         path = loops.make(files, job.voice / STEP_TABLES, loop, Path(folder))
-        return {"loop": f"{loop}"} | _speech(job, manifest, path)
+        return replace(_speech(job, manifest, path), loop=f"{loop}")
 
 
-def _speech(job: Job, manifest: manifests.Manifest, loop: Path) -> Report:
+def _speech(job: Job, manifest: manifests.Manifest, loop: Path) -> Speech:
     free = free_bytes(job.device)
     choice, folders = choose(job.device, manifest), Folders(engines=loop.parent)
     graphs = VoiceGraphs.of_bundle(job.voice, manifest, choice, job.threads, folders)
@@ -54,16 +56,21 @@ def _speech(job: Job, manifest: manifests.Manifest, loop: Path) -> Report:
     made: list[int] = []
     works = _works(job, manifest, graphs, _decoder(job, graphs, loop), made)
     times = interleaved(works, job.rounds)
-    found: Report = {f"{name}_ms": Spread.of(1e3 * times.seconds[name]).as_json() for name in works}
-    found |= {"back_ends": dict(graphs.opened), "graphs": len(opened) + 1, "tokens": len(made)}
-    return found | {
-        "rtf": times.spread("total").median * TOKENS_PER_SECOND / len(made),
-        "memory": _taken(free, free_bytes(job.device)),
-    }
+    return Speech(
+        MEASURED,
+        prefill_ms=times.spread("prefill").times(1e3),
+        first_sound_ms=times.spread("first_sound").times(1e3),
+        total_ms=times.spread("total").times(1e3),
+        back_ends=dict(graphs.opened),
+        graphs=len(opened) + 1,
+        tokens=len(made),
+        rtf=times.spread("total").median * TOKENS_PER_SECOND / len(made),
+        memory=_taken(free, free_bytes(job.device)),
+    )
 
 
 def _decoder(job: Job, graphs: VoiceGraphs, loop: Path) -> TokenSource:
-    """The loop; a rehearsal opens it itself, since the runtime decodes otherwise on a CPU."""
+    """The loop; the CPU stand-in opens it itself: the runtime decodes otherwise on a CPU."""
     if job.device == "cuda":
         return graphs.decoder()
     return LoopDecoder(graphs.open("t2s_embed"), OrtLoop(loop, Threads(job.threads), job.place))
@@ -102,11 +109,11 @@ def _works(
     return {"prefill": prefill, "first_sound": first_sound, "total": total}
 
 
-def _taken(before: int | None, after: int | None) -> Report:
+def _taken(before: int | None, after: int | None) -> Memory:
     """Device memory of the voice with its bases, every graph loaded and a sentence spoken."""
     if before is None or after is None:
-        return not_measured(NEEDS_GPU)
-    return {"state": "measured", "bytes": before - after, "free_at_start": before}
+        return not_measured(Memory, NEEDS_GPU)
+    return Memory(MEASURED, before - after, before)
 
 
 def free_bytes(device: str) -> int | None:

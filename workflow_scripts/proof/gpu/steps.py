@@ -1,11 +1,11 @@
 """A decoder step in ONNX Runtime on a device, in each of the ways that it can be run.
 
-A way is a spelling of the cached attention, a precision, whether a cache's input and output share
+A way is an attention implementation, a precision, whether a cache's input and output share
 a buffer, and whether a step is replayed as a CUDA graph. What crosses the bus is counted.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from runtime.backends import Threads
 from runtime.backends.sessions import Place, session_on, zeros
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
+from workflow_scripts.proof.gpu.reports import Moved
 
-HIDDEN = np.float32(-1e4)  # finite in every arithmetic
+MASKED = np.float32(-1e4)  # attention mask value, finite in every arithmetic
 GRAPH_ID = "gpu_graph_id"
-PLAIN, RECORDED = "-1", "1"
-MOST_RECORDINGS = 3  # runs until a CUDA graph is replayed
+EAGER, REPLAYED = "-1", "1"
+MOST_CAPTURES = 3  # runs until a CUDA graph is replayed
 
 
 @dataclass(frozen=True)
@@ -31,49 +32,40 @@ class Way:
     """How steps are run.
 
     Attributes:
-        form: key of FORMS.
+        attention: key of ATTENTIONS.
         precision: key of ARITHMETICS; weights, caches and arithmetic.
         aliased: a cache's output is its input; else it is copied back on the device.
-        recorded: replayed as a CUDA graph.
+        replayed: as a CUDA graph.
     """
 
-    form: str
+    attention: str
     precision: str
     aliased: bool
-    recorded: bool
+    replayed: bool
 
     def __str__(self) -> str:
         cache = "aliased" if self.aliased else "copied back"
-        return f"{self.form} {self.precision} {cache}{' CUDA graph' * self.recorded}"
+        return f"{self.attention} {self.precision} {cache}{' CUDA graph' * self.replayed}"
 
 
 def step_graph(decoder: onnx.ModelProto, max_len: int, way: Way) -> onnx.ModelProto:
-    """`t2s_decoder` with a cache of fixed length, spelled and rounded as a way wants it.
+    """`t2s_decoder` with a cache of fixed length, with the attention and precision of a way.
 
     Args:
         decoder: of the contract, fp32; not changed.
         max_len: rows of the cache.
-        way: spelling and precision.
+        way: attention implementation and precision.
     """
-    model = engine_decoder(decoder, max_len, way.form)
+    model = engine_decoder(decoder, max_len, way.attention)
     compute_in(model.graph, way.precision)
     return model
-
-
-@dataclass
-class Copied:
-    """Bytes that steps moved."""
-
-    to_device: int = 0
-    to_host: int = 0
-    on_device: int = 0
 
 
 class DeviceStep:
     """One session and the buffers of one utterance.
 
     Attributes:
-        copied: what was moved so far.
+        moved: what was moved so far.
     """
 
     def __init__(self, path: Path, way: Way, place: Place, threads: int) -> None:
@@ -83,13 +75,13 @@ class DeviceStep:
             GraphError: ONNX Runtime can't load it.
             BackendMissing: it would run elsewhere.
         """
-        self._way, self._device, self.copied = way, place.device, Copied()
+        self._way, self._device, self.moved = way, place.device, Moved()
         options = dict(place.options)
         if place.device != "cpu":
-            options["enable_cuda_graph"] = f"{int(way.recorded)}"
+            options["enable_cuda_graph"] = f"{int(way.replayed)}"
         there = Place(place.provider, place.device, options)
         self._session = session_on(there, path, Threads(threads))
-        inputs = {put.name: put for put in self._session.get_inputs()}
+        inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}
         self._caches = [name for name in inputs if name.startswith("past_")]
         shape, self._cache_type = inputs["past_keys.0"].shape, inputs["past_keys.0"].type
         self.capacity = int(shape[2])
@@ -104,7 +96,7 @@ class DeviceStep:
         self._bias = self._value(np.zeros((1, 1, 1, self.capacity), np.float32))
         self._logits = self._value(np.zeros((1, vocabulary), np.float32))
         self._binding = self._bound(self._row, self._bias)
-        self._runs = {graph: _run_options(graph) for graph in (PLAIN, RECORDED)}
+        self._runs = {graph: _run_options(graph) for graph in (EAGER, REPLAYED)}
 
     def _value(self, array: NDArray[Any]) -> Any:
         # on the CPU a value shares the array that it is made of
@@ -126,31 +118,31 @@ class DeviceStep:
 
     def _put(self, value: Any, array: NDArray[Any]) -> None:
         value.update_inplace(array)  # dtype and shape are those that it was made with
-        self.copied.to_device += array.nbytes
+        self.moved = replace(self.moved, to_device=self.moved.to_device + array.nbytes)
 
     def prefill(self, rows: Float32, bias: Float32) -> Logits:
         """Fill the cache with a prompt's rows [Q, D] under its bias [1, 1, Q, Q]; logits [V]."""
         count = rows.shape[0]
-        wide = np.full((1, 1, count, self.capacity), HIDDEN, np.float32)
-        wide[..., :count] = np.maximum(bias, HIDDEN)
+        wide = np.full((1, 1, count, self.capacity), MASKED, np.float32)
+        wide[..., :count] = np.maximum(bias, MASKED)
         self._put(self._live, np.array([count], np.int32))
         binding = self._bound(self._value(rows), self._value(wide))
-        return self._done(binding, PLAIN)
+        return self._done(binding, EAGER)
 
     def step(self, row: Float32, live: int) -> Logits:
         """Logits [V] after one more row [D], the `live`-th of the cache."""
-        bias = np.full((1, 1, 1, self.capacity), HIDDEN, np.float32)
+        bias = np.full((1, 1, 1, self.capacity), MASKED, np.float32)
         bias[..., :live] = 0
         self._put(self._row, row[None])
         self._put(self._live, np.array([live], np.int32))
         self._put(self._bias, bias)
-        return self._done(self._binding, RECORDED if self._way.recorded else PLAIN)
+        return self._done(self._binding, REPLAYED if self._way.replayed else EAGER)
 
-    def record(self) -> None:
+    def capture(self) -> None:
         """Do the runs that come before the first replay; nothing is lost by repeating a step."""
-        if self._way.recorded:
-            for _ in range(MOST_RECORDINGS):
-                self._done(self._binding, RECORDED)
+        if self._way.replayed:
+            for _ in range(MOST_CAPTURES):
+                self._done(self._binding, REPLAYED)
 
     def _done(self, binding: Any, graph: str) -> Logits:
         binding.synchronize_inputs()
@@ -158,9 +150,10 @@ class DeviceStep:
         if not self._way.aliased:
             for name in self._caches:
                 self._past[name].update_inplace(self._present[name])
-                self.copied.on_device += self._cache_bytes(name)
+                on_device = self.moved.on_device + self._cache_bytes(name)
+                self.moved = replace(self.moved, on_device=on_device)
         found: Logits = np.array(self._logits.numpy()[0])
-        self.copied.to_host += found.nbytes
+        self.moved = replace(self.moved, to_host=self.moved.to_host + found.nbytes)
         return found
 
     def _cache_bytes(self, name: str) -> int:

@@ -1,12 +1,10 @@
 """The report of a measurement on a GPU for people, and what of it stays behind its bars."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from workflow_scripts.proof.gpu.trials import MISSED, Report, not_measured
+from workflow_scripts.proof.gpu.reports import GpuReport, Reached, Row, Speech, not_measured
 
-COMPARED = ("graphs", "steps", "loop", "pytorch")  # parts whose rows are held against the CPU
 FASTEST, REFERENCE = "CUDA graph", "fixed cache fp16 CUDA graph"
 
 
@@ -32,22 +30,23 @@ AIMS = {
 }
 
 
-def aims(report: Mapping[str, Any]) -> Report:
+def aims(report: GpuReport) -> dict[str, Reached]:
     """What was reached of each aim, at fp16; not measured where a part of it was not."""
     loops = [
-        row["tokens_per_s"]
-        for name, row in report["loop"].items()
-        if "fp16" in name and FASTEST in name and row.get("tokens_per_s")
+        row.tokens_per_s
+        for name, row in report.loop.items()
+        if "fp16" in name and FASTEST in name and row.tokens_per_s
     ]
-    speech, pytorch = report["speech"].get("fp16", {}), report["pytorch"].get(REFERENCE, {})
-    fastest, reference = max(loops, default=None), pytorch.get("tokens_per_s")
-    held = speech.get("memory", {}).get("bytes")
-    on_gpu = report["machine"]["gpu"] is not None
+    speech, pytorch = report.speech.get("fp16"), report.pytorch.get(REFERENCE)
+    fastest, reference = max(loops, default=None), pytorch.tokens_per_s if pytorch else None
+    first = speech.first_sound_ms if speech else None
+    held = speech.memory.bytes if speech and speech.memory else None
+    on_gpu = report.machine.gpu is not None
     found = {
         "t2s_tokens_per_s": fastest,
         "t2s_times_pytorch": fastest / reference if fastest and reference else None,
-        "rtf": speech.get("rtf"),
-        "first_sound_ms": speech.get("first_sound_ms", {}).get("median"),
+        "rtf": speech.rtf if speech else None,
+        "first_sound_ms": first.median if first else None,
         "memory_mb": held / 1e6 if held else None,
     }
     return {
@@ -55,62 +54,66 @@ def aims(report: Mapping[str, Any]) -> Report:
     }
 
 
-def _reached(number: float | None, aim: Aim) -> Report:
+def _reached(number: float | None, aim: Aim) -> Reached:
     if number is None:
-        return not_measured("needs a GPU and all that it is made of") | {"aim": aim.number}
+        reason = "needs a GPU and all that it is made of"
+        return Reached(not_measured(Reached, reason).state, aim.number)
     good = number >= aim.number if aim.more else number <= aim.number
     state = "reached" if good else "not reached"
-    return {"state": f"{state} (aim {aim.number:g})", "found": number, "aim": aim.number}
+    return Reached(f"{state} (aim {aim.number:g})", aim.number, number)
 
 
-def table(report: Mapping[str, Any]) -> str:
+def table(report: GpuReport) -> str:
     """The report for people."""
-    machine = report["machine"]
-    gpu = machine["gpu"] or f"rehearsal on the CPU: {machine['record']['missing'] or 'no GPU used'}"
-    busy = " BUSY: don't go by these figures" * bool(report["busy"])
-    lines = [f"{gpu}; reads {report['bandwidth_gb_per_s']:.1f} GB/s;{busy}"]
-    for part in COMPARED:
-        lines += ["", part, *(_step_line(name, row) for name, row in report[part].items())]
-    for name, row in report["speech"].items():
-        lines += ["", *_speech_lines(f"speech, decoder {name}", row)]
+    machine = report.machine
+    gpu = machine.gpu or f"CPU stand-in: {machine.record['missing'] or 'no GPU used'}"
+    busy = " BUSY: don't go by these figures" * bool(report.busy)
+    lines = [f"{gpu}; reads {report.bandwidth_gb_per_s:.1f} GB/s;{busy}"]
+    for part, rows in report.compared.items():
+        lines += ["", part, *(_row_line(name, row) for name, row in rows.items())]
+    for name, speech in report.speech.items():
+        lines += ["", *_speech_lines(f"speech, decoder {name}", speech)]
     lines += ["", "aims at fp16"]
-    for name, row in report["aims"].items():
-        found = f"{row['found']:9.4g}  " if "found" in row else ""
-        lines.append(f"  {name:44} {found}{row['state']}")
+    for name, reached in report.aims.items():
+        found = "" if reached.found is None else f"{reached.found:9.4g}  "
+        lines.append(f"  {name:44} {found}{reached.state}")
     return "\n".join([*lines, ""])
 
 
-def _speech_lines(head: str, row: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{head}  {row['state']}"
-    for name, value in row.items():
-        if name.endswith("_ms"):
-            yield f"  {name[:-3]:44} {value['median']:9.2f} ms"
-    if "rtf" in row:
-        yield f"  {'rtf':44} {row['rtf']:9.4f}"
-    if "memory" in row:
-        held = row["memory"].get("bytes")
+def _speech_lines(head: str, speech: Speech) -> Iterator[str]:
+    yield f"{head}  {speech.state}"
+    times = {
+        "prefill": speech.prefill_ms,
+        "first_sound": speech.first_sound_ms,
+        "total": speech.total_ms,
+    }
+    for name, value in times.items():
+        if value is not None:
+            yield f"  {name:44} {value.median:9.2f} ms"
+    if speech.rtf is not None:
+        yield f"  {'rtf':44} {speech.rtf:9.4f}"
+    if speech.memory is not None:
+        held = speech.memory.bytes
         size = "" if held is None else f"{held / 1e6:9.0f} MB  "
-        yield f"  {'device memory':44} {size}{row['memory']['state']}"
+        yield f"  {'device memory':44} {size}{speech.memory.state}"
 
 
-def _step_line(name: str, row: Mapping[str, Any]) -> str:
-    times = "".join(
-        f"{at} rows {spread['median']:7.3f} ms  " for at, spread in row.get("step_ms", {}).items()
-    )
-    if "ms" in row:
-        times = f"{row['ms']['median']:9.2f} ms  "
-    if "ms_per_token" in row:
-        times = f"{row['ms_per_token']['median']:7.3f} ms a token  "
-    moved = row.get("bytes_per_step")
-    bus = f"{moved['to_device'] + moved['to_host']} bytes over the bus  " if moved else ""
-    return f"  {name:44} {times}{bus}{row['state']}"
+def _row_line(name: str, row: Row) -> str:
+    times = "".join(f"{at} rows {ms.median:7.3f} ms  " for at, ms in row.step_ms.items())
+    if row.ms is not None:
+        times = f"{row.ms.median:9.2f} ms  "
+    if row.ms_per_token is not None:
+        times = f"{row.ms_per_token.median:7.3f} ms a token  "
+    moved = row.bytes_per_step
+    bus = f"{moved.to_device + moved.to_host} bytes over the bus  " if moved else ""
+    return f"  {name:44} {times}{bus}{row.state}"
 
 
-def missed(report: Mapping[str, Any]) -> list[str]:
+def missed(report: GpuReport) -> list[str]:
     """Names of rows that are over a bar."""
     return [
         f"{part}: {name}"
-        for part in COMPARED
-        for name, row in report[part].items()
-        if row["state"].startswith(MISSED)
+        for part, rows in report.compared.items()
+        for name, row in rows.items()
+        if row.missed
     ]

@@ -8,33 +8,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from runtime.measure.rehearsal import BARS, Rehearsal
-from runtime.measure.timing import Spread, interleaved
+from runtime.measure.calibration import BARS, Calibration
 from workflow_scripts.graphs.wrappers import Prior
 from workflow_scripts.models.sovits import Sovits
-from workflow_scripts.proof.gpu.trials import MISSED, Job, Report, attempt
+from workflow_scripts.proof.gpu.reports import Row, Rows, attempt
+from workflow_scripts.proof.gpu.trials import Job, timed_call
 
 Model = Callable[..., Tensor]
 
 
-def acoustic(job: Job, sovits: Sovits, rehearsal: Rehearsal) -> dict[str, Report]:
-    """Each held against the CPU where it can be heard, then timed, arrays in and out."""
+def acoustic(job: Job, sovits: Sovits, calibration: Calibration) -> Rows:
+    """Each held against the CPU where it is audible, then timed, arrays in and out."""
     there = sovits.to(job.device)
     models: dict[str, Model] = {"prior": Prior(there), "vocoder": there.vocode}
     return {
-        f"{name} fp32": attempt(partial(_tried, job, rehearsal, name, model))
+        f"{name} fp32": attempt(partial(_tried, job, calibration, name, model), Row)
         for name, model in models.items()
     }
 
 
-def _tried(job: Job, rehearsal: Rehearsal, name: str, model: Model) -> Report:
-    work = partial(_answer, model, rehearsal.inputs[name], job.device)
-    distance, bar = rehearsal.distance(name, work()), BARS[name]
-    found = {"metric": bar.metric, "distance": distance, "bar": bar.worst}
-    if not distance <= bar.worst:
-        return found | {"state": f"{MISSED} ({bar.metric} {distance:.2g}, bar {bar.worst:g})"}
-    seconds = interleaved({name: work}, job.rounds).seconds[name]
-    return found | {"ms": Spread.of(1e3 * seconds).as_json()}
+def _tried(job: Job, calibration: Calibration, name: str, model: Model) -> Row:
+    work = partial(_answer, model, calibration.inputs[name], job.device)
+    distance, bar = calibration.distance(name, work()), BARS[name]
+    return timed_call(name, distance, bar, work, job.rounds)
 
 
 @torch.inference_mode()

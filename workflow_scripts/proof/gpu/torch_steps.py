@@ -17,7 +17,7 @@ from runtime.arrays import Float32, Logits
 from workflow_scripts.models.t2s import T2S, KVCache
 
 WARMUPS = 3  # runs before a capture, as PyTorch asks for
-HIDDEN = -1e4  # what a bias adds where a row is not to be seen; finite in fp16
+MASKED = -1e4  # attention mask value, finite in fp16
 
 
 def on_device(model: T2S, device: str, dtype: torch.dtype) -> T2S:
@@ -44,16 +44,16 @@ class FixedStep:
     """One row at a time over a cache of fixed length.
 
     Attributes:
-        run: does a step over what was put.
+        run: does a step over its input buffers.
     """
 
-    def __init__(self, model: T2S, capacity: int, recorded: bool) -> None:
+    def __init__(self, model: T2S, capacity: int, replayed: bool) -> None:
         """Make the buffers.
 
         Args:
             model: on its device, at its precision.
             capacity: C, rows of the cache.
-            recorded: replay a step as a CUDA graph.
+            replayed: replay a step as a CUDA graph.
         """
         some, sizes = next(iter(model.weights.values())), model.sizes
         made: dict[str, Any] = {"device": some.device, "dtype": some.dtype}
@@ -63,20 +63,20 @@ class FixedStep:
         rows = torch.zeros(1, dtype=torch.int64, device=some.device)
         self._cache = FixedCache(keys, values, rows)
         self._row = torch.zeros(1, sizes.hidden, **made)
-        self._bias = torch.full((1, 1, 1, capacity), HIDDEN, **made)
+        self._bias = torch.full((1, 1, 1, capacity), MASKED, **made)
         self._logits = torch.zeros(1, sizes.vocabulary, **made)
-        self.run: Callable[[], None] = self._recorded() if recorded else self._plain
+        self.run: Callable[[], None] = self._captured() if replayed else self._eager
 
     @torch.inference_mode()
     def prefill(self, rows: Float32, bias: Float32) -> Logits:
         """Fill the cache with a prompt's rows [Q, D] under its bias [1, 1, Q, Q]; logits [V]."""
         count, capacity = rows.shape[0], self._bias.shape[3]
-        wide = np.full((1, 1, count, capacity), HIDDEN, np.float32)
-        wide[..., :count] = np.maximum(bias, HIDDEN)
+        wide = np.full((1, 1, count, capacity), MASKED, np.float32)
+        wide[..., :count] = np.maximum(bias, MASKED)
         kept, self._cache.rows = self._cache.rows, torch.arange(count, device=self._row.device)
         found, _ = self._model.decode(self._here(rows), self._here(wide), self._cache)
         self._cache.rows = kept
-        return _told(found)
+        return _on_host(found)
 
     @torch.inference_mode()
     def step(self, row: Float32, live: int) -> Logits:
@@ -84,28 +84,28 @@ class FixedStep:
         self._row.copy_(torch.from_numpy(row)[None])
         self._cache.rows.fill_(live - 1)
         self._bias[..., :live] = 0
-        self._bias[..., live:] = HIDDEN
+        self._bias[..., live:] = MASKED
         self.run()
-        return _told(self._logits)
+        return _on_host(self._logits)
 
     def _here(self, array: Float32) -> Tensor:
         return torch.from_numpy(array).to(self._row.device, self._row.dtype)
 
     @torch.inference_mode()
-    def _plain(self) -> None:
+    def _eager(self) -> None:
         found, _ = self._model.decode(self._row, self._bias, self._cache)
         self._logits.copy_(found)
 
-    def _recorded(self) -> Callable[[], None]:
+    def _captured(self) -> Callable[[], None]:
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARMUPS):
-                self._plain()
+                self._eager()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._plain()
+            self._eager()
         replay: Callable[[], None] = graph.replay
         return replay
 
@@ -123,7 +123,7 @@ class GrowingStep:
     def prefill(self, rows: Float32, bias: Float32) -> Logits:
         """Begin with a prompt's rows [Q, D] under its bias [1, 1, Q, Q]; logits [V]."""
         self._cache = KVCache()
-        seen = np.maximum(bias, HIDDEN)
+        seen = np.maximum(bias, MASKED)
         return self._decoded(rows, torch.from_numpy(seen).to(**self._made))
 
     @torch.inference_mode()
@@ -138,10 +138,10 @@ class GrowingStep:
 
     def _decoded(self, rows: Float32, bias: Tensor | None) -> Logits:
         found, _ = self._model.decode(torch.from_numpy(rows).to(**self._made), bias, self._cache)
-        return _told(found)
+        return _on_host(found)
 
 
-def _told(logits: Tensor) -> Logits:
+def _on_host(logits: Tensor) -> Logits:
     """A copy for the host; on the CPU a view would be of a buffer that the next step overwrites."""
-    told: Logits = np.array(logits[0].float().cpu().numpy())
-    return told
+    copied: Logits = np.array(logits[0].float().cpu().numpy())
+    return copied

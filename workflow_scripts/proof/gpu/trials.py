@@ -1,7 +1,7 @@
 """What each way of stepping is tried on: one sentence, answered by the CPU first, then timed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,21 +10,18 @@ import numpy as np
 
 from runtime import noise
 from runtime.arrays import Float32, Int64, Logits
-from runtime.backends.sessions import GPU, REHEARSAL, Place
+from runtime.backends.sessions import GPU, STAND_IN, Place
 from runtime.graphs import POSITIONS, VoiceGraphs
-from runtime.measure.rehearsal import relative_rms
-from runtime.measure.timing import Spread, interleaved
-from runtime.measure.workload import ROWS, STEPS_PER_TURN, Replay
+from runtime.measure.calibration import Bar, relative_rms
+from runtime.measure.timing import interleaved
+from runtime.measure.workload import ROWS, STEPS_PER_RUN, Replay
 from runtime.t2s.request import forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from runtime.t2s.step_tables import StepTables
 from workflow_scripts.engines.arithmetic import ARITHMETICS
+from workflow_scripts.proof.gpu.reports import MEASURED, MISSED, Row
 
-MEASURED, MISSED, NOT_MEASURED = "measured", "missed", "not measured"
-NEEDS_GPU = "needs a GPU"
-FORMS = ("scatter_in_parts", "scatter_elements", "scatter")  # keys of the table of spellings
-
-Report = dict[str, Any]
+ATTENTIONS = ("scatter_in_parts", "scatter_elements", "scatter")  # attention implementations
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Job:
         sovits: SoVITS checkpoint that it was built from.
         device: `cuda` or `cpu`.
         tokens: new tokens of the sentence.
-        rounds: turns of each measurement.
+        rounds: runs of each measurement.
         threads: of what the CPU does.
     """
 
@@ -52,7 +49,7 @@ class Job:
     @property
     def place(self) -> Place:
         """Where sessions run."""
-        return GPU if self.device == "cuda" else REHEARSAL
+        return GPU if self.device == "cuda" else STAND_IN
 
 
 class Stepper(Protocol):
@@ -77,7 +74,7 @@ class Sentence:
         step_rows: float32 [T-1, D], of each token but the last.
         used: bool [V], tokens of the prompt.
         tokens: int64 [T].
-        wanted: float32 [T, V], scores before each token.
+        wanted: float32 [T, V], logits before each token.
     """
 
     rows: Float32
@@ -113,76 +110,73 @@ class Sentence:
             wanted=forced_logits(decoder, prompt, replay.tokens, replay.rows + 1),
         )
 
-    def drawn(self, scores: Float32) -> list[int | None]:
-        """What is drawn of each row of scores [T, V] with the same noise; None is the end."""
+    def drawn(self, logits: Float32) -> list[int | None]:
+        """What is drawn of each row of logits [T, V] with the same noise; None is the end."""
         choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
         used, found = self.used.copy(), []
-        for step, (row, token) in enumerate(zip(scores, self.tokens, strict=True)):
+        for step, (row, token) in enumerate(zip(logits, self.tokens, strict=True)):
             found.append(choose(row, used, step))
             used[token] = True
         return found
 
 
-def compared(stepper: Stepper, sentence: Sentence, precision: str) -> Report:
-    """How far a way's scores are from the CPU's, teacher-forced over a sentence.
+def compared(stepper: Stepper, sentence: Sentence, precision: str) -> Row:
+    """How far a way's logits are from the CPU's, teacher-forced over a sentence.
 
     Returns:
-        Distances, their bars, and the state: MEASURED, or MISSED with the reason.
+        Distances, and the state: MEASURED, or MISSED with the reason.
     """
     first = sentence.rows.shape[0]
-    scores = [stepper.prefill(sentence.rows, sentence.bias)]
-    scores += [stepper.step(row, first + 1 + i) for i, row in enumerate(sentence.step_rows)]
-    return judged(np.stack(scores), sentence, precision)
+    logits = [stepper.prefill(sentence.rows, sentence.bias)]
+    logits += [stepper.step(row, first + 1 + i) for i, row in enumerate(sentence.step_rows)]
+    return judged(np.stack(logits), sentence, precision)
 
 
-def judged(found: Float32, sentence: Sentence, precision: str) -> Report:
-    """How far scores [T, V] before the tokens of a sentence are from the CPU's; as `compared`."""
+def judged(found: Float32, sentence: Sentence, precision: str) -> Row:
+    """How far logits [T, V] before the tokens of a sentence are from the CPU's; as `compared`."""
     row = ARITHMETICS[precision]
     rms = relative_rms(found, sentence.wanted)
     pairs = zip(sentence.drawn(found), sentence.drawn(sentence.wanted), strict=True)
     same = float(np.mean([here == there for here, there in pairs]))
     state = MEASURED
     if not rms <= row.worst_rms:  # NaN is over every bar
-        state = f"{MISSED} (scores {rms:.2g} from the CPU's, bar {row.worst_rms:g})"
+        state = f"{MISSED} (logits {rms:.2g} from the CPU's, bar {row.worst_rms:g})"
     elif same < row.least_same:
         state = f"{MISSED} ({same:.0%} of the CPU's tokens, bar {row.least_same:.0%})"
-    return {"state": state, "relative_rms": rms if np.isfinite(rms) else None, "same_tokens": same}
+    return Row(state, relative_rms=rms if np.isfinite(rms) else None, same_tokens=same)
 
 
-def timed(stepper: Stepper, sentence: Sentence, capacity: int, rounds: int) -> Report:
-    """Milliseconds of a step by live rows, and tokens a second at the middle one.
+def timed(found: Row, stepper: Stepper, sentence: Sentence, capacity: int, rounds: int) -> Row:
+    """The same row with the time of a step by cached positions, and tokens a second.
 
     Args:
-        stepper: a way that was compared.
+        found: of a way that was compared.
+        stepper: the way.
         sentence: gives a row to step with.
         capacity: rows of its cache; more are not timed.
-        rounds: turns of STEPS_PER_TURN steps each.
+        rounds: runs of STEPS_PER_RUN steps each.
     """
-    found: Report = {"step_ms": {}}
+    step_ms = {}
     for rows in ROWS:
         if rows > capacity:
             continue
         work = partial(_steps_at, stepper, sentence.step_rows[0], rows)
-        seconds = interleaved({"steps": work}, rounds).seconds["steps"]
-        found["step_ms"][f"{rows}"] = Spread.of(1e3 * seconds / STEPS_PER_TURN).as_json()
-    medians = [row["median"] for row in found["step_ms"].values()]
-    return found | {"tokens_per_s": 1e3 / medians[len(medians) // 2] if medians else None}
+        seconds = interleaved({"steps": work}, rounds).spread("steps")
+        step_ms[rows] = seconds.times(1e3 / STEPS_PER_RUN)
+    medians = [spread.median for spread in step_ms.values()]
+    tokens_per_s = 1e3 / medians[len(medians) // 2] if medians else None
+    return replace(found, step_ms=step_ms, tokens_per_s=tokens_per_s)
 
 
 def _steps_at(stepper: Stepper, row: Float32, rows: int) -> None:
-    for _ in range(STEPS_PER_TURN):
+    for _ in range(STEPS_PER_RUN):
         stepper.step(row, rows)
 
 
-def attempt(work: Callable[[], Mapping[str, Any]]) -> Report:
-    """What a measurement gave, or why it can't be made here; it is never taken as made."""
-    try:
-        return {"state": MEASURED, **work()}
-    except Exception as error:  # libraries raise types of their own for what a device can't do
-        told = " ".join(f"{error}".split()) or type(error).__name__
-        return not_measured(told)
-
-
-def not_measured(reason: str) -> Report:
-    """A row without a figure."""
-    return {"state": f"{NOT_MEASURED} ({reason})"}
+def timed_call(name: str, distance: float, bar: Bar, work: Callable[[], Any], rounds: int) -> Row:
+    """The row of a graph: its distance beside its bar, and its time if it is within."""
+    found = Row(MEASURED, metric=bar.metric, distance=distance, bar=bar.worst)
+    if not distance <= bar.worst:
+        missed = f"{MISSED} ({bar.metric} {distance:.2g}, bar {bar.worst:g})"
+        return replace(found, state=missed, distance=distance if np.isfinite(distance) else None)
+    return replace(found, ms=interleaved({name: work}, rounds).spread(name).times(1e3))

@@ -1,4 +1,4 @@
-"""Time built voices beside the PyTorch that they replace, turn by turn in one process."""
+"""Time built voices beside the PyTorch that they replace, interleaved in one process."""
 
 import argparse
 import sys
@@ -10,19 +10,21 @@ import torch
 from runtime import bench
 from runtime.cli import log_to_stderr, option, run
 from runtime.measure import benchmark
+from runtime.measure.candidates import Candidate
+from runtime.measure.reports import Facts
 from workflow_scripts.proof.speed.pytorch import load
 
-RIVAL = "PyTorch, cache grown by copying"
+PYTORCH = "PyTorch, cache grown by copying"
 
 
-def entrant(args: argparse.Namespace) -> benchmark.Entrant:
-    """PyTorch as a rival of bundles."""
+def candidate(args: argparse.Namespace) -> Candidate:
+    """PyTorch, to be timed beside bundles."""
     files = ("--gpt", str(args.gpt), "--sovits", str(args.sovits))
     module = (sys.executable, "-m", "workflow_scripts.proof.speed.fresh_process", *files)
     size = args.gpt.stat().st_size + args.sovits.stat().st_size
-    return benchmark.Entrant(
-        rival=load(args.gpt, args.sovits, args.tokens).rival(),
-        facts={"torch": torch.__version__, "disk_bytes": size},
+    return Candidate(
+        works=load(args.gpt, args.sovits, args.tokens).works(),
+        facts=Facts(torch=torch.__version__, disk_bytes=size),
         fresh=(*module, "--threads", str(args.threads)),
     )
 
@@ -36,8 +38,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     log_to_stderr()
     torch.set_num_threads(args.threads)
-    rivals = {RIVAL: partial(entrant, args)}
-    report = benchmark.bench(args.voice, args.provider, bench.job_of(args), rivals)
+    others = {PYTORCH: partial(candidate, args)}
+    report = benchmark.bench(args.voice, args.provider, bench.job_of(args), others)
     bench.publish(report, args.json)
 
 

@@ -9,7 +9,7 @@ from runtime.measure import fresh_process
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Load both checkpoints, sound once, tell."""
+    """Load both checkpoints, sound once, report."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     option(parser, "--gpt", type=Path, required=True, metavar="FILE", help="T2S checkpoint")
     option(parser, "--sovits", type=Path, required=True, metavar="FILE", help="SoVITS checkpoint")
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     reference = load(args.gpt, args.sovits, FIRST_TOKENS)
     load_s, loaded = time.perf_counter() - begin, fresh_process.rss_bytes("VmRSS")
     reference.first_sound()
-    fresh_process.tell(load_s, loaded)
+    fresh_process.report(load_s, loaded)
 
 
 if __name__ == "__main__":

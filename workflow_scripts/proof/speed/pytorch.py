@@ -15,10 +15,10 @@ from runtime.measure.workload import (
     FIRST_SOUND,
     FIRST_TOKENS,
     ROWS,
-    STEPS_PER_TURN,
+    STEPS_PER_RUN,
     TOTAL,
     Replay,
-    Rival,
+    Works,
     prior_inputs,
     sampler_work,
 )
@@ -43,7 +43,7 @@ class Reference:
 
     @torch.inference_mode()
     def prefill(self) -> tuple[torch.Tensor, KVCache]:
-        """Scores after the prompt, and its cache."""
+        """Logits after the prompt, and its cache."""
         cache, prompt = KVCache(), self._replay.prompt
         parts = (prompt.phones, prompt.features, prompt.tokens)
         rows, bias = self._t2s.embed(*(torch.from_numpy(part)[None] for part in parts))
@@ -58,9 +58,9 @@ class Reference:
 
     @torch.inference_mode()
     def steps_at(self, full: KVCache) -> None:
-        """STEPS_PER_TURN steps behind a filled cache."""
+        """STEPS_PER_RUN steps behind a filled cache."""
         rows = full.keys[0].shape[2]
-        for _ in range(STEPS_PER_TURN):
+        for _ in range(STEPS_PER_RUN):
             self._t2s.step(0, rows, KVCache(list(full.keys), list(full.values)))
 
     @torch.inference_mode()
@@ -68,14 +68,14 @@ class Reference:
         """The first `count` tokens; each is sampled, then the replayed one is taken."""
         used = np.zeros(self._t2s.sizes.vocabulary, np.bool_)
         used[self._replay.prompt.tokens] = True
-        scores, cache = self.prefill()
+        logits, cache = self.prefill()
         tokens = self._replay.tokens[:count]
         for step, token in enumerate(tokens):
-            self._choose(scores[0].numpy(), used, step)
+            self._choose(logits[0].numpy(), used, step)
             used[token] = True
             if step + 1 < count:
                 position = self._replay.prompt.tokens.size + step
-                scores = self._t2s.step(int(token), position, cache)
+                logits = self._t2s.step(int(token), position, cache)
         return tokens
 
     @torch.inference_mode()
@@ -102,11 +102,11 @@ class Reference:
         """From the prompt to all samples."""
         return self.samples(self.latent(self.decode(self._replay.tokens.size)))
 
-    def rival(self) -> Rival:
-        """Its ways of doing the work."""
+    def works(self) -> Works:
+        """Its ways to do the work."""
         replay, sizes = self._replay, self._t2s.sizes
         _, filled = self.prefill()
-        return Rival(
+        return Works(
             steps={rows: partial(self.steps_at, _cache_of(self._t2s, rows - 1)) for rows in ROWS},
             parts={
                 "prefill": self.prefill,

@@ -1,7 +1,7 @@
 """Count the words that are understood when bundles speak sentences that no training has seen.
 
-A recogniser writes down what each bundle says in the voice of each reference, and what flite says;
-besides: how long it takes, whether it ends by itself, and whose voice it is nearest to.
+A recogniser transcribes what each bundle speaks in the voice of each reference, and what flite
+speaks; besides: how long it takes, whether it ends by itself, and which speaker it is nearest to.
 """
 
 import argparse
@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from runtime import audio as sound
+from runtime import records
 from runtime.arrays import Float32
 from runtime.audio import Audio, write_whole
 from runtime.cli import run
@@ -81,8 +81,49 @@ class Score:
     log_mel_db: float | None
 
 
-class Ears:
-    """What listens: a recogniser, and the speakers that can be told apart."""
+@dataclass(frozen=True)
+class Figures:
+    """All sentences of one side together; None where nothing was measured.
+
+    Attributes:
+        utterances: how many.
+        word_error: edits over known words.
+        ended_by_eos: share that ended by itself.
+        duration_ratio, longest_ratio: length over flite's, mean and largest.
+        own_speaker: share whose speaker is nearest to the reference's.
+        log_mel_db: from flite's sound, warped in time, mean.
+    """
+
+    utterances: int
+    word_error: float
+    ended_by_eos: float | None
+    duration_ratio: float | None
+    longest_ratio: float | None
+    own_speaker: float | None
+    log_mel_db: float | None
+
+
+@dataclass(frozen=True)
+class WordsReport:
+    """What was understood.
+
+    Attributes:
+        sentences: how many.
+        unknown_words: those that the recogniser's dictionary lacks.
+        words_in_list: those that it can find.
+        flite: whether flite was measured, or why not.
+        sides: flite or bundle → reference, or `all` → figures.
+    """
+
+    sentences: int
+    unknown_words: tuple[str, ...]
+    words_in_list: int
+    flite: str
+    sides: Mapping[str, Mapping[str, Figures]]
+
+
+class Judges:
+    """A recogniser, and the speakers that can be distinguished."""
 
     def __init__(self, sentences: Sequence[str], examples: Sequence[Example]) -> None:
         self.recogniser = Recogniser(word for text in sentences for word in words_of(text))
@@ -101,9 +142,9 @@ class Ears:
         """
         known = self.recogniser.known
         wanted = [word for word in words_of(text) if word in known]
-        wrong = edits(self.recogniser.hear(said.audio), wanted)
-        tell = len(self.speakers) > 1
-        own = nearest(speaker_of(said.audio), self.speakers) == name if tell else None
+        wrong = edits(self.recogniser.transcribe(said.audio), wanted)
+        several = len(self.speakers) > 1
+        own = nearest(speaker_of(said.audio), self.speakers) == name if several else None
         ratio = distance = None
         if model is not None:
             ratio = said.seconds / model.seconds
@@ -120,18 +161,18 @@ def speak(voice: Voice, text: str, settings: Settings, streamed: bool) -> Said:
     return Said(audio, tokens * TOKEN_SECONDS, all(ending == END for ending in endings))
 
 
-def figures(scores: Sequence[Score]) -> dict[str, Any]:
-    """All sentences together; None where nothing was measured."""
+def figures(scores: Sequence[Score]) -> Figures:
+    """All sentences together."""
     ratios = [score.ratio for score in scores if score.ratio is not None]
-    return {
-        "utterances": len(scores),
-        "word_error": sum(s.wrong for s in scores) / max(sum(s.words for s in scores), 1),
-        "ended_by_eos": _mean([score.ended for score in scores]),
-        "duration_ratio": _mean(ratios),
-        "longest_ratio": max(ratios, default=None),
-        "own_speaker": _mean([score.own for score in scores]),
-        "log_mel_db": _mean([score.log_mel_db for score in scores]),
-    }
+    return Figures(
+        utterances=len(scores),
+        word_error=sum(s.wrong for s in scores) / max(sum(s.words for s in scores), 1),
+        ended_by_eos=_mean([score.ended for score in scores]),
+        duration_ratio=_mean(ratios),
+        longest_ratio=max(ratios, default=None),
+        own_speaker=_mean([score.own for score in scores]),
+        log_mel_db=_mean([score.log_mel_db for score in scores]),
+    )
 
 
 def _mean(values: Sequence[float | bool | None]) -> float | None:
@@ -141,26 +182,25 @@ def _mean(values: Sequence[float | bool | None]) -> float | None:
 
 def measure(
     bundles: Sequence[Path], examples: Sequence[Example], sentences: Sequence[str], streamed: bool
-) -> dict[str, Any]:
-    """Speak, listen and count.
+) -> WordsReport:
+    """Speak, transcribe and count.
 
     Args:
         bundles: folders.
         examples: whom to sound like, one after the other.
         sentences: what to say.
         streamed: as a stream does, in chunks.
-
-    Returns:
-        A report that JSON can hold: sides → reference, or `all` → figures.
     """
-    ears = Ears(sentences, examples)
+    judges = Judges(sentences, examples)
     models = {example.name: list(_by_flite(sentences, example.name)) for example in examples}
-    sides = {"flite": [_flite_scores(ears, sentences, name, said) for name, said in models.items()]}
+    sides = {
+        "flite": [_flite_scores(judges, sentences, name, said) for name, said in models.items()]
+    }
     for bundle in bundles:
         voice = Voice.load(bundle)
         sides[_label(bundle, streamed)] = [
             [
-                ears.score(
+                judges.score(
                     speak(voice, text, _settings(example, number), streamed),
                     text,
                     example.name,
@@ -171,14 +211,14 @@ def measure(
             for example in examples
         ]
     names = [example.name for example in examples]
-    known = ears.recogniser.known
-    return {
-        "sentences": len(sentences),
-        "unknown_words": sorted({w for text in sentences for w in words_of(text)} - known),
-        "words_in_list": len(known),
-        "flite": "measured" if flite.program() else flite.MISSING,
-        "sides": {side: _by_name(names, scores) for side, scores in sides.items()},
-    }
+    known = judges.recogniser.known
+    return WordsReport(
+        sentences=len(sentences),
+        unknown_words=tuple(sorted({w for text in sentences for w in words_of(text)} - known)),
+        words_in_list=len(known),
+        flite="measured" if flite.program() else flite.MISSING,
+        sides={side: _by_name(names, scores) for side, scores in sides.items()},
+    )
 
 
 def _settings(example: Example, number: int) -> Settings:
@@ -197,44 +237,52 @@ def _by_flite(sentences: Sequence[str], name: str) -> Iterator[Audio | None]:
 
 
 def _flite_scores(
-    ears: Ears, sentences: Sequence[str], name: str, said: Sequence[Audio | None]
+    judges: Judges, sentences: Sequence[str], name: str, said: Sequence[Audio | None]
 ) -> list[Score]:
     return [
-        ears.score(Said(audio, audio.seconds, None), text, name, audio)
+        judges.score(Said(audio, audio.seconds, None), text, name, audio)
         for text, audio in zip(sentences, said, strict=True)
         if audio is not None
     ]
 
 
-def _by_name(names: Sequence[str], scores: Sequence[list[Score]]) -> dict[str, Any]:
+def _by_name(names: Sequence[str], scores: Sequence[list[Score]]) -> dict[str, Figures]:
     found = {name: figures(row) for name, row in zip(names, scores, strict=True) if row}
     together = [score for row in scores for score in row]
     return found | {"all": figures(together)} if together else {}
 
 
-def table(report: Mapping[str, Any]) -> str:
+def table(report: WordsReport) -> str:
     """The figures for a terminal."""
     columns = ("word error", "by EOS", "duration", "longest", "own speaker", "log-mel dB")
     lines = [
-        f"{report['sentences']} sentences, {report['words_in_list']} words; flite: "
-        f"{report['flite']}",
+        f"{report.sentences} sentences, {report.words_in_list} words; flite: {report.flite}",
         f"{'':<14}" + "".join(f"{name:>13}" for name in columns),
     ]
-    for side, rows in report["sides"].items():
+    for side, rows in report.sides.items():
         lines.append(side)
         lines += [f"  {name:<12}{_cells(row)}" for name, row in rows.items()]
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Mapping[str, Any]) -> str:
-    shares = ("word_error", "ended_by_eos", "own_speaker")
-    keys = (*shares[:2], "duration_ratio", "longest_ratio", shares[2], "log_mel_db")
-    texts = ["-" if row[key] is None else _cell(row[key], key in shares) for key in keys]
+def _cells(row: Figures) -> str:
+    texts = [
+        _share(row.word_error),
+        _share(row.ended_by_eos),
+        _number(row.duration_ratio),
+        _number(row.longest_ratio),
+        _share(row.own_speaker),
+        _number(row.log_mel_db),
+    ]
     return "".join(f"{text:>13}" for text in texts)
 
 
-def _cell(value: float, share: bool) -> str:
-    return f"{100 * value:.1f} %" if share else f"{value:.2f}"
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def examples_in(path: Path) -> list[Example]:
@@ -303,8 +351,7 @@ def main(argv: list[str] | None = None) -> None:
     sentences = json.loads(SENTENCES.read_text("utf-8"))[: args.sentences]
     report = measure(args.voice, examples, sentences, args.stream)
     if args.json is not None:
-        text = json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-        write_whole(args.json, text.encode())
+        write_whole(args.json, records.text(report).encode())
     sys.stdout.write(table(report))
 
 

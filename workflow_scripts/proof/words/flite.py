@@ -1,4 +1,4 @@
-"""What flite says of a text: the small synthesizer whose voices the default voice learned from."""
+"""Speech by flite: the small synthesizer whose voices the default voice learned from."""
 
 import shutil
 import subprocess

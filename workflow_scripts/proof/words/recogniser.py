@@ -1,4 +1,4 @@
-"""Write down what is said: pocketsphinx with its own English model, over a small list of words.
+"""Transcribe speech: pocketsphinx with its own English model, over a small list of words.
 
 The list is the same for everything that is compared, so that no side is helped.
 """
@@ -35,7 +35,7 @@ def edits(found: Sequence[Any], wanted: Sequence[Any]) -> int:
 
 
 class Recogniser:
-    """Hears words of one list.
+    """Finds words of one list.
 
     Attributes:
         known: the words that the model's dictionary has.
@@ -45,7 +45,7 @@ class Recogniser:
         """Load the model.
 
         Args:
-            words: in lower case; those that the dictionary lacks are never heard.
+            words: in lower case; those that the dictionary lacks are never found.
 
         Raises:
             BackendMissing: pocketsphinx is not installed.
@@ -67,12 +67,12 @@ class Recogniser:
                 lm=str(model / "en-us.lm.bin"),
                 dict=str(small),
                 samprate=RATE_HZ,
-                cmn="batch",  # of the utterance alone: what was heard before changes nothing
+                cmn="batch",  # of the utterance alone: earlier utterances change nothing
                 loglevel="FATAL",
             )
         self.known = frozenset(_word(line) for line in lines)
 
-    def hear(self, audio: Audio) -> list[str]:
+    def transcribe(self, audio: Audio) -> list[str]:
         """The words of an utterance, in order."""
         samples = resample_hq(audio.samples, audio.rate, RATE_HZ)
         # a bit of noise: of digital silence no logarithm can be taken

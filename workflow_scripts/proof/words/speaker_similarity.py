@@ -9,7 +9,7 @@ from runtime.arrays import Float32
 from runtime.audio import Audio, resample_hq, resample_sinc
 from runtime.reference import features
 
-LOUD_NEPERS = 4.0  # below the loudest frame's mean log energy: quieter frames tell no speaker
+LOUD_NEPERS = 4.0  # below the loudest frame's mean log energy: quieter frames hold no speaker
 
 
 def speaker_of(audio: Audio) -> Float32:

@@ -1,7 +1,7 @@
-"""Let a voice listen to its own example and speak, to judge a graph that another back end runs.
+"""A calibration run: a voice encodes its own example and speaks, to judge other back ends' graphs.
 
-What each graph gets, and what `cpu` makes of it, is kept; a rival's answer is followed to where it
-can be heard, prompt tokens or sound, and its distance from what `cpu` gives there is taken.
+What each graph gets, and what `cpu` makes of it, is kept; a candidate's answer is followed to where
+it is audible, prompt tokens or sound, and its distance from what `cpu` gives there is taken.
 """
 
 import json
@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Bar:
-    """How answers are compared where they can be heard.
+    """How answers are compared where they are audible.
 
     Attributes:
         metric: name of the distance, with its unit.
@@ -73,7 +73,7 @@ BARS: dict[str, Bar] = {
 }
 
 
-class Rehearsal:
+class Calibration:
     """One voice on `cpu`.
 
     Attributes:
@@ -86,7 +86,7 @@ class Rehearsal:
         self._runners = runners
         self.inputs: dict[str, Arrays] = {}
         self._wanted: dict[str, Array] = {}
-        tokens = self._listen(example)
+        tokens = self._encode(example)
         if vocabulary is not None:
             self.inputs["roberta"] = {"input_ids": _characters(vocabulary)}
         phones = np.random.default_rng(0).integers(LOWEST_PHONE, HIGHEST_PHONE, PHONES)
@@ -99,18 +99,18 @@ class Rehearsal:
         (output,) = self._runners[graph].run(inputs)
         return output
 
-    def _listen(self, example: Audio) -> Array:
+    def _encode(self, example: Audio) -> Array:
         """Prompt tokens of the example; its style is kept."""
         self.inputs["hubert"] = {"audio": features.ssl_audio(example)}
         samples = features.normalised_32k(example)
         bins = self._runners["style"].input_dim("spectrogram", 1)
-        heard: dict[str, Array] = {"spectrogram": features.spectrogram(samples, bins)}
+        given: dict[str, Array] = {"spectrogram": features.spectrogram(samples, bins)}
         if "speaker" in self._runners:
             bank = features.filter_bank(features.speaker_audio(samples))
             self.inputs["speaker"] = {"filter_bank": bank[None]}
-            heard["speaker_embedding"] = self._run("speaker", self.inputs["speaker"])
-        self.inputs["style"] = heard
-        self._style: Style = self._run("style", heard)
+            given["speaker_embedding"] = self._run("speaker", self.inputs["speaker"])
+        self.inputs["style"] = given
+        self._style: Style = self._run("style", given)
         self.inputs["quantizer"] = {"features": self._run("hubert", self.inputs["hubert"])}
         return self._run("quantizer", self.inputs["quantizer"])
 
@@ -124,8 +124,8 @@ class Rehearsal:
         self.inputs.setdefault("vocoder", inputs)
         return self._run("vocoder", inputs)
 
-    def heard(self, graph: str, answer: Array) -> Array:
-        """What becomes of a graph's answer where it can be heard, everything behind it on `cpu`."""
+    def audible(self, graph: str, answer: Array) -> Array:
+        """What becomes of a graph's answer where it is audible, everything behind it on `cpu`."""
         if graph == "hubert":
             return self._run("quantizer", {"features": answer})
         if graph == "speaker":
@@ -140,8 +140,8 @@ class Rehearsal:
     def distance(self, graph: str, answer: Array) -> float:
         """How far an answer is from that of `cpu`, in the metric of the graph's bar."""
         if graph not in self._wanted:
-            self._wanted[graph] = self.heard(graph, self._run(graph, self.inputs[graph]))
-        return BARS[graph].measure(self.heard(graph, answer), self._wanted[graph])
+            self._wanted[graph] = self.audible(graph, self._run(graph, self.inputs[graph]))
+        return BARS[graph].measure(self.audible(graph, answer), self._wanted[graph])
 
 
 def _characters(vocabulary: Path) -> Array:

@@ -1,0 +1,152 @@
+"""What a benchmark times: bundles on back ends, and others that do the same work."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from runtime import manifest as manifests
+from runtime.backends import Threads
+from runtime.backends.choices import Choice, choose
+from runtime.errors import SettingError
+from runtime.graphs import VoiceGraphs
+from runtime.manifest import Manifest
+from runtime.measure import fresh_process
+from runtime.measure.reports import Facts
+from runtime.measure.timing import BUFFER_BYTES
+from runtime.measure.workload import FIRST_TOKENS, ROWS, Replay, Speaker, Works
+from runtime.t2s.decode import Decoder
+
+COMPUTED_LARGER = {
+    "fp16": 2,
+    "fp16_stored": 2,
+}  # precision → times the file's bytes that a step reads
+LOADED = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # before a reference comes
+LENGTHS = (25, 50, 100, 250)  # new tokens of sentences whose times show how a total grows
+
+Totals = Callable[[int, int], Callable[[], object]]
+Opener = Callable[[], "Candidate"]
+Candidates = Mapping[str, "Candidate"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to measure.
+
+    Attributes:
+        tokens: new tokens of a sentence, 25 a second.
+        rounds: runs of each candidate.
+        threads: of each session.
+        buffer_bytes: what the memory's bandwidth is measured on.
+        spinning, huge_pages: as `Threads` has them.
+        chunks: of the stream whose chunks are timed; 0 times none.
+        scaling: whether sentences of other lengths, and other numbers of threads, are timed too.
+    """
+
+    tokens: int = 100
+    rounds: int = 15
+    threads: int = 2
+    buffer_bytes: int = BUFFER_BYTES
+    spinning: bool = False
+    huge_pages: bool = False
+    chunks: int = 50
+    scaling: bool = False
+
+    def __post_init__(self) -> None:
+        floors = {"tokens": FIRST_TOKENS, "rounds": 1, "threads": 1, "chunks": 0}
+        for name, least in floors.items():
+            if getattr(self, name) < least:
+                raise SettingError(f"--{name}: {getattr(self, name)} is below {least}; give more")
+        if self.chunks == 1:
+            raise SettingError("--chunks: one chunk can't be compared with others; give 0, or more")
+
+    @property
+    def session_threads(self) -> Threads:
+        """As sessions take them."""
+        return Threads(self.threads, self.spinning, self.huge_pages)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is timed, with what is known of it before it runs.
+
+    Attributes:
+        works: its ways to do the work.
+        facts: files, back ends.
+        fresh: command line of a child that loads it and sounds once; () for none.
+        ceiling_ms: cached positions → least milliseconds of a step; {} where it is not known.
+        lengths: new tokens of sentences that it holds, of those whose times show how it grows.
+        totals: new tokens, threads → a whole sentence of it; None where only one is known.
+    """
+
+    works: Works
+    facts: Facts
+    fresh: tuple[str, ...] = ()
+    ceiling_ms: Mapping[int, float] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
+    totals: Totals | None = None
+
+
+def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candidate:
+    """A bundle on back ends.
+
+    Args:
+        folder: the bundle.
+        provider: as `choices.choose` takes it.
+        job: how to measure.
+        bandwidth: of the memory, bytes per second.
+
+    Raises:
+        BundleError, SettingError, MachineError: the bundle or the provider can't be used.
+    """
+    manifest = manifests.load(folder)
+    manifests.verify(folder, manifest)
+    choice = choose(provider, manifest)
+    replay = Replay.of(job.tokens)
+    if replay.rows > manifest.max_len:
+        raise SettingError(
+            f"--tokens: {job.tokens} and the prompt are {replay.rows} rows, {folder} holds"
+            f" {manifest.max_len}; give fewer"
+        )
+
+    def speaker(tokens: int, threads: Threads) -> Speaker:
+        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads)
+        return Speaker(graphs, Replay.of(tokens))
+
+    def totals(tokens: int, threads: int) -> Callable[[], object]:
+        return speaker(tokens, replace(job.session_threads, intra_op=threads)).total
+
+    here = speaker(job.tokens, job.session_threads)
+    return Candidate(
+        works=here.works(),
+        facts=_facts(folder, manifest, choice),
+        fresh=tuple(fresh_process.command(folder, provider, job.threads)),
+        ceiling_ms=ceiling_ms(manifest, here.decoder, bandwidth),
+        lengths=tuple(n for n in LENGTHS if Replay.of(n).rows <= manifest.max_len),
+        totals=totals,
+    )
+
+
+def _facts(folder: Path, manifest: Manifest, choice: Choice) -> Facts:
+    """What was timed, so that a figure can be traced to its files."""
+    return Facts(
+        bundle=f"{folder}",
+        manifest_sha256=manifests.digest(folder / manifests.NAME),
+        family=manifest.family,
+        precision=manifest.precision,
+        backends={name: choice.backends[name] for name in manifest.graphs},
+        disk_bytes=sum(file.size_bytes for file in manifest.files.values()),
+        weights_bytes=sum(_weights_bytes(manifest, graph) for graph in LOADED),
+    )
+
+
+def _weights_bytes(manifest: Manifest, graph: str) -> int:
+    """What a graph's weights take in memory, nearly: its file, larger where it is computed so."""
+    member = manifest.graphs[graph]
+    return manifest.files[member.file].size_bytes * COMPUTED_LARGER.get(member.precision, 1)
+
+
+def ceiling_ms(manifest: Manifest, decoder: Decoder, bandwidth: float) -> dict[int, float]:
+    """Least milliseconds of a step by cached positions: weights and cache, read once."""
+    row_bytes = decoder.cache_shape.row_bytes
+    weights = _weights_bytes(manifest, "t2s_decoder")
+    return {rows: 1e3 * (weights + rows * row_bytes) / bandwidth for rows in ROWS}
