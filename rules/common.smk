@@ -32,7 +32,9 @@ try:
 except FoundryError as error:
     raise WorkflowError("\n".join(f"error: {line}" for line in str(error).splitlines()))
 
-SOURCES = digests.Sources(Path(".snakemake/source_digests.json"))
+SOURCES = digests.Sources(
+    Path(".snakemake/source_digests.json"), settled=True, follow=not workflow.is_main_process
+)
 TOOLS = ("torch", "transformers", "onnx", "onnxsim", "onnxconverter-common", "onnxruntime", "numpy")
 
 

@@ -21,7 +21,7 @@ rule export_shared:
     shell:
         "python -m workflow_scripts.graphs.export {params.base:q} {input:q}"
         " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
-        " --tables artifacts/tables/{params.unit:q} > {log:q} 2>&1"
+        " --tables artifacts/tables/{params.unit:q} --sha256 {params.source:q} > {log:q} 2>&1"
 
 
 use rule export_shared as export_roberta with:
@@ -53,7 +53,7 @@ rule export_sovits:
     shell:
         "python -m workflow_scripts.graphs.export sovits {input:q}"
         " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
-        " --tables artifacts/tables/{params.unit:q} > {log:q} 2>&1"
+        " --tables artifacts/tables/{params.unit:q} --sha256 {params.source:q} > {log:q} 2>&1"
 
 
 rule export_t2s:
@@ -77,4 +77,4 @@ rule export_t2s:
     shell:
         "python -m workflow_scripts.graphs.export t2s {input:q}"
         " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
-        " --tables artifacts/tables/{params.unit:q} > {log:q} 2>&1"
+        " --tables artifacts/tables/{params.unit:q} --sha256 {params.source:q} > {log:q} 2>&1"

@@ -14,8 +14,9 @@ rule describe_voice:
         "../environment.yml"
     params:
         code=digests.of_code("workflow_scripts.models.describe"),
-        gpt=lambda w: SOURCES.of(voice_of(w).gpt),
-        sovits=lambda w: SOURCES.of(voice_of(w).sovits),
+        planned=lambda w: in_json(
+            SOURCES.of_each({"gpt": voice_of(w).gpt, "sovits": voice_of(w).sovits})
+        ),
     shell:
         "python -m workflow_scripts.models.describe --gpt {input.gpt:q} --sovits {input.sovits:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --sha256 {params.planned:q} --output {output:q} > {log:q} 2>&1"

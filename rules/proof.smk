@@ -12,11 +12,11 @@ rule record_chain:
     params:
         code=digests.of_code("workflow_scripts.proof.record"),
         tools=digests.of_tools("torch", "transformers", "numpy"),
-        content=lambda w: SOURCES.of_each(PLAN.chain_sources(w.voice)),
+        planned=lambda w: in_json(SOURCES.of_each(PLAN.chain_sources(w.voice))),
         sources=lambda w: PLAN.chain_options(w.voice),
     shell:
         "python -m workflow_scripts.proof.record {params.sources:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --sha256 {params.planned:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule measure_parity:

@@ -11,11 +11,38 @@ A message is one line: where: what is wrong; what to do. Exit code 1 is a fault 
 traceback; 130 is an interrupt.
 """
 
+import unicodedata
+
+LONGEST_LINE = 800  # characters of a message; what is longer is cut in its middle
+
+
+def printable(text: str) -> str:
+    """A text that a terminal shows as it is: control characters escaped, long lines cut.
+
+    Line breaks stay; `cli.fail` joins them.
+    """
+    return "\n".join(_cut("".join(map(_shown, line))) for line in text.split("\n"))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _cut(line: str) -> str:
+    if len(line) <= LONGEST_LINE:
+        return line
+    return f"{line[: LONGEST_LINE * 3 // 4]} … {line[-LONGEST_LINE // 4 :]}"
+
 
 class FoundryError(Exception):
-    """Anything that we refuse on purpose."""
+    """Anything that we refuse on purpose; its message is printable, whatever it quotes."""
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class UsageError(FoundryError):

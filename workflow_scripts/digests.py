@@ -8,7 +8,7 @@ import ast
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,13 +20,36 @@ OURS = ("workflow_scripts", "runtime")
 Stamp = list[int]  # size, mtime, ctime and inode: equal means that the file was not written since
 
 
+def of_source(root: Path, of_file: Callable[[Path], str]) -> str:
+    """Digest of a source whose files are digested by `of_file`.
+
+    Returns:
+        That of the file; for a folder the sha256 over the names and digests of all files below it.
+    """
+    if not root.is_dir():
+        return of_file(root)
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    named = [(path.relative_to(root).as_posix(), of_file(path)) for path in files]
+    return hashlib.sha256(repr(named).encode()).hexdigest()
+
+
 class Sources:
     """Digests of files and folders outside the build, each file read once while it is unchanged."""
 
-    def __init__(self, store: Path) -> None:
-        """Remember digests in the JSON file `store`, from one run to the next."""
+    def __init__(self, store: Path, *, settled: bool = False, follow: bool = False) -> None:
+        """Remember digests in the JSON file `store`, from one run to the next.
+
+        Args:
+            store: the file.
+            settled: whether a source keeps the digest that it had when it was first asked for, as
+                a plan needs it; whoever reads the source later compares.
+            follow: whether digests in the store hold whatever the files are by now, as in the
+                process of a job, whose planner has stored them.
+        """
         self._store = store
+        self._settled, self._follow = settled, follow
         self._known = _remembered(store)
+        self._planned: dict[str, str] = {}
 
     def of(self, source: str | Path) -> str:
         """Digest of one source.
@@ -41,12 +64,10 @@ class Sources:
         Raises:
             OSError: the source is not there, or can't be read.
         """
-        root = Path(source)
-        if not root.is_dir():
-            return self._of_file(root)
-        files = sorted(path for path in root.rglob("*") if path.is_file())
-        named = [(path.relative_to(root).as_posix(), self._of_file(path)) for path in files]
-        return hashlib.sha256(repr(named).encode()).hexdigest()
+        known = self._planned.get(str(source)) if self._settled else None
+        found = known or of_source(Path(source), self._of_file)
+        self._planned[str(source)] = found
+        return found
 
     def of_each(self, sources: Mapping[str, str]) -> dict[str, str]:
         """Digests of named sources, by the same names."""
@@ -57,7 +78,7 @@ class Sources:
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         name = str(path.resolve())
         known, digest = self._known.get(name, ([], ""))
-        if known == stamp:
+        if known == stamp or (digest and self._follow):
             return digest
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

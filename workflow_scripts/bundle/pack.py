@@ -32,6 +32,7 @@ from runtime.manifest import (
     load,
 )
 from runtime.reference.features import OUTPUT_HZ
+from workflow_scripts import digests
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.proof.measured import Values, read_stream
 from workflow_scripts.proof.verdict import read_verdict
@@ -164,10 +165,36 @@ def pack(
         if path.name not in names:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     files = {name: _measured_file(folder / name) for name in names}
+    _refuse_other_sources(contents, origin, files)
     with atomic(folder / NAME) as (part,):
         manifest = _manifest(contents, labels, origin, files)
         write_json(part, asdict(replace(manifest, defaults=defaults)))
     return load(folder)
+
+
+def _refuse_other_sources(contents: Contents, origin: Origin, files: dict[str, File]) -> None:
+    """Compare what was read, and what was just copied, with the digests that the manifest names.
+
+    Raises:
+        ArtifactError: a source is another file now than when the build was planned.
+    """
+    found = {word: origin.facts.get(word, {}).get("sha256") for word in ("gpt", "sovits")}
+    found["reference-audio"] = files[contents.audio_name].sha256
+    for lang, name in contents.lexicon_names.items():
+        found[f"lexicon-{lang}"] = files[name].sha256
+    if contents.g2pw is not None:
+        packed = {
+            contents.g2pw / own: files[name].sha256 for own, name in contents.g2pw_names.items()
+        }
+        found["g2pw"] = digests.of_source(
+            contents.g2pw, lambda path: packed.get(path) or digest(path)
+        )
+    for word, planned in origin.sources.items():
+        if (found.get(word) or planned) != planned:
+            raise ArtifactError(
+                f"{word}: is another file now than when the build was planned (sha256"
+                f" {found[word]!s:.12}…, planned {planned:.12}…); build again"
+            )
 
 
 def _place(source: Path, target: Path, *, link: bool) -> None:

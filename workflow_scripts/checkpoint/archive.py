@@ -17,6 +17,7 @@ from workflow_scripts.checkpoint.families import HEADERS, PLAIN
 
 MD5_BYTES = 8192
 MOST_PICKLE_BYTES = 64 << 20  # full-size files need 0.1 MB
+TORCH_FLAGS = 0x0808  # sizes follow the data, names are UTF-8; no encryption, no patches
 
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run git lfs pull"),
@@ -65,6 +66,41 @@ class Restored(io.RawIOBase):
         return len(piece)
 
 
+class Memory(io.RawIOBase):
+    """Bytes in memory as a file, without a copy of them."""
+
+    def __init__(self, content: bytearray) -> None:
+        self._content = memoryview(content)
+        self._place = 0
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As of any file."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: len(self._content)}[whence]
+        if start + offset < 0:
+            raise ValueError("a place before the file")
+        self._place = start + offset
+        return self._place
+
+    def tell(self) -> int:
+        """As of any file."""
+        return self._place
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """As of any file."""
+        piece = self._content[self._place : self._place + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._place += len(piece)
+        return len(piece)
+
+
 @dataclass(frozen=True)
 class Archive:
     """A checkpoint's zip.
@@ -75,6 +111,7 @@ class Archive:
         file: the whole zip, readable, its first bytes restored.
         pickle: the bytes of its `data.pkl`.
         stored_bytes: size of each tensor storage by its key.
+        entries: where the entry of each storage begins in the file.
     """
 
     header: str
@@ -82,11 +119,12 @@ class Archive:
     file: BinaryIO
     pickle: bytes
     stored_bytes: dict[str, int]
+    entries: dict[str, int]
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Archive]:
-    """Open a checkpoint for reading.
+    """Open a checkpoint for reading; its tensors stay on the disk.
 
     Args:
         path: of the file.
@@ -99,36 +137,75 @@ def opened(path: Path) -> Iterator[Archive]:
     """
     with _binary(path) as raw:
         head = raw.read(MD5_BYTES)
-        header = _header(path, head)
-        file = io.BufferedReader(Restored(raw))
-        try:
-            with zipfile.ZipFile(file) as zipped:
-                pickle_name = _checked(path, zipped, path.stat().st_size)
-                content = zipped.read(pickle_name)
-                folder = pickle_name.removesuffix("data.pkl") + "data/"
-                stored = {
-                    entry.filename.removeprefix(folder): entry.file_size
-                    for entry in zipped.infolist()
-                    if entry.filename.startswith(folder)
-                }
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as fault:
-            raise CheckpointError(
-                f"{path}: damaged or cut short ({fault}); copy or download it again"
-            ) from fault
-        md5 = hashlib.md5(head, usedforsecurity=False).hexdigest()
-        yield Archive(header, md5, file, content, stored)
+        yield _archive(path, head, io.BufferedReader(Restored(raw)), path.stat().st_size)
 
 
-def check_sums(path: Path) -> None:
+def in_memory(path: Path, content: bytearray) -> Archive:
+    """The archive in the bytes of a file; their first two become `PK`.
+
+    Args:
+        path: of the file, for messages.
+        content: all of its bytes.
+
+    Raises:
+        CheckpointError: as `opened` does.
+    """
+    head = bytes(content[:MD5_BYTES])
+    _header(path, head)
+    content[: len(PLAIN)] = PLAIN.encode()
+    return _archive(path, head, io.BufferedReader(Memory(content)), len(content))
+
+
+def _archive(path: Path, head: bytes, file: BinaryIO, size: int) -> Archive:
+    header = _header(path, head)
+    md5 = hashlib.md5(head, usedforsecurity=False).hexdigest()
+    with _sound(path), zipfile.ZipFile(file) as zipped:
+        pickle_name = _checked(path, zipped, size)
+        content = zipped.read(pickle_name)
+        folder = pickle_name.removesuffix("data.pkl") + "data/"
+        stored = {
+            entry.filename.removeprefix(folder): entry
+            for entry in zipped.infolist()
+            if entry.filename.startswith(folder)
+        }
+        _refuse_swapped_bytes(path, zipped, pickle_name.removesuffix("data.pkl") + "byteorder")
+    sizes = {key: entry.file_size for key, entry in stored.items()}
+    places = {key: entry.header_offset for key, entry in stored.items()}
+    return Archive(header, md5, file, content, sizes, places)
+
+
+@contextlib.contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Turn whatever a hostile zip makes `zipfile` raise into one line."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as fault:  # zipfile names no errors of its own for most of them
+        raise CheckpointError(
+            f"{path}: damaged or cut short ({fault}); copy or download it again"
+        ) from fault
+
+
+def _refuse_swapped_bytes(path: Path, zipped: zipfile.ZipFile, name: str) -> None:
+    if name in zipped.namelist() and zipped.read(name) != b"little":
+        raise CheckpointError(
+            f"{path}: its numbers were written with their bytes the other way round; save it anew"
+            " with torch.save on a little-endian machine"
+        )
+
+
+def check_sums(path: Path, archive: Archive) -> None:
     """Read every entry of a checkpoint and compare its check sum.
 
     Args:
-        path: of the file.
+        path: of the file, for messages.
+        archive: of the file.
 
     Raises:
         CheckpointError: an entry is not what was written.
     """
-    with opened(path) as archive, zipfile.ZipFile(archive.file) as zipped:
+    with _sound(path), zipfile.ZipFile(archive.file) as zipped:
         try:
             damaged = zipped.testzip()
         except (zipfile.BadZipFile, EOFError) as fault:
@@ -140,9 +217,11 @@ def check_sums(path: Path) -> None:
 
 
 def _binary(path: Path) -> BinaryIO:
-    if path.is_dir():
-        raise CheckpointError(f"{path}: a folder; give the checkpoint file in it")
     try:
+        if path.is_dir():
+            raise CheckpointError(f"{path}: a folder; give the checkpoint file in it")
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path}: no plain file; give a .ckpt or .pth of a training")
         return path.open("rb")
     except FileNotFoundError as fault:
         raise CheckpointError(f"{path}: no such file; check the path") from fault
@@ -211,6 +290,8 @@ def _checked(path: Path, zipped: zipfile.ZipFile, size: int) -> str:
 
 def _entry_fault(entry: zipfile.ZipInfo, size: int) -> str:
     name = entry.filename
+    if entry.flag_bits & ~TORCH_FLAGS:
+        return f"has the zip flags {entry.flag_bits:#x}, which PyTorch never sets"
     if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
         return "points outside the archive"
     if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:

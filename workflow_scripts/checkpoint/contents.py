@@ -3,6 +3,7 @@
 Torch-free and quick: only the pickle in the zip is read. Judges no sizes and no family.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 
 from runtime.errors import CheckpointError
 from workflow_scripts.checkpoint import pickles
-from workflow_scripts.checkpoint.archive import opened
+from workflow_scripts.checkpoint.archive import Archive, opened
 from workflow_scripts.checkpoint.pickles import Stub
 
 Kind = Literal["t2s", "sovits"]
@@ -25,7 +26,7 @@ _RESPELT = {
 }
 _MOST_NODES = 100_000
 _MOST_DEPTH = 20
-_MOST_ELEMENTS = 1 << 31
+_MOST_SHARED_ELEMENTS = 1 << 28  # 1 GB once widened
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,21 @@ def contents(path: Path, kind: Kind | None = None) -> Contents:
     Raises:
         CheckpointError: it can't be read, asks for code, or is no checkpoint of the two kinds.
     """
-    where = str(path)
     with opened(path) as archive:
-        loaded, bag = pickles.load(archive.pickle, where)
-        stored = archive.stored_bytes
-        header, md5 = archive.header, archive.md5
+        return contents_of(archive, path, kind)
+
+
+def contents_of(archive: Archive, path: Path, kind: Kind | None = None) -> Contents:
+    """Look into a checkpoint that is open; otherwise as `contents`."""
+    where = str(path)
+    loaded, bag = pickles.load(archive.pickle, where)
+    header, md5 = archive.header, archive.md5
     if isinstance(loaded, bag):
         loaded = vars(loaded)
     if not isinstance(loaded, Mapping):
         raise CheckpointError(f"{where}: holds a {type(loaded).__name__}, not weight and config")
     _check_entries(loaded, where)
-    stubs = _stubs(loaded["weight"], stored, where)
+    stubs = stubs_of(loaded["weight"], archive, where, "weight ")
     found = _kind(stubs, where)
     if kind is not None and found != kind:
         raise CheckpointError(
@@ -137,26 +142,43 @@ def _check_entries(loaded: Mapping[Any, Any], where: str) -> None:
     )
 
 
-def _stubs(weight: Any, stored: Mapping[str, int], where: str) -> dict[str, Stub]:
-    """The tensors of `weight`, each checked against the bytes that are there."""
+def flat_stubs(weight: Any, where: str, of: str = "") -> dict[str, Stub]:
+    """The tensors of a mapping, none of which claims more than is stored.
+
+    Raises:
+        CheckpointError: it holds none, or more than tensors by name.
+    """
     if not isinstance(weight, Mapping) or not weight:
-        raise CheckpointError(f"{where}: weight holds no tensors; take the file of a training")
-    elements = 0
+        raise CheckpointError(f"{where}: {of}holds no tensors; take the published file")
+    claimed, held = 0, {}
     for name, stub in weight.items():
         if not isinstance(name, str) or not isinstance(stub, Stub):
-            raise CheckpointError(f"{where}: weight holds more than tensors, at {name!r:.60}")
+            raise CheckpointError(f"{where}: {of}holds more than tensors by key, at {name!r:.60}")
+        claimed += math.prod(stub.shape)
+        held[stub.storage.key] = stub.storage.elements
+    # a trainer's tensors may share storages; out of a small file they must not fill the memory
+    if claimed > max(sum(held.values()), _MOST_SHARED_ELEMENTS):
+        raise CheckpointError(
+            f"{where}: claims {claimed} weights out of {sum(held.values())} that are stored; don't"
+            " use this file"
+        )
+    return dict(weight)
+
+
+def stubs_of(weight: Any, archive: Archive, where: str, of: str = "") -> dict[str, Stub]:
+    """The tensors of a mapping, each checked against the bytes that are there.
+
+    Raises:
+        CheckpointError: as of `flat_stubs`, or bytes are missing.
+    """
+    stubs = flat_stubs(weight, where, of)
+    for name, stub in stubs.items():
         storage = stub.storage
-        if stored.get(storage.key) != storage.elements * storage.kind.width:
+        if archive.stored_bytes.get(storage.key) != storage.elements * storage.kind.width:
             raise CheckpointError(
                 f"{where}: the bytes of {name} are missing or cut short; copy the file again"
             )
-        size = 1
-        for dim in stub.shape:
-            size *= dim
-        elements += size
-    if elements > _MOST_ELEMENTS:
-        raise CheckpointError(f"{where}: claims {elements} weights, more than any such model has")
-    return dict(weight)
+    return stubs
 
 
 def _kind(stubs: Mapping[str, Stub], where: str) -> Kind:

@@ -3,12 +3,15 @@
 What a file must hold to be whole, and what a random one is made of. Torch-free.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from runtime.errors import CheckpointError
 from workflow_scripts.checkpoint.families import FAMILIES, SYMBOL_TABLES
 from workflow_scripts.checkpoint.sizes import RESBLOCK_DILATIONS, SovitsSizes, T2SSizes
+
+_NUMBER = re.compile(r"\d+")
 
 Shape = tuple[int, ...]
 Named = tuple[str, Shape]
@@ -98,7 +101,7 @@ def check_layout(
         where: opens the error line.
 
     Raises:
-        CheckpointError: the first missing or misshapen tensor.
+        CheckpointError: the first tensor that is missing, misshapen, or of a layer too many.
     """
     missing = [name for name in layout if name not in shapes]
     if missing:
@@ -106,12 +109,24 @@ def check_layout(
             f"{where}: {missing[0]} is missing (with {len(missing) - 1} more of {len(layout)});"
             " the file is incomplete, take it anew"
         )
+    beyond = sorted(_beyond(shapes, layout))
+    if beyond:
+        raise CheckpointError(
+            f"{where}: {beyond[0]} is more than its config asks for; take the file of a finished"
+            " training"
+        )
     for name, shape in layout.items():
         if tuple(shapes[name]) != shape:
             raise CheckpointError(
                 f"{where}: {name} is {list(shapes[name])}, its config asks for {list(shape)};"
                 " take the file of a finished training"
             )
+
+
+def _beyond(shapes: Mapping[str, Sequence[int]], layout: Mapping[str, Shape]) -> Iterator[str]:
+    """Tensors of one more layer than the layout has, which would be left out in silence."""
+    numbered = {_NUMBER.sub("#", name) for name in layout}
+    return (name for name in shapes if name not in layout and _NUMBER.sub("#", name) in numbered)
 
 
 class EncoderSizes(Protocol):

@@ -139,7 +139,11 @@ def peek(path: Path, kind: Kind | None = None) -> Peeked:
     Raises:
         CheckpointError: it can't be used, and why.
     """
-    found = contents(path, kind)
+    return checked(contents(path, kind))
+
+
+def checked(found: Contents) -> Peeked:
+    """Check the contents of a file of either kind; otherwise as `peek`."""
     if found.kind == "t2s":
         t2s, layout = peek_t2s(found)
         return Peeked(found, layout, None, t2s)
@@ -175,6 +179,21 @@ def facts(gpt: Path, sovits: Path, voice: str = "") -> VoiceFacts:
     heard, spoken = contents(gpt, "t2s"), contents(sovits, "sovits")
     t2s, _ = peek_t2s(heard)
     family, sizes, _ = peek_sovits(spoken)
+    return joined((gpt, t2s), (sovits, sizes), family, voice)
+
+
+def joined(
+    t2s_file: tuple[Path, T2SSizes],
+    sovits_file: tuple[Path, AcousticSizes],
+    family: str,
+    voice: str = "",
+) -> VoiceFacts:
+    """The facts of a voice whose files were read; otherwise as `facts`.
+
+    Raises:
+        CheckpointError: they don't belong together.
+    """
+    (gpt, t2s), (sovits, sizes) = t2s_file, sovits_file
     row = FAMILIES[family]
     symbols = t2s_symbols(t2s, gpt)
     if symbols != row.symbols:

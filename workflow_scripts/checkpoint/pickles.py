@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.nesting import OPCODES, Nesting
 
 _STORAGES: dict[str, tuple[str, int]] = {
     "HalfStorage": ("float16", 2),
@@ -24,6 +25,18 @@ _STORAGES: dict[str, tuple[str, int]] = {
     "ByteStorage": ("uint8", 1),
     "BoolStorage": ("bool", 1),
 }
+
+KNOWN = frozenset(
+    {
+        ("collections", "OrderedDict"),
+        ("utils", "HParams"),
+        ("torch._utils", "_rebuild_tensor_v2"),
+        ("torch._utils", "_rebuild_parameter"),
+        *(("torch", name) for name in _STORAGES),
+    }
+)
+MOST_OPCODES = 500_000  # full-size files have 30,000
+MOST_DIMS = 16
 
 PROTOCOL = 2  # of torch.save; torch's own safe loader knows no later one
 
@@ -52,11 +65,15 @@ class Stub(NamedTuple):
         dtype: numpy's name of its element type (or "bfloat16").
         shape: its dims.
         storage: the block that it is a view of.
+        offset: element of the block that it begins at.
+        stride: elements of the block from one index to the next, for each dim.
     """
 
     dtype: str
     shape: tuple[int, ...]
     storage: Storage
+    offset: int
+    stride: tuple[int, ...]
 
 
 def is_resume_file(names: set[str]) -> bool:
@@ -113,27 +130,44 @@ def _asks(where: str, what: str) -> CheckpointError:
 
 
 def _scan(data: bytes, where: str) -> None:
-    """Refuse by opcodes alone what names foreign code or would exhaust the memory."""
-    strings: set[str] = set()
-    asked: list[str] = []
-    known = _stand_ins().keys()
+    """Refuse by opcodes alone what names foreign code or would exhaust memory, time or stack."""
+    seen = _Seen(set(), [], [])
+    nesting = Nesting()
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name in ("GLOBAL", "INST"):
-                module, _, name = str(argument).partition(" ")
-                asked += [] if (module, name) in known else [f"{module}.{name}"]
-            elif opcode.name.startswith("EXT"):
-                asked.append(f"extension {argument}")
-            elif opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(str(argument)) > len(data):
-                raise ValueError(f"memo index {argument}")
-            elif isinstance(argument, str):
-                strings.add(argument)
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+            seen.note(opcode.name, argument)
+            if not seen.asked and not seen.odd:
+                nesting.follow(opcode, argument)
+            if count > MOST_OPCODES:
+                raise ValueError(f"more than {MOST_OPCODES} steps")
     except Exception as fault:  # pickletools is not written for hostile input
         raise _unsound(where, fault) from fault
-    if asked and is_resume_file(strings):
-        raise resume_error(where, strings)
-    if asked:
-        raise _asks(where, asked[0])
+    if seen.asked and is_resume_file(seen.strings):
+        raise resume_error(where, seen.strings)
+    if seen.asked:
+        raise _asks(where, seen.asked[0])
+    if seen.odd:
+        raise _unsound(where, ValueError(f"opcode {seen.odd[0]}"))
+
+
+class _Seen(NamedTuple):
+    """What opcodes show: text, foreign names, opcodes that torch never writes."""
+
+    strings: set[str]
+    asked: list[str]
+    odd: list[str]
+
+    def note(self, opcode: str, argument: Any) -> None:
+        if opcode in ("GLOBAL", "INST"):
+            module, _, name = str(argument).partition(" ")
+            if (module, name) not in KNOWN:
+                self.asked.append(f"{module}.{name}")
+        elif opcode.startswith("EXT"):
+            self.asked.append(f"extension {argument}")
+        elif opcode not in OPCODES:
+            self.odd.append(opcode)
+        elif isinstance(argument, str):
+            self.strings.add(argument)
 
 
 class _Restricted(pickle.Unpickler):
@@ -152,7 +186,9 @@ class _Restricted(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Storage:
         """The storage that a tensor refers to."""
-        mark, kind, key, _device, count = pid
+        mark, kind, key, _device, count, *view = pid
+        if view not in ([], [None]):  # of the format before PyTorch 1.6
+            raise ValueError("a view of a storage")
         if mark != "storage" or not isinstance(kind, StorageKind):
             raise ValueError("not a storage")
         if not isinstance(key, str) or not _sizes((count,)):
@@ -163,11 +199,17 @@ class _Restricted(pickle.Unpickler):
 def _stand_ins() -> dict[tuple[str, str], Any]:
     """What each name that a checkpoint may ask for gives us: nothing that does anything."""
 
-    class Ordered(dict[Any, Any]):
-        pass
+    class Ordered(dict[Any, Any], metaclass=_Sealed):
+        __slots__ = ()
 
-    class Bag:
-        pass
+        def __setstate__(self, _state: Any) -> None:
+            """What a module noted beside its tensors is of no use here."""
+
+    class Bag(metaclass=_Sealed):
+        def __setstate__(self, state: Any) -> None:
+            if type(state) is not dict or not all(type(key) is str for key in state):
+                raise ValueError("HParams of another form")
+            vars(self).update(state)
 
     table: dict[tuple[str, str], Any] = {
         ("collections", "OrderedDict"): Ordered,
@@ -178,6 +220,13 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
     for name, (dtype, width) in _STORAGES.items():
         table["torch", name] = StorageKind(dtype, width)
     return table
+
+
+class _Sealed(type):
+    """A class that a pickle can't alter."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        raise TypeError(f"{name} of a stand-in can't be set")
 
 
 class _Inert:
@@ -198,10 +247,12 @@ def _stub(storage: Any, offset: Any, shape: Any, stride: Any, *_rest: Any) -> St
         raise ValueError("a tensor without storage")
     if not _sizes(shape) or not _sizes(stride) or len(shape) != len(stride):
         raise ValueError("a tensor's dims are not numbers")
+    if len(shape) > MOST_DIMS:
+        raise ValueError(f"a tensor of {len(shape)} dims")
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     if all(shape) and last >= storage.elements:
         raise ValueError("a tensor reaches beyond its storage")
-    return Stub(storage.kind.dtype, tuple(shape), storage)
+    return Stub(storage.kind.dtype, tuple(shape), storage, offset, tuple(stride))
 
 
 def _parameter(tensor: Any, *_rest: Any) -> Stub:

@@ -1,17 +1,18 @@
-"""Read a checkpoint: its bytes become weights, configuration and facts; nothing in it is run."""
+"""Read a checkpoint: its bytes, read once, become weights and facts; nothing in it is run."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.archive import check_sums, opened
-from workflow_scripts.checkpoint.contents import NAMES, Contents, Kind, usual_name
+from workflow_scripts.checkpoint.archive import check_sums, in_memory
+from workflow_scripts.checkpoint.contents import NAMES, Kind, contents_of, usual_name
 from workflow_scripts.checkpoint.families import FAMILIES
-from workflow_scripts.checkpoint.peek import AcousticSizes, Peeked, peek
+from workflow_scripts.checkpoint.peek import AcousticSizes, Peeked, checked, peek
 from workflow_scripts.checkpoint.sizes import T2SSizes
+from workflow_scripts.checkpoint.source import Source
+from workflow_scripts.checkpoint.tensors import tensors
 
 FRAME_RATE = "25hz"  # whatever a file says: no released model uses another
 
@@ -60,11 +61,11 @@ class Checkpoint:
         return sum(tensor.numel() for tensor in self.weights.values())
 
 
-def read(path: Path, kind: Kind | None = None) -> Checkpoint:
-    """Read a checkpoint.
+def read(source: Path | Source, kind: Kind | None = None) -> Checkpoint:
+    """Read a checkpoint, all of it once.
 
     Args:
-        path: of the file.
+        source: the file, and which one it must be.
         kind: refuse a file of the other kind.
 
     Returns:
@@ -73,18 +74,22 @@ def read(path: Path, kind: Kind | None = None) -> Checkpoint:
     Raises:
         CheckpointError: it can't be used, and why; in one line.
     """
-    peeked = peek(path, kind)
+    given = Source.of(source)
+    path = given.path
+    peek(path, kind)  # a wrong file is refused before all of it is read
+    content = given.content()
+    digest = given.confirm()
+    archive = in_memory(path, content)
+    peeked = checked(contents_of(archive, path, kind))
     found = peeked.contents
-    check_sums(path)  # torch does not compare them
-    stored = _tensors(found)
+    check_sums(path, archive)
+    stored = tensors(content, archive, found.stubs)
     weights = {
         usual_name(name): tensor
         for name, tensor in stored.items()
         if usual_name(name) in peeked.layout
     }
     _check(weights, peeked)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Checkpoint(
         path=path,
         kind=found.kind,
@@ -98,26 +103,6 @@ def read(path: Path, kind: Kind | None = None) -> Checkpoint:
         dropped=tuple(name for name in stored if usual_name(name) not in peeked.layout),
         lora_alpha=found.lora_alpha,
     )
-
-
-class _HParams:
-    """Stands for `utils.HParams`; its content has been read before."""
-
-
-def _tensors(found: Contents) -> dict[str, torch.Tensor]:
-    """Load the tensors of a file whose pickle is known to ask for nothing but data."""
-    with opened(found.path) as archive:
-        archive.file.seek(0)
-        try:
-            with torch.serialization.safe_globals([(_HParams, "utils.HParams")]):
-                loaded = torch.load(archive.file, map_location="cpu", weights_only=True)
-        except Exception as fault:  # torch names no errors of its own
-            reason = " ".join(str(fault).split())[:160]
-            raise CheckpointError(
-                f"{found.path}: its tensors can't be read ({reason}); copy the file again"
-            ) from fault
-    whole = loaded if isinstance(loaded, dict) else vars(loaded)
-    return {name: tensor.detach() for name, tensor in whole["weight"].items()}
 
 
 def _check(weights: dict[str, torch.Tensor], peeked: Peeked) -> None:

@@ -11,13 +11,14 @@ from workflow_scripts.checkpoint.cfm import CfmSizes
 from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.lora import DOWN, INFIX, UP, LoraSizes, refuse_foreign_base
 from workflow_scripts.checkpoint.read import Checkpoint, read
+from workflow_scripts.checkpoint.source import Source
 
 
-def read_whole(path: Path, base: Path | None = None) -> Checkpoint:
+def read_whole(source: Path | Source, base: Path | Source | None = None) -> Checkpoint:
     """Read a SoVITS file, and the base that it needs.
 
     Args:
-        path: of the file.
+        source: the file, and which one it must be.
         base: the base file; wanted by a LoRA file alone, of no account to others.
 
     Returns:
@@ -27,21 +28,31 @@ def read_whole(path: Path, base: Path | None = None) -> Checkpoint:
     Raises:
         CheckpointError: a file can't be used, a LoRA has no base, or it is not its base.
     """
-    own = read(path, "sovits")
-    family = own.family or ""
-    if not FAMILIES[family].lora:
+    own = read(source, "sovits")
+    row = FAMILIES[own.family or ""]
+    if not row.lora:
         return own
-    wanted = FAMILIES[family].base
     if base is None:
         raise CheckpointError(
-            f"{path}: SoVITS {family} without its base; give the {wanted} file that it was"
-            " trained from"
+            f"{own.path}: SoVITS {own.family} without its base; give the {row.base} file that it"
+            " was trained from"
         )
-    under = read(base, "sovits")
-    if under.family != wanted:
+    return completed(own, read(base, "sovits"))
+
+
+def completed(own: Checkpoint, under: Checkpoint) -> Checkpoint:
+    """A whole model out of a SoVITS file and its base; one that needs none stays as it is.
+
+    Raises:
+        CheckpointError: it is not its base.
+    """
+    row = FAMILIES[own.family or ""]
+    if not row.lora:
+        return own
+    if under.family != row.base:
         raise CheckpointError(
-            f"{path}: SoVITS {family} over {base}, which is {under.family};"
-            f" give the {wanted} file that it was trained from"
+            f"{own.path}: SoVITS {own.family} over {under.path}, which is {under.family};"
+            f" give the {row.base} file that it was trained from"
         )
     return _merged(own, under)
 

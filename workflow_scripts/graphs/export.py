@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from runtime.cli import run
+from runtime.cli import option, run
 from runtime.contract import STEP_TABLES
 from workflow_scripts.checkpoint.read import read
+from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs import cases, wrappers
 from workflow_scripts.graphs.outputs import Exporter, Outputs
@@ -19,30 +20,32 @@ from workflow_scripts.models.roberta import load_roberta
 from workflow_scripts.models.sovits import load_sovits
 
 
-def export_hubert(source: Path, to: Outputs) -> None:
+def export_hubert(source: Source, to: Outputs) -> None:
     """Write the graph of a HuBERT folder."""
     trace("hubert", load_hubert(source), cases.hubert_inputs(), to.of("hubert"))
 
 
-def export_roberta(source: Path, to: Outputs) -> None:
+def export_roberta(source: Source, to: Outputs) -> None:
     """Write the graph of a RoBERTa folder, and the characters it knows."""
     write_json(to.tables["vocabulary.json"], read_vocabulary(source))
-    roberta = load_roberta(source)
+    roberta = load_roberta(source)  # compares the whole folder with the plan
     sizes = roberta.network.config
     inputs = cases.roberta_inputs(sizes.vocab_size, sizes.max_position_embeddings)
     trace("roberta", roberta, inputs, to.of("roberta"))
 
 
-def export_speaker(source: Path, to: Outputs) -> None:
+def export_speaker(source: Source, to: Outputs) -> None:
     """Write the graph of an ERes2NetV2 file."""
-    network = load_eres2net(read_tensor_file(source), f"{source}")
+    weights = read_tensor_file(source)
+    source.confirm()
+    network = load_eres2net(weights, f"{source.path}")
     trace("speaker", network, cases.speaker_inputs(), to.of("speaker"))
 
 
-def export_sovits(source: Path, to: Outputs) -> None:
+def export_sovits(source: Source, to: Outputs) -> None:
     """Write the four graphs of a SoVITS checkpoint."""
     stored = read(source, "sovits")
-    sovits = load_sovits(stored.weights, stored.config, f"{source}")
+    sovits = load_sovits(stored.weights, stored.config, f"{source.path}")
     for name, module, inputs in (
         ("quantizer", wrappers.Quantizer(sovits), cases.quantizer_inputs(sovits)),
         ("style", wrappers.Style(sovits), cases.style_inputs(sovits)),
@@ -65,12 +68,12 @@ EXPORTERS: dict[str, Exporter] = {
 }
 
 
-def export(kind: str, source: Path, graphs: Path, answers: Path, tables: Path) -> None:
+def export(kind: str, source: Path | Source, graphs: Path, answers: Path, tables: Path) -> None:
     """Export one source; all files appear, or none.
 
     Args:
         kind: a key of EXPORTERS.
-        source: file or folder of that kind.
+        source: file or folder of that kind, and which one it must be.
         graphs: folder for `{graph}.onnx`.
         answers: folder for `{graph}.npz`.
         tables: folder for what the kind writes besides.
@@ -87,7 +90,7 @@ def export(kind: str, source: Path, graphs: Path, answers: Path, tables: Path) -
     )
     with atomic(*wanted) as parts:
         row.write(
-            source,
+            Source.of(source),
             Outputs(
                 dict(zip(row.graphs, parts[:count], strict=True)),
                 dict(zip(row.graphs, parts[count : 2 * count], strict=True)),
@@ -107,8 +110,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--tables", type=Path, metavar="DIR", help="for further files (default: as --graphs)"
     )
+    option(parser, "--sha256", metavar="DIGEST", help="refuse any other source")
     args = parser.parse_args(argv)
-    export(args.kind, args.source, args.graphs, args.answers, args.tables or args.graphs)
+    source = Source(args.source, args.sha256)
+    export(args.kind, source, args.graphs, args.answers, args.tables or args.graphs)
 
 
 if __name__ == "__main__":

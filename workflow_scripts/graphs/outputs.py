@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_scripts.checkpoint.source import Source
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -29,13 +31,13 @@ class Exporter:
     """One kind of source.
 
     Attributes:
-        write: takes the source's path and where to write.
+        write: takes the source and where to write.
         graphs: names in the contract of what it writes.
         source: what the path must be, for help.
         tables: names of further files that it writes.
     """
 
-    write: Callable[[Path, Outputs], None]
+    write: Callable[[Source, Outputs], None]
     graphs: tuple[str, ...]
     source: str
     tables: tuple[str, ...] = ()

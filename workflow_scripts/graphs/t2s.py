@@ -6,7 +6,6 @@ table rows added by the host; `step_tables` gives it the tables.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from runtime.contract import GRAPHS, STEP_TABLES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.sizes import T2SSizes
+from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.attention import FORMS, CachedAttention, fits_group_query
 from workflow_scripts.graphs.builder import GraphBuilder
@@ -192,10 +192,10 @@ def step_tables(model: T2S) -> dict[str, NDArray[np.floating]]:
     }
 
 
-def export_t2s(source: Path, to: Outputs) -> None:
+def export_t2s(source: Source, to: Outputs) -> None:
     """Write the two graphs of a T2S checkpoint, PyTorch's answers, and the tables of a step."""
     stored = read(source, "t2s")
-    model = T2S(stored.weights, stored.config, f"{source}")
+    model = T2S(stored.weights, stored.config, f"{source.path}")
     with torch.inference_mode():
         recorded = t2s_answers(model)
     built = {

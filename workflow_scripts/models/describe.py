@@ -1,25 +1,31 @@
 """Say what a voice's two checkpoints are: family, symbols, sizes, parameters, digests."""
 
 import argparse
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runtime.cli import run
-from workflow_scripts.checkpoint.peek import facts
+from runtime.cli import option, run
+from runtime.errors import printable
+from workflow_scripts.checkpoint.peek import joined
 from workflow_scripts.checkpoint.read import Checkpoint, read
-from workflow_scripts.checkpoint.whole import read_whole
+from workflow_scripts.checkpoint.sizes import T2SSizes
+from workflow_scripts.checkpoint.source import Source
+from workflow_scripts.checkpoint.whole import completed
 from workflow_scripts.files import atomic, write_json
 
 _WIDTH = 28
 
 
-def describe(gpt: Path, sovits: Path, base: Path | None = None) -> dict[str, Any]:
-    """Read both files whole and say what they are.
+def describe(
+    gpt: Path | Source, sovits: Path | Source, base: Path | Source | None = None
+) -> dict[str, Any]:
+    """Read the files whole and say what they are.
 
     Args:
-        gpt: T2S file.
-        sovits: SoVITS file.
+        gpt: T2S file, and which one it must be.
+        sovits: SoVITS file, and which one it must be.
         base: of a LoRA file, the base that it is merged over; None describes the LoRA alone.
 
     Returns:
@@ -28,18 +34,22 @@ def describe(gpt: Path, sovits: Path, base: Path | None = None) -> dict[str, Any
     Raises:
         CheckpointError: one of them can't be used, or they don't belong together.
     """
-    voice = facts(gpt, sovits)
-    under = {} if base is None else {"base": _file(read(base, "sovits"))}
-    if base is not None:
-        read_whole(sovits, base)
+    heard, spoken = read(gpt, "t2s"), read(sovits, "sovits")
+    if not isinstance(heard.sizes, T2SSizes) or isinstance(spoken.sizes, T2SSizes):
+        raise TypeError(f"{heard.path} and {spoken.path}: not the kinds that were read")
+    sizes = (heard.path, heard.sizes), (spoken.path, spoken.sizes)
+    voice = joined(*sizes, f"{spoken.family}")
+    under = None if base is None else read(base, "sovits")
+    if under is not None:
+        completed(spoken, under)
     return {
         "family": voice.family,
         "symbols": voice.symbols,
         "needs_speaker": voice.needs_speaker,
         "spectrogram_bins": voice.spectrogram_bins,
-        "gpt": _file(read(gpt, "t2s")),
-        "sovits": _file(read(sovits, "sovits")),
-        **under,
+        "gpt": _file(heard),
+        "sovits": _file(spoken),
+        **({} if under is None else {"base": _file(under)}),
     }
 
 
@@ -83,7 +93,7 @@ def _shown(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, tuple | list):
         return " ".join(str(list(row)) if isinstance(row, tuple) else str(row) for row in value)
-    return str(value)
+    return printable(str(value))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -97,8 +107,16 @@ def main(argv: list[str] | None = None) -> None:
         "--base", type=Path, metavar="FILE", help="SoVITS base that a LoRA file was trained from"
     )
     parser.add_argument("--output", type=Path, metavar="JSON", help="file to write the facts to")
+    option(
+        parser, "--sha256", type=json.loads, default={}, help="JSON: option to digest; or refuse"
+    )
     args = parser.parse_args(argv)
-    described = describe(args.gpt, args.sovits, args.base)
+    planned = args.sha256
+    described = describe(
+        Source(args.gpt, planned.get("gpt")),
+        Source(args.sovits, planned.get("sovits")),
+        args.base and Source(args.base, planned.get("base")),
+    )
     if args.output is not None:
         with atomic(args.output) as (part,):
             write_json(part, described)

@@ -157,5 +157,8 @@ def load_eres2net(weights: Mapping[str, Tensor], where: str = "speaker weights")
             network = SpeakerNetwork(shapes)
     except KeyError as missing:
         raise CheckpointError(f"{where}: {missing.args[0]} is missing; not an ERes2NetV2") from None
+    except (ValueError, IndexError, TypeError, ZeroDivisionError, RuntimeError) as fault:
+        reason = f"{fault}".split("\n")[0]
+        raise CheckpointError(f"{where}: shapes of no ERes2NetV2 ({reason:.120})") from None
     fill(network, tensors, where)
     return network

@@ -25,8 +25,10 @@ def folded(weights: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
         Tensors by key; a pair `x.weight_g`, `x.weight_v` becomes `x.weight`.
 
     Raises:
-        CheckpointError: half of a pair is missing.
+        CheckpointError: half of a pair is missing, or a tensor is empty or has no numbers.
     """
+    for key, tensor in weights.items():
+        _refuse_unusable(key, tensor, where)
     found = {key: _widened(tensor) for key, tensor in weights.items()}
     for magnitude_end, direction_end in _SPELLINGS:
         for key in [key for key in found if key.endswith((magnitude_end, direction_end))]:
@@ -38,7 +40,8 @@ def folded(weights: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
                 raise CheckpointError(
                     f"{where}: {stem}{direction_end} is missing, {key} is there; get it again"
                 )
-            found[f"{stem}.weight"] = _weight(magnitude, direction)
+            found[f"{stem}.weight"] = weight = _weight(magnitude, direction, f"{where}: {key}")
+            _refuse_unusable(f"{stem}.weight", weight, where)
         if lonely := [key for key in found if key.endswith(direction_end)]:
             raise CheckpointError(f"{where}: {lonely[0]} has no magnitude beside it; get it again")
     return found
@@ -48,8 +51,21 @@ def _widened(tensor: Tensor) -> Tensor:
     return (tensor.float() if tensor.is_floating_point() else tensor).contiguous()
 
 
-def _weight(magnitude: Tensor, direction: Tensor) -> Tensor:
+def _refuse_unusable(key: str, tensor: Tensor, where: str) -> None:
+    if 0 in tensor.shape:
+        raise CheckpointError(f"{where}: {key} is empty; get it again")
+    if tensor.is_complex() or not bool(torch.isfinite(tensor).all()):
+        raise CheckpointError(f"{where}: {key} has values that are no numbers; get it again")
+
+
+def _weight(magnitude: Tensor, direction: Tensor, where: str) -> Tensor:
     """The weight of one pair; the norm runs over each axis along which `magnitude` is 1 wide."""
+    sizes = zip(magnitude.shape, direction.shape, strict=False)
+    if magnitude.dim() != direction.dim() or any(m not in (1, d) for m, d in sizes):
+        raise CheckpointError(
+            f"{where} is {list(magnitude.shape)} where its direction is {list(direction.shape)};"
+            " get it again"
+        )
     axes = [axis for axis, size in enumerate(magnitude.shape) if size == 1]
     length: Tensor = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
     return magnitude * direction / length
@@ -78,6 +94,9 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
     for key in sorted(weights.keys() - expected.keys()):
         raise CheckpointError(f"{where}: {key} belongs to no network we know; wrong kind of file")
     for key, tensor in expected.items():
+        if not weights[key].is_floating_point():
+            kind = str(weights[key].dtype).removeprefix("torch.")
+            raise CheckpointError(f"{where}: {key} is {kind}, not a float; get it again")
         if tensor.shape != weights[key].shape:
             raise CheckpointError(
                 f"{where}: {key} is {list(weights[key].shape)}, its configuration says"

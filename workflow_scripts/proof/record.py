@@ -6,6 +6,8 @@ a sampled run, the logits before each of them, latent frames and samples.
 """
 
 import argparse
+import io
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +19,13 @@ from numpy.typing import NDArray
 from runtime import audio as sound
 from runtime import noise
 from runtime.audio import Audio
-from runtime.cli import run
+from runtime.cli import option, run
 from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.reference import features
 from runtime.t2s.request import sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.checkpoint.read import read
+from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.files import atomic
 from workflow_scripts.models.bases import read_tensor_file
 from workflow_scripts.models.eres2net import load_eres2net
@@ -47,20 +50,25 @@ class Networks:
     speaker: torch.nn.Module | None
 
 
-def load_networks(gpt: Path, sovits: Path, ssl: Path, speaker: Path | None) -> Networks:
+def load_networks(
+    gpt: Path | Source, sovits: Path | Source, ssl: Path | Source, speaker: Path | Source | None
+) -> Networks:
     """Read the checkpoints and build the models."""
     t2s, acoustic = read(gpt, "t2s"), read(sovits, "sovits")
-    built = load_sovits(acoustic.weights, acoustic.config, str(sovits))
+    built = load_sovits(acoustic.weights, acoustic.config, str(acoustic.path))
     return Networks(
-        t2s=T2S(t2s.weights, t2s.config, str(gpt)),
+        t2s=T2S(t2s.weights, t2s.config, str(t2s.path)),
         sovits=built,
         hubert=load_hubert(ssl),
         speaker=_speaker(speaker) if built.takes_speaker and speaker else None,
     )
 
 
-def _speaker(path: Path) -> torch.nn.Module:
-    network: torch.nn.Module = load_eres2net(read_tensor_file(path), f"{path}")
+def _speaker(given: Path | Source) -> torch.nn.Module:
+    source = Source.of(given)
+    weights = read_tensor_file(source)
+    source.confirm()
+    network: torch.nn.Module = load_eres2net(weights, f"{source.path}")
     return network
 
 
@@ -162,10 +170,25 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sv", type=Path, help="ERes2NetV2 checkpoint, for the Pro families")
     parser.add_argument("--reference-audio", type=Path, required=True, help="3 to 10 s")
     parser.add_argument("--output", type=Path, required=True, help="npz file to write")
+    option(
+        parser, "--sha256", type=json.loads, default={}, help="JSON: option to digest; or refuse"
+    )
     args = parser.parse_args(argv)
-    networks = load_networks(args.gpt, args.sovits, args.ssl, args.sv)
+    gpt, sovits, ssl, speaker, audio = (
+        path and Source(path, args.sha256.get(word))
+        for word, path in {
+            "gpt": args.gpt,
+            "sovits": args.sovits,
+            "ssl": args.ssl,
+            "sv": args.sv,
+            "reference-audio": args.reference_audio,
+        }.items()
+    )
+    networks = load_networks(gpt, sovits, ssl, speaker)
+    heard = io.BytesIO(audio.content())
+    audio.confirm()
     with atomic(args.output) as (part,):
-        record_chain(networks, sound.read(args.reference_audio)).save(part)
+        record_chain(networks, sound.decode(heard, str(audio.path))).save(part)
 
 
 if __name__ == "__main__":
