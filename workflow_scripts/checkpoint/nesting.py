@@ -11,7 +11,7 @@ from runtime.errors import printable
 
 MOST_DEPTH = 100
 MOST_KEY_PARTS = 100
-LARGEST_BITS = 64
+LARGEST_BITS = 80  # the mark of the old format has 77
 LARGEST_MEMO = 1 << 20  # the unpickler makes an array that long
 
 # what torch.save writes, now and in its past; the later protocols' own only to be refused by name

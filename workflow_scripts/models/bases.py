@@ -94,6 +94,12 @@ class BaseConfig:
             raise self.fault(key, "true or false")
         return value
 
+    def must_not(self, *keys: str) -> None:
+        """Refuse what would make another network than the one that is built here."""
+        for key in keys:
+            if self._values.get(key) not in (None, False):
+                raise self.fault(key, "false, which is all that is read")
+
     def epsilon(self, key: str) -> float:
         """A small number above 0."""
         value = self._values.get(key)

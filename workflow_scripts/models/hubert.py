@@ -58,6 +58,7 @@ def load_hubert(folder: Path | Source) -> Hubert:
 
 def _sizes(config: BaseConfig) -> dict[str, Any]:
     """What of the configuration shapes the network; the rest serves training."""
+    config.must_not("conv_pos_batch_norm", "add_adapter")
     sizes: dict[str, Any] = {
         "hidden_size": config.number("hidden_size"),
         "num_hidden_layers": config.layers("num_hidden_layers"),

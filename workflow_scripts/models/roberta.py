@@ -75,6 +75,7 @@ def load_roberta(folder: Path | Source) -> Roberta:
 
 def _sizes(config: BaseConfig) -> dict[str, Any]:
     """What of the configuration shapes the network."""
+    config.must_not("is_decoder", "add_cross_attention")
     config.one_of("position_embedding_type", ("absolute",), "absolute")
     sizes: dict[str, Any] = {
         "hidden_size": config.number("hidden_size"),

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from runtime.errors import CheckpointError
 
+MOST_DIMS = 8
+
 # (magnitude, direction) as old and new PyTorch spell a weight-normalised tensor
 _SPELLINGS = (
     (".weight_g", ".weight_v"),
@@ -52,6 +54,8 @@ def _widened(tensor: Tensor) -> Tensor:
 
 
 def _refuse_unusable(key: str, tensor: Tensor, where: str) -> None:
+    if tensor.dim() > MOST_DIMS:
+        raise CheckpointError(f"{where}: {key} has {tensor.dim()} dims; get it again")
     if 0 in tensor.shape:
         raise CheckpointError(f"{where}: {key} is empty; get it again")
     if tensor.is_complex() or not bool(torch.isfinite(tensor).all()):
