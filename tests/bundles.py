@@ -1,18 +1,17 @@
 """Tiny bundles out of the goldens' checkpoints, made by our own steps once per run."""
 
-import atexit
 import json
 import os
 import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from runtime.contract import STEP_TABLES
 from runtime.manifest import NAME, VOCABULARY, digest
 from tests.graphs.exported import exported
+from tests.once import once
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part, pack
 from workflow_scripts.graphs.export import EXPORTERS
 from workflow_scripts.models.describe import describe
@@ -43,9 +42,12 @@ def v2() -> Path:
 @cache
 def brief() -> Path:
     """The v2 voice; after a second of speech each sentence is stopped."""
-    folder = copied(v2(), _folder("brief") / "bundle")
-    change_manifest(folder, lambda manifest: manifest["t2s"].update(max_sec=1))
-    return folder
+
+    def make(folder: Path) -> None:
+        bundle = copied(v2(), folder / "bundle")
+        change_manifest(bundle, lambda manifest: manifest["t2s"].update(max_sec=1))
+
+    return once(make, "brief bundle") / "bundle"
 
 
 def copied(bundle: Path, to: Path) -> Path:
@@ -89,17 +91,13 @@ def _packed(family: str, bases: dict[str, Path]) -> Path:
         ),
         audio=EXAMPLE,
     )
-    folder = _folder(family) / "bundle"
-    pack(
-        folder,
-        contents,
-        Labels(family, "fp32", MAX_LEN, TEXT, LANG),
-        Origin(describe(GPT, sources["sovits"]), {}, {}, {}, {}),
-    )
-    return folder
 
+    def make(folder: Path) -> None:
+        pack(
+            folder / "bundle",
+            contents,
+            Labels(family, "fp32", MAX_LEN, TEXT, LANG),
+            Origin(describe(GPT, sources["sovits"]), {}, {}, {}, {}),
+        )
 
-def _folder(name: str) -> Path:
-    folder = Path(mkdtemp(prefix=f"{name}-bundle-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return once(make, f"{family} bundle") / "bundle"

@@ -1,10 +1,7 @@
 """The T2S goldens' decoders as `t2s_loop`, made once per run."""
 
-import atexit
-import shutil
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import onnx
 
@@ -13,22 +10,24 @@ from runtime.backends.cpu import open_graph
 from runtime.backends.ort_loop import OrtLoop
 from runtime.backends.sessions import STAND_IN
 from runtime.t2s.device_loop import LoopDecoder
+from tests.once import once
 from tests.t2s_models import t2s_graphs, t2s_model
 from workflow_scripts.engines.loop import loop_form
 from workflow_scripts.graphs.t2s import step_tables
 
 ONE = Threads(intra_op=1)
+LOOP = "t2s_loop.onnx"
 FORMS = ("scatter_elements", "scatter_in_parts")
 
 
 @cache
 def loop_file(checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32") -> Path:
-    folder = Path(mkdtemp(prefix="loops-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    decoder = onnx.load(t2s_graphs(checkpoint) / "t2s_decoder.onnx")
-    made = loop_form(decoder, step_tables(t2s_model(checkpoint)), rows, form, arithmetic)
-    onnx.save(made, folder / "t2s_loop.onnx")
-    return folder / "t2s_loop.onnx"
+    def make(folder: Path) -> None:
+        decoder = onnx.load(t2s_graphs(checkpoint) / "t2s_decoder.onnx")
+        tables = step_tables(t2s_model(checkpoint))
+        onnx.save(loop_form(decoder, tables, rows, form, arithmetic), folder / LOOP)
+
+    return once(make, "loop", checkpoint, rows, form, arithmetic) / LOOP
 
 
 @cache

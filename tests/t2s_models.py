@@ -1,10 +1,7 @@
 """The T2S goldens' checkpoints as PyTorch models and as graphs, made once per run."""
 
-import atexit
-import shutil
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import onnx
 
@@ -13,6 +10,7 @@ from runtime.backends.cpu import open_graph
 from runtime.t2s.cache import CacheShape
 from runtime.t2s.decode import Decoder
 from runtime.t2s.step_tables import StepTables
+from tests.once import once
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.graphs.t2s import build_decoder, build_embed, default_form, step_tables
 from workflow_scripts.models.t2s import T2S
@@ -28,13 +26,13 @@ def t2s_model(checkpoint: Path) -> T2S:
 
 @cache
 def t2s_graphs(checkpoint: Path, form: str = "") -> Path:
-    model = t2s_model(checkpoint)
-    folder = Path(mkdtemp(prefix="t2s-graphs-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    onnx.save(build_embed(model), folder / "t2s_embed.onnx")
-    decoder = build_decoder(model, form or default_form(model.sizes))
-    onnx.save(decoder, folder / "t2s_decoder.onnx")
-    return folder
+    def make(folder: Path) -> None:
+        model = t2s_model(checkpoint)
+        onnx.save(build_embed(model), folder / "t2s_embed.onnx")
+        decoder = build_decoder(model, form or default_form(model.sizes))
+        onnx.save(decoder, folder / "t2s_decoder.onnx")
+
+    return once(make, "t2s graphs", checkpoint, form)
 
 
 @cache

@@ -1,12 +1,14 @@
 """A bundle of the goldens' tiny networks, exported and packed once per run."""
 
+import shutil
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 from tests import goldens
+from tests.graphs.exported import exported
+from tests.once import once
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part, pack
-from workflow_scripts.graphs.export import EXPORTERS, export
+from workflow_scripts.graphs.export import EXPORTERS
 from workflow_scripts.models.describe import describe
 
 SOURCES = {
@@ -25,10 +27,13 @@ def source(kind: str) -> Path:
 
 @cache
 def tiny_bundle() -> Path:
-    """The bundle's folder; copy it before you harm it."""
-    build = Path(mkdtemp(prefix="tiny-voice-"))
+    """The bundle's folder, beside its exported parts; copy it before you harm it."""
+    return once(_pack, "tiny voice") / "bundle"
+
+
+def _pack(build: Path) -> None:
     for kind in SOURCES:
-        export(kind, source(kind), build, build, build)
+        shutil.copytree(exported(kind, source(kind)), build, dirs_exist_ok=True)
     parts = [
         Part(graph, "fp32", build / f"{graph}.onnx")
         for row in EXPORTERS.values()
@@ -42,4 +47,3 @@ def tiny_bundle() -> Path:
         Labels("tiny", "fp32", 1000, "The quick brown fox.", "en"),
         Origin(describe(source("t2s"), source("sovits")), {}, {}, {}, {}),
     )
-    return build / "bundle"

@@ -2,12 +2,12 @@
 
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import onnx
 
 from tests.goldens import OWN
 from tests.graphs.exported import exported, simplified
+from tests.once import once
 from workflow_scripts.engines.decoder import engine_decoder
 
 MAX_LEN = 96
@@ -51,6 +51,8 @@ def for_engine(source: str, graph: str, form: str = "scatter_in_parts") -> Path:
     path = stored(source, graph)
     if graph != "t2s_decoder":
         return path
-    spelled = Path(mkdtemp(prefix="engine-graphs-")) / f"{graph}.onnx"
-    onnx.save(engine_decoder(onnx.load(path), MAX_LEN, form), spelled)
-    return spelled
+
+    def spell(folder: Path) -> None:
+        onnx.save(engine_decoder(onnx.load(path), MAX_LEN, form), folder / f"{graph}.onnx")
+
+    return once(spell, f"engine {graph}", source, form) / f"{graph}.onnx"

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.once import once
 from tests.workflow.build import build
 from tests.workflow.stand_ins import lay_out
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished() -> Path:
     """A whole build; not to be changed."""
-    folder = lay_out(tmp_path_factory.mktemp("stand ins"))
-    build(folder)
-    return folder
+    return once(lambda folder: build(lay_out(folder)), "stand ins of all stages")
 
 
 @pytest.fixture

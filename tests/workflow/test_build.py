@@ -14,6 +14,7 @@ import soundfile
 import yaml
 
 from runtime import manifest
+from tests.once import once
 from tests.workflow.build import PLAIN, build, contents, pending
 from tests.workflow.stand_ins import NOISE, ROOT, bring_sources
 
@@ -21,10 +22,11 @@ HERE = ("--snakefile", str(ROOT / "Snakefile"))
 CHINESE = "演示 v2"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it is built: configuration and sources, and a space in the path."""
-    folder = tmp_path_factory.mktemp("real build")
+PRINTED = "printed.txt"
+
+
+def make(folder: Path) -> None:
+    """Configuration, sources, and what is built from them; a space is in the path."""
     shutil.copytree(ROOT / "config", folder / "config")
     settings = yaml.safe_load(NOISE.read_text("utf-8"))
     settings["voices"] = [voice for voice in settings["voices"] if voice["name"] == CHINESE]
@@ -32,17 +34,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written = yaml.safe_dump(settings, allow_unicode=True)
     (folder / "config/config.yaml").write_text(written, "utf-8")
     bring_sources(folder)
-    return folder
+    (folder / PRINTED).write_text(build(folder, *HERE), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    """Where it is built; not to be changed."""
+    return once(make, "real build")
 
 
 @pytest.fixture(scope="module")
 def told(folder: Path) -> str:
     """What the build printed."""
-    return build(folder, *HERE)
+    return (folder / PRINTED).read_text("utf-8")
 
 
 @pytest.fixture
-def changed(folder: Path, told: str, tmp_path: Path) -> Path:
+def changed(folder: Path, tmp_path: Path) -> Path:
     """A copy of the build that a test may change."""
     return shutil.copytree(folder, tmp_path / "copy")
 
