@@ -1,15 +1,18 @@
 """What every command of ours does alike: options in both spellings, errors in one line."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from runtime.errors import FoundryError
+from runtime.errors import FoundryError, printable
 
 INTERRUPTED = 130
+INPUT = 4  # what the user gave, the disk included
+LACKS = 5  # this machine lacks something
 
 
 def option(parser: argparse._ActionsContainer, *names: str, **settings: Any) -> None:
@@ -33,21 +36,29 @@ def run(main: Callable[[], None]) -> NoReturn:
         sys.stdout.flush()
     except FoundryError as error:
         sys.exit(fail(f"{error}", error.exit_code))
+    except MemoryError:
+        sys.exit(fail("not enough memory for this; give it less, or more memory", LACKS))
     except KeyboardInterrupt:
         sys.exit(fail("interrupted; nothing half done is left", INTERRUPTED))
     except BrokenPipeError:
-        # the reader has gone: point stdout away, so that its closing flush says nothing
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         sys.exit(0)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
+        _let_go_of_stdout()
         where = error.filename if error.filename is not None else "input/output"
-        sys.exit(fail(f"{where}: {error.strerror}", 1))
+        sys.exit(fail(f"{where}: {error.strerror}; check disk and rights", INPUT))
     sys.exit(0)
+
+
+def _let_go_of_stdout() -> None:
+    """Point it away from a reader or disk that is gone, so that its closing flush says nothing."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str, code: int) -> int:
     """Print one `error:` line and hand back the exit code."""
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")
     return code

@@ -8,20 +8,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar, cast
 
-import numpy as np
-
 from runtime.acoustic.vits import Acoustic
 from runtime.backends import Backend, Folders, GraphRunner, Threads, backend_for
 from runtime.backends.choices import Choice
 from runtime.backends.cpu import CpuGraph
 from runtime.contract import STEP_TABLES
-from runtime.errors import GraphError, MachineError
+from runtime.errors import BundleError, GraphError, MachineError
+from runtime.external_data import refuse_external_data
 from runtime.manifest import Manifest
 from runtime.reference.encoder import ReferenceEncoder, ReferenceGraphs
+from runtime.signature import Signed, Sizes
 from runtime.t2s.cache import CacheShape
 from runtime.t2s.decode import Decoder
 from runtime.t2s.device_loop import LoopDecoder
-from runtime.t2s.step_tables import StepTables
+from runtime.t2s.step_tables import read_tables
 
 POSITIONS = 4000  # rows of the reference's sine table
 DECODER = "t2s_decoder"
@@ -41,6 +41,7 @@ class VoiceGraphs:
         threads: of each session.
         folders: for what back ends compile, and where engines are.
         opened: graph to the back end that runs it, as far as it was opened.
+        sizes: what graphs are compared with when they are opened; None compares none.
     """
 
     files: Mapping[str, Path]
@@ -51,6 +52,7 @@ class VoiceGraphs:
     threads: Threads = field(default_factory=Threads)
     folders: Folders = field(default_factory=Folders)
     opened: dict[str, str] = field(default_factory=dict, compare=False)
+    sizes: Sizes | None = field(default=None, compare=False)
 
     @classmethod
     def of_bundle(
@@ -71,6 +73,7 @@ class VoiceGraphs:
             below=choice.below,
             threads=threads if isinstance(threads, Threads) else Threads(threads),
             folders=folders or Folders(),
+            sizes=Sizes.of(manifest),
         )
 
     def __contains__(self, graph: str) -> bool:
@@ -86,7 +89,13 @@ class VoiceGraphs:
         return self._first(graph, lambda row: self._opened(graph, row))
 
     def _opened(self, graph: str, backend: Backend) -> GraphRunner:
-        return backend.open_graph(self.files[graph], self.threads, self.folders)
+        path = self.files[graph]
+        runner = backend.open_graph(path, self.threads, self.folders)
+        if self.sizes is not None:
+            refuse_external_data(path)
+            if isinstance(runner, Signed):
+                self.sizes.compare(graph, runner, f"{path}")
+        return runner
 
     def _first(self, graph: str, opened: Callable[[Backend], Opened]) -> Opened:
         """What the first back end of a graph's list gives that can be used; why not is logged."""
@@ -118,8 +127,7 @@ class VoiceGraphs:
 
     def _stepwise(self, backend: Backend) -> Decoder:
         """With step tables, and a cache on the host; sizes are read from the graph."""
-        with np.load(self.tables, allow_pickle=False) as stored:
-            tables = StepTables.from_arrays(dict(stored), POSITIONS)
+        tables = read_tables(self.tables, POSITIONS)
         decoder = cast(CpuGraph, self._opened(DECODER, backend))
         shape = CacheShape(
             layers=sum(name.startswith("past_keys.") for name in decoder.input_names),
@@ -128,6 +136,12 @@ class VoiceGraphs:
             dtype=decoder.input_dtype("past_keys.0"),
             huge_pages=self.threads.huge_pages,
         )
+        wanted = (self.sizes.known.get("V"), decoder.input_dim("rows", 1)) if self.sizes else None
+        if wanted is not None and tables.audio_embedding.shape != wanted:
+            raise BundleError(
+                f"{self.tables}: {list(tables.audio_embedding.shape)}, want {list(wanted)}; of"
+                " another voice, build it again"
+            )
         return Decoder(self.open("t2s_embed"), decoder, tables, shape)
 
     def acoustic(self) -> Acoustic:

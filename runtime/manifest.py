@@ -6,6 +6,7 @@ it without third-party packages; `manifest.schema.json` beside this file says th
 
 import hashlib
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ G2PW_FILES = (  # as they are named in g2pW's folder
 )
 G2PW_MORE = "polyphonic.rep"  # its list of words, which need not be there
 
+LARGEST_SIZE = 1 << 17
+RATES_HZ = range(8_000, 192_001)  # of what a vocoder makes
 PLAIN_NAME = re.compile(r"(?!\.)[^/\\:\0]+")  # never a path out of the bundle
 
 
@@ -158,6 +161,7 @@ def load(folder: Path) -> Manifest:
     except SettingError as error:
         raise BundleError(f"{path}.defaults.{error}; {AGAIN}") from error
     _refuse_incomplete(folder, manifest)
+    _refuse_senseless(path, manifest)
     return manifest
 
 
@@ -174,9 +178,12 @@ def verify(folder: Path, manifest: Manifest, how: Literal["full", "size"] = "ful
     """
     for name, want in manifest.files.items():
         try:
-            size = (folder / name).stat().st_size
+            found = (folder / name).stat()
         except OSError:
             raise BundleError(f"{folder}: {name} is missing; build it again") from None
+        if not stat.S_ISREG(found.st_mode):
+            raise BundleError(f"{folder}: {name} is no plain file; build it again")
+        size = found.st_size
         if size != want.size_bytes:
             raise BundleError(
                 f"{folder}: {name} is not the file of the manifest"
@@ -225,6 +232,29 @@ def _refuse_incomplete(folder: Path, manifest: Manifest) -> None:
         if graph not in GRAPHS:
             raise BundleError(f"{folder}: unknown graph {graph!r}; build it again")
     _refuse_files(folder, manifest)
+
+
+def _refuse_senseless(path: Path, manifest: Manifest) -> None:
+    """Refuse numbers that no voice has."""
+    t2s, acoustic = manifest.t2s, manifest.acoustic
+    counts = {
+        "max_len": manifest.max_len,
+        "t2s.layers": t2s.layers,
+        "t2s.heads": t2s.heads,
+        "t2s.vocabulary": t2s.vocabulary,
+        "t2s.max_sec": t2s.max_sec,
+        "acoustic.spectrogram_bins": acoustic.spectrogram_bins,
+    }
+    for key, found in counts.items():
+        if not 1 <= found <= LARGEST_SIZE:
+            raise BundleError(f"{path}.{key}: {found}, want 1 to {LARGEST_SIZE}; {AGAIN}")
+    if acoustic.sampling_rate_hz not in RATES_HZ:
+        raise BundleError(
+            f"{path}.acoustic.sampling_rate_hz: {acoustic.sampling_rate_hz}, want"
+            f" {RATES_HZ.start} to {RATES_HZ.stop - 1}; {AGAIN}"
+        )
+    if t2s.eos != t2s.vocabulary - 1:
+        raise BundleError(f"{path}.t2s.eos: {t2s.eos}, want {t2s.vocabulary - 1}; {AGAIN}")
 
 
 def _refuse_files(folder: Path, manifest: Manifest) -> None:

@@ -54,10 +54,12 @@ def content(path: Path, fault: Fault, cure: str) -> Any:
         FileNotFoundError: there is no such file.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("not a plain file")
         return json.loads(path.read_text("utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise fault(f"{path}: not readable as JSON ({error}); {cure}") from error
 
 

@@ -16,6 +16,21 @@ from runtime.errors import SettingError
 Arrays = Mapping[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Port:
+    """An input or output of an opened graph.
+
+    Attributes:
+        name: as in the graph.
+        dtype: numpy's name of its element type; empty where the back end does not say.
+        dims: sizes; None where they change from call to call.
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[int | None, ...]
+
+
 class GraphRunner(Protocol):
     """One graph, ready to run; safe to call from several threads."""
 

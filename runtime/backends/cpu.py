@@ -1,16 +1,19 @@
 """ONNX Runtime on the CPU: the back end that is always there."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 from numpy.typing import NDArray
 
-from runtime.backends import Arrays, Threads
+from runtime.backends import Arrays, Port, Threads
 from runtime.errors import GraphError
 
 PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3
+NUMPY_NAMES = {"float": "float32", "double": "float64"}  # of types that are named otherwise
 DTYPES = {"tensor(float)": "float32", "tensor(int8)": "int8"}  # of KV caches
 
 
@@ -19,18 +22,44 @@ def missing() -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def running(where: str) -> Iterator[None]:
+    """Turn what ONNX Runtime raises, as of an index out of range, into one line."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # the library's own types are not public
+        raise GraphError(f"{where}: ONNX Runtime can't run it: {error}") from error
+
+
+def _port(put: Any) -> Port:
+    kind = put.type.removeprefix("tensor(").removesuffix(")")
+    dims = tuple(dim if isinstance(dim, int) else None for dim in put.shape)
+    return Port(put.name, NUMPY_NAMES.get(kind, kind), dims)
+
+
 class SessionGraph:
     """One graph in an ONNX Runtime session."""
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, where: str = "graph") -> None:
         self.session = session
+        self.where = where
         self.input_names = [given.name for given in session.get_inputs()]
         self._outputs = [output.name for output in session.get_outputs()]
 
     def run(self, inputs: Arrays) -> list[NDArray[Any]]:
         """All outputs in the graph's order."""
-        results: list[NDArray[Any]] = self.session.run(self._outputs, dict(inputs))
+        with running(self.where):
+            results: list[NDArray[Any]] = self.session.run(self._outputs, dict(inputs))
         return results
+
+    def ports(self) -> tuple[list[Port], list[Port]]:
+        """Inputs and outputs, in the graph's order."""
+        return (
+            [_port(put) for put in self.session.get_inputs()],
+            [_port(put) for put in self.session.get_outputs()],
+        )
 
     def input_dim(self, name: str, axis: int) -> int:
         """A size of an input that stands still."""
@@ -60,11 +89,11 @@ class CpuGraph(SessionGraph):
             session = onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
         except Exception as error:  # the library's own types are not public
             raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
-        super().__init__(session)
+        super().__init__(session, f"{path}")
 
     def binding(self) -> "Binding":
         """An own set of bound buffers over this session."""
-        return Binding(self.session)
+        return Binding(self.session, self.where)
 
 
 class Binding:
@@ -73,8 +102,9 @@ class Binding:
     The caller keeps every bound array alive and in place.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, where: str = "graph") -> None:
         self._session = session
+        self._where = where
         self._binding = session.io_binding()
 
     def bind_input(self, name: str, array: NDArray[Any]) -> None:
@@ -87,7 +117,8 @@ class Binding:
 
     def run(self) -> None:
         """Run once over the bound buffers."""
-        self._session.run_with_iobinding(self._binding)
+        with running(self._where):
+            self._session.run_with_iobinding(self._binding)
 
 
 def open_graph(path: Path, threads: Threads) -> CpuGraph:

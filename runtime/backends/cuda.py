@@ -50,7 +50,7 @@ def open_graph(path: Path, threads: Threads) -> SessionGraph:
         BackendMissing: it would run on the CPU.
     """
     preload()
-    return SessionGraph(session_on(GPU, path, threads))
+    return SessionGraph(session_on(GPU, path, threads), f"{path}")
 
 
 def open_loop(path: Path, threads: Threads, folder: Path | None) -> Loop:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.backends import Arrays, Threads
+from runtime.backends import Arrays, Port, Threads
 from runtime.errors import BackendMissing, GraphError
 
 DEVICE = "CPU"
@@ -109,6 +109,13 @@ class OpenVinoGraph:
         finally:
             self._idle.append(request)
 
+    def ports(self) -> tuple[list[Port], list[Port]]:
+        """Inputs and outputs, in the graph's order."""
+        return (
+            [_port(put) for put in self._compiled.inputs],
+            [_port(put) for put in self._compiled.outputs],
+        )
+
     def _tensor(self, array: NDArray[Any]) -> Any:
         """A view that keeps its dtype: given an array, the library would convert it in silence."""
         usual = np.dtype(array.dtype.str)  # of C's two names for 64 bits the library knows one
@@ -117,6 +124,11 @@ class OpenVinoGraph:
     def input_dim(self, name: str, axis: int) -> int:
         """A size of an input that stands still."""
         return int(self._compiled.input(name).get_partial_shape()[axis].get_length())
+
+
+def _port(put: Any) -> Port:
+    dims = tuple(dim.get_length() if dim.is_static else None for dim in put.get_partial_shape())
+    return Port(put.get_any_name(), "", dims)
 
 
 def open_graph(path: Path, threads: Threads, compiled: Path | None = None) -> OpenVinoGraph:

@@ -1,5 +1,6 @@
 """What a decoder is asked for: prompt, limits, and how a token is chosen; why it ended."""
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from runtime.arrays import Features, Flags, Float32, Logits, PhoneIds, Tokens
-from runtime.errors import SettingError
+from runtime.errors import GraphError, SettingError
 from runtime.t2s.sampler import Sampling, draw, penalised, probabilities
 from runtime.t2s.step_tables import END_HELD_BACK_STEPS
 
@@ -119,6 +120,11 @@ class Sampled:
 
     def __call__(self, logits: Logits, used: Flags, step: int) -> int | None:
         """The token of a step, or None at the end."""
+        if not math.isfinite(logits.max()):  # a NaN anywhere is the maximum
+            raise GraphError(
+                f"token {step}: the decoder's logits are no numbers; build the voice again, or take"
+                " one of higher precision"
+            )
         end = logits.size - 1
         count = end if step < END_HELD_BACK_STEPS else logits.size
         scores = penalised(logits[:count], used[:count], self.sampling.repetition_penalty)
