@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from runtime.acoustic.vits import Acoustic
-from runtime.backends import Backend, Folders, GraphRunner, Threads, backend_for
+from runtime.backends import (
+    BACKENDS,
+    Backend,
+    Folders,
+    GraphRunner,
+    Threads,
+    Windows,
+    backend_for,
+)
 from runtime.backends.choices import Choice
 from runtime.backends.cpu import CpuGraph
 from runtime.contract import STEP_TABLES
@@ -42,6 +50,7 @@ class VoiceGraphs:
         folders: for what back ends compile, and where engines are.
         opened: graph to the back end that runs it, as far as it was opened.
         sizes: what graphs are compared with when they are opened; None compares none.
+        windows: back end to the vocoder's, where not the usual ones.
     """
 
     files: Mapping[str, Path]
@@ -53,6 +62,7 @@ class VoiceGraphs:
     folders: Folders = field(default_factory=Folders)
     opened: dict[str, str] = field(default_factory=dict, compare=False)
     sizes: Sizes | None = field(default=None, compare=False)
+    windows: Mapping[str, Windows] = field(default_factory=dict)
 
     @classmethod
     def of_bundle(
@@ -74,6 +84,7 @@ class VoiceGraphs:
             threads=threads if isinstance(threads, Threads) else Threads(threads),
             folders=folders or Folders(),
             sizes=Sizes.of(manifest),
+            windows=choice.windows,
         )
 
     def __contains__(self, graph: str) -> bool:
@@ -146,7 +157,9 @@ class VoiceGraphs:
 
     def acoustic(self) -> Acoustic:
         """Prior and vocoder."""
-        return Acoustic(self.open("prior"), self.open("vocoder"))
+        prior, vocoder = self.open("prior"), self.open("vocoder")
+        name = self.opened["vocoder"]
+        return Acoustic(prior, vocoder, self.windows.get(name, BACKENDS[name].windows[0]))
 
     def references(self) -> ReferenceEncoder:
         """What listens to a reference, loaded when a reference comes."""

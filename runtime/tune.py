@@ -9,11 +9,11 @@ import math
 import sys
 from pathlib import Path
 
-from runtime.backends import tuned
+from runtime.backends import BACKENDS, tuned
 from runtime.backends.tuned import Chosen, Entry, Tried
 from runtime.cli import option, run
 from runtime.errors import SettingError
-from runtime.measure.tuning import TRIED, Job, candidates, tune
+from runtime.measure.tuning import TRIED, Job, candidates, label_of, tune
 
 
 def table(entry: Entry) -> str:
@@ -21,9 +21,16 @@ def table(entry: Entry) -> str:
     lines = [f"{entry.voice} {entry.precision}"]
     for graph, chosen in entry.graphs.items():
         for name, found in chosen.measured.items():
-            star = "*" if name == chosen.backend else " "
-            lines.append(f"{star} {graph:10} {name:14} {found.refused or _numbers(found, chosen)}")
+            star = "*" if name in _taken(chosen) else " "
+            lines.append(f"{star} {graph:10} {name:24} {found.refused or _numbers(found, chosen)}")
     return "\n".join([*lines, ""])
+
+
+def _taken(chosen: Chosen) -> set[str]:
+    """The back end, and its windows where they are not the usual ones."""
+    name = chosen.backend
+    others = BACKENDS[name].windows[1:]
+    return {name, *(label_of(name, row) for row in others if row.sizes == chosen.windows)}
 
 
 def _numbers(found: Tried, chosen: Chosen) -> str:

@@ -6,20 +6,22 @@ Knows nothing of text or of how tokens came about.
 import numpy as np
 
 from runtime.acoustic.kind import Manner
+from runtime.acoustic.vocoder import Vocoder
 from runtime.arrays import Latent, Samples, Style, Tokens
-from runtime.backends import GraphRunner
+from runtime.backends import GraphRunner, Windows
 from runtime.frames import FRAMES_PER_TOKEN, Window, frame_grid, steady_grid
-
-CONTEXT_FRAMES = 11  # what the vocoder sees to each side of a frame, in every family
 
 
 class Acoustic:
     """The prior and the vocoder of one voice; no state of its own."""
 
-    def __init__(self, prior: GraphRunner, vocoder: GraphRunner) -> None:
+    def __init__(
+        self, prior: GraphRunner, vocoder: GraphRunner, windows: Windows | None = None
+    ) -> None:
         self._prior = prior
-        self._vocoder = vocoder
+        self.vocoder = Vocoder(vocoder, windows)
         self.latent_width = prior.input_dim("noise", 1)
+        self.style_width = vocoder.input_dim("style", 1)
 
     def latent(self, tokens: Tokens, manner: Manner) -> Latent:
         """All latent frames float32 [1, I, N'] of an utterance's new tokens, int64 [T]."""
@@ -50,8 +52,6 @@ class Acoustic:
         )
         return latent
 
-    def samples(self, latent: Latent, style: Style) -> Samples:
-        """Samples float32 [640 N] at 32 kHz of latent frames [1, I, N]."""
-        (audio,) = self._vocoder.run({"latent": latent, "style": style})
-        samples: Samples = audio[0]
-        return samples
+    def samples(self, latent: Latent, style: Style, wanted: range | None = None) -> Samples:
+        """Samples float32 [640 N] at 32 kHz of latent frames [1, I, F]; see `Vocoder.samples`."""
+        return self.vocoder.samples(latent, style, wanted)

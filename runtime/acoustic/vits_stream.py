@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from runtime.acoustic.kind import Manner, SpokenChunk, Streaming
-from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
+from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.arrays import Latent, Samples
-from runtime.frames import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME, frame_count, steady_grid
+from runtime.frames import FRAMES_PER_TOKEN, frame_count, steady_grid
 from runtime.model_settings import default_of
 
 BLEND_FRAMES = 4
@@ -124,10 +125,9 @@ class _Utterance:
     def _vocoded(self, latent: Latent, end: int) -> Samples:
         """Samples of the frames up to `end`, made of those and of their context alone."""
         first = self._latent_first
-        seen = np.ascontiguousarray(latent[..., : end + CONTEXT_FRAMES - first])
-        samples = self._acoustic.samples(seen, self._manner.style)
-        cut = slice((self._emitted - first) * SAMPLES_PER_FRAME, (end - first) * SAMPLES_PER_FRAME)
-        return samples[cut].copy()
+        seen = latent[..., : end + CONTEXT_FRAMES - first]
+        wanted = range(self._emitted - first, end - first)
+        return self._acoustic.samples(seen, self._manner.style, wanted)
 
     def _advance(self, latent: Latent, count: int, end: int) -> None:
         """Forget what no later chunk needs."""

@@ -87,6 +87,20 @@ class Folders:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """The lengths at which a back end runs the vocoder, whatever the length of a sentence.
+
+    Attributes:
+        sizes: frames, ascending, context included; () runs every length whole.
+        fixed: whether a call is exactly so long, for a back end that compiles each length; else
+            a size is only the most, and shorter sound runs at its own length.
+    """
+
+    sizes: tuple[int, ...] = ()
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
 class Backend:
     """A row of BACKENDS.
 
@@ -98,6 +112,7 @@ class Backend:
         engines: the library whose engines it runs; functions of its module take that name first,
             and `open_graph` the folder where engines are as its last argument.
         loops: whether it decodes in a loop of its own: `open_loop(path, threads, engines)`.
+        windows: of the vocoder, to choose from by measurement; the first is the usual one.
     """
 
     module: str
@@ -106,6 +121,7 @@ class Backend:
     compiles: bool = False
     engines: str = ""
     loops: bool = False
+    windows: tuple[Windows, ...] = (Windows(),)
 
     def missing(self) -> str | None:
         """Why it can't be used here, or None."""
@@ -134,22 +150,34 @@ class Backend:
         return (self.engines,) if self.engines else ()
 
 
-# the decoder's cache is written in place, which only the form for ONNX Runtime does
-BESIDE_T2S = frozenset(GRAPHS) - {"t2s_embed", "t2s_decoder"}
+# OpenVINO compiles anew for each length, and keeps what it compiled: only the vocoder, whose
+# windows have few lengths, gains from it. The others' lengths are those of texts and references
+FEW_LENGTHS = frozenset({"vocoder"})
+
+
+def _fixed(*sizes: int) -> Windows:
+    return Windows(sizes, fixed=True)
+
 
 BACKENDS: dict[str, Backend] = {
-    "cpu": Backend("runtime.backends.cpu", "ONNX Runtime on the CPU, always there"),
+    "cpu": Backend(
+        "runtime.backends.cpu",
+        "ONNX Runtime on the CPU, always there",
+        windows=(Windows((250,)), Windows((150,)), Windows((100,))),
+    ),
     "openvino": Backend(
         "runtime.backends.openvino",
         "OpenVINO on the CPU, float32",
-        takes=BESIDE_T2S,
+        takes=FEW_LENGTHS,
         compiles=True,
+        windows=(_fixed(32, 66, 122), _fixed(32, 100)),
     ),
     "openvino_bf16": Backend(
         "runtime.backends.openvino_bf16",
         "OpenVINO on a CPU with bfloat16 arithmetic: fast and less exact",
-        takes=BESIDE_T2S,
+        takes=FEW_LENGTHS,
         compiles=True,
+        windows=(_fixed(32, 100), _fixed(32, 66, 122)),
     ),
     "cuda": Backend("runtime.backends.cuda", "ONNX Runtime on an NVIDIA GPU", loops=True),
     "tensorrt": Backend(

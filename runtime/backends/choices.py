@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from runtime.backends import BACKENDS, backend_for, tuned
+from runtime.backends import BACKENDS, Windows, backend_for, tuned
 from runtime.contract import GRAPHS
 from runtime.errors import BackendMissing, SettingError
 from runtime.manifest import Manifest
@@ -24,11 +24,13 @@ class Choice:
         backends: every graph of the contract → a name in BACKENDS.
         reason: why, as said to the user.
         below: graph → what to take, in this order, where the chosen one can't be used after all.
+        windows: back end → the vocoder's, where another than the usual one was measured fastest.
     """
 
     backends: Mapping[str, str]
     reason: str
     below: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    windows: Mapping[str, Windows] = field(default_factory=dict)
 
     def after(self, opened: Mapping[str, str]) -> "Choice":
         """The same, once it is known what runs some of the graphs."""
@@ -67,7 +69,9 @@ def choose(
     plain, named = _parsed(wanted)
     if plain != AUTO and measured is not None:
         raise SettingError(f"provider {wanted}: nothing is measured for it; use {AUTO}")
-    base, reason = _measured(voice, measured) if plain == AUTO else (_all_on(plain), "asked for")
+    base, reason, windows = (
+        _measured(voice, measured) if plain == AUTO else (_all_on(plain), "asked for", {})
+    )
     backends = {graph: USUAL for graph in GRAPHS} | base | named
     for graph, name in backends.items():
         backend_for(graph, name)
@@ -85,6 +89,7 @@ def choose(
         {graph: rungs[0] for graph, rungs in ladders.items()},
         "; ".join([reason, *skipped]),
         {graph: rungs[1:] for graph, rungs in ladders.items() if rungs[1:]},
+        windows,
     )
 
 
@@ -145,17 +150,22 @@ def _all_on(name: str) -> dict[str, str]:
     return {graph: name for graph in GRAPHS if graph in BACKENDS[name].takes}
 
 
-def _measured(voice: Manifest | None, file: Path | None) -> tuple[dict[str, str], str]:
-    """What the machine's file says of a voice, and the reason."""
+def _measured(
+    voice: Manifest | None, file: Path | None
+) -> tuple[dict[str, str], str, dict[str, Windows]]:
+    """What the machine's file says of a voice, the reason, and the vocoder's windows."""
     machine = tuned.this_machine()
     path = file or tuned.default_file(machine)
     found = tuned.backends_of(path, machine, voice) if voice else {}
     if not found:
-        return {}, NOT_MEASURED
+        return {}, NOT_MEASURED, {}
     for graph, name in found.items():
         _known(graph, list(GRAPHS), f"graphs ({path})")
         _known(name, list(BACKENDS), f"back ends ({path})")
-    return found, f"measured on this machine, {path}"
+    sizes = tuned.windows_of(path, machine, voice) if voice else ()
+    vocoder = found.get("vocoder", USUAL)
+    rows = [row for row in BACKENDS[vocoder].windows if row.sizes == sizes]
+    return found, f"measured on this machine, {path}", {vocoder: rows[0]} if rows else {}
 
 
 def _refuse_missing(names: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from runtime.files import write_whole
 from runtime.manifest import Manifest
 from runtime.processor import cores, processor
 
-FORMAT = 1
+FORMAT = 2
 AGAIN = "python -m runtime.tune -m DIR"
 LIBRARIES = ("onnxruntime", "onnxruntime-gpu", "openvino")
 
@@ -50,12 +50,14 @@ class Chosen:
         metric: of the distance from `cpu`.
         bar: the largest distance that is let through.
         measured: back end → what was measured.
+        windows: of the vocoder, in frames; () for a graph that has none.
     """
 
     backend: str
     metric: str = ""
     bar: float = 0.0
     measured: Mapping[str, Tried] = field(default_factory=dict)
+    windows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,8 @@ def user_folder() -> Path:
 
 def default_file(machine: Machine) -> Path:
     """The file of this machine."""
-    key = hashlib.sha256(json.dumps(asdict(machine), sort_keys=True).encode()).hexdigest()
+    facts = {"format": FORMAT, **asdict(machine)}  # files of another format are another's
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return user_folder() / f"tuned-{key[:12]}.json"
 
 
@@ -169,6 +172,17 @@ def backends_of(path: Path, machine: Machine, voice: Manifest) -> dict[str, str]
     """
     entry = load(path, machine).get(voice_key(voice))
     return {graph: chosen.backend for graph, chosen in entry.graphs.items()} if entry else {}
+
+
+def windows_of(path: Path, machine: Machine, voice: Manifest) -> tuple[int, ...]:
+    """The vocoder's windows that were measured fastest, in frames; () for the usual ones.
+
+    Raises:
+        MachineError: see `load`.
+    """
+    entry = load(path, machine).get(voice_key(voice))
+    chosen = entry.graphs.get("vocoder") if entry else None
+    return chosen.windows if chosen else ()
 
 
 def save(path: Path, machine: Machine, voice: Manifest, entry: Entry) -> None:

@@ -5,7 +5,7 @@ it is audible, prompt tokens or sound, and its distance from what `cpu` gives th
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from runtime.arrays import Style
 from runtime.audio import Audio
 from runtime.backends import Arrays, GraphRunner
+from runtime.contract import GRAPHS
 from runtime.measure.workload import HIGHEST_PHONE, LOWEST_PHONE, PHONES, prior_inputs
 from runtime.reference import features
 
 TOKENS, CHARACTERS = 100, 42  # four seconds of speech; a line of Chinese
+SHORTEST = 40  # percent of a graph's whole inputs, where lengths vary
 TINY = 1e-60  # in place of the power of silence
 
 Array = NDArray[Any]
@@ -73,6 +75,14 @@ BARS: dict[str, Bar] = {
 }
 
 
+def _sized(array: Array, moving: tuple[bool, ...]) -> list[tuple[int, bool]]:
+    return list(zip(array.shape, moving, strict=True))
+
+
+def _part(size: int, moves: bool, share: int) -> slice:
+    return slice(size * share // 100 if moves else None)
+
+
 class Calibration:
     """One voice on `cpu`.
 
@@ -123,6 +133,17 @@ class Calibration:
         inputs = {"latent": latent, "style": style}
         self.inputs.setdefault("vocoder", inputs)
         return self._run("vocoder", inputs)
+
+    def varied(self, graph: str) -> Iterator[Arrays]:
+        """Ever other lengths of what a graph gets, up to all of it, as texts have; no end."""
+        dims = {tensor.name: tensor.moving for tensor in GRAPHS[graph].inputs}
+        generator = np.random.default_rng(0)
+        while True:
+            for share in generator.permutation(np.arange(SHORTEST, 101)).tolist():
+                yield {
+                    name: array[tuple(_part(*pair, share) for pair in _sized(array, dims[name]))]
+                    for name, array in self.inputs[graph].items()
+                }
 
     def audible(self, graph: str, answer: Array) -> Array:
         """What becomes of a graph's answer where it is audible, everything behind it on `cpu`."""

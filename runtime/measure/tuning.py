@@ -6,14 +6,18 @@ prompt tokens, the same sound to within half a decibel. The result is one file p
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime.backends import BACKENDS, GraphRunner, Threads
+from runtime.acoustic.vocoder import Vocoder
+from runtime.backends import BACKENDS, Arrays, GraphRunner, Threads, Windows
 from runtime.backends.choices import USUAL
 from runtime.backends.tuned import Chosen, Entry, Tried
 from runtime.contract import STEP_TABLES
@@ -21,9 +25,11 @@ from runtime.errors import BackendMissing, GraphError, SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.measure.calibration import BARS, Calibration
-from runtime.measure.timing import interleaved
+from runtime.measure.timing import Work, interleaved
 from runtime.processor import is_busy, load_average
 
+Run = Callable[[Arrays], NDArray[Any]]
+WARM_UPS = 3  # rounds: every window has been run once
 TRIED = tuple(name for name, row in BACKENDS.items() if not row.engines)
 WORTH = 1.05  # times faster than cpu, at least: less would change from day to day
 
@@ -47,28 +53,54 @@ def fastest(tried: Mapping[str, Tried], worst: float) -> str:
 
 
 def measure(graph: str, path: Path, calibration: Calibration, job: "Job") -> dict[str, Tried]:
-    """Every back end of a job that takes a graph, interleaved in this process."""
+    """Every back end of a job that takes a graph, interleaved in this process.
+
+    Each round has another length, as what users say has: a back end that compiles for each is
+    timed with that. The vocoder is tried in each of a back end's windows.
+    """
     tried: dict[str, Tried] = {}
-    runners: dict[str, GraphRunner] = {}
+    runs: dict[str, Run] = {}
     distances: dict[str, float] = {}
-    inputs = calibration.inputs[graph]
     for name in job.backends:
         if graph not in BACKENDS[name].takes:
             continue
         try:
             runner = BACKENDS[name].open_graph(path, Threads(job.threads))
-            distances[name] = calibration.distance(graph, runner.run(inputs)[0])
-            runners[name] = runner
+            for label, work in _runs(graph, name, runner).items():
+                distances[label] = calibration.distance(graph, work(calibration.inputs[graph]))
+                runs[label] = work
         except (BackendMissing, GraphError) as error:
             tried[name] = Tried(refused=" ".join(f"{error}".split()))
-    ways = {name: partial(runner.run, inputs) for name, runner in runners.items()}
-    timed = interleaved(ways, job.rounds, warmup=1)
-    for name in runners:
+    ways = {label: _on(work, calibration.varied(graph)) for label, work in runs.items()}
+    timed = interleaved(ways, job.rounds, warmup=WARM_UPS)
+    for name in runs:
         milliseconds = 1e3 * timed.spread(name).median
         faster = timed.ratio(name, to=USUAL).median
         distance = distances[name] if math.isfinite(distances[name]) else None
         tried[name] = Tried(milliseconds, faster, distance)
     return tried
+
+
+def _runs(graph: str, name: str, runner: GraphRunner) -> dict[str, Run]:
+    """The ways of a back end to run a graph, the usual one under its own name."""
+    if graph != "vocoder":
+        return {name: lambda inputs: runner.run(inputs)[0]}
+    usual, *others = BACKENDS[name].windows
+    named = {name: usual} | {label_of(name, windows): windows for windows in others}
+    return {label: partial(_vocoded, Vocoder(runner, row)) for label, row in named.items()}
+
+
+def label_of(name: str, windows: Windows) -> str:
+    """What a back end is called with windows that are not its usual ones."""
+    return f"{name} {','.join(map(str, windows.sizes))}"
+
+
+def _vocoded(vocoder: Vocoder, inputs: Arrays) -> NDArray[Any]:
+    return vocoder.samples(inputs["latent"], inputs["style"])
+
+
+def _on(work: Run, inputs: Iterator[Arrays]) -> Work:
+    return lambda: work(next(inputs))
 
 
 @dataclass(frozen=True)
@@ -124,7 +156,21 @@ def tune(folder: Path, job: Job) -> tuple[Manifest, Entry]:
 
 def _chosen(graph: str, tried: Mapping[str, Tried]) -> Chosen:
     bar = BARS[graph]
-    return Chosen(fastest(tried, bar.worst), bar.metric, bar.worst, tried)
+    name = fastest({name: tried[name] for name in tried if name in BACKENDS}, bar.worst)
+    windows = best_windows(name, tried, bar.worst) if graph == "vocoder" else ()
+    return Chosen(name, bar.metric, bar.worst, tried, windows)
+
+
+def best_windows(name: str, tried: Mapping[str, Tried], worst: float) -> tuple[int, ...]:
+    """Of a back end: its usual ones, unless others are worth it."""
+    usual, *others = BACKENDS[name].windows
+    best, times = usual, (tried[name].times_faster or 0) * WORTH
+    for windows in others:
+        found = tried.get(label_of(name, windows), Tried())
+        near = found.distance is not None and found.distance <= worst
+        if near and (found.times_faster or 0) >= times:
+            best, times = windows, found.times_faster or 0
+    return best.sizes
 
 
 def candidates(asked: list[str] | None) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ import numpy as np
 
 from runtime import noise
 from runtime.acoustic.kind import Delivery, Manner, Streaming
-from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
 from runtime.acoustic.vits_stream import spoken_chunks
+from runtime.acoustic.vocoder import CONTEXT_FRAMES, Vocoder
 from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
-from runtime.backends import Arrays
+from runtime.backends import BACKENDS, Arrays
 from runtime.errors import SettingError
 from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.graphs import VoiceGraphs
@@ -134,9 +134,8 @@ class Speaker:
                 " here use t2s_decoder=cpu"
             )
         self.decoder = decoder
-        vocoder = graphs.open("vocoder")
-        self._acoustic = Acoustic(graphs.open("prior"), vocoder)
-        style = np.random.default_rng(0).standard_normal((1, vocoder.input_dim("style", 1), 1))
+        self._acoustic = graphs.acoustic()
+        style = np.random.default_rng(0).standard_normal((1, self._acoustic.style_width, 1))
         self._manner = Manner(
             replay.prompt.phones,
             style.astype(np.float32),
@@ -185,8 +184,9 @@ class Speaker:
         backends = self._graphs.backends
         if backends.get("vocoder", self._graphs.default) == "cpu":
             return None
-        graph = replace(self._graphs, backends={**backends, "vocoder": "cpu"}).open("vocoder")
-        return partial(graph.run, {"latent": self._latent, "style": self._manner.style})
+        graphs = replace(self._graphs, backends={**backends, "vocoder": "cpu"}, below={})
+        vocoder = Vocoder(graphs.open("vocoder"), BACKENDS["cpu"].windows[0])
+        return partial(vocoder.samples, self._latent, self._manner.style)
 
     def total(self) -> Samples:
         """From the prompt to all samples."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.acoustic.kind import Streaming
-from runtime.acoustic.vits import CONTEXT_FRAMES
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from tests import voices
 from tests.goldens import sovits_models
 from tests.graphs.exported import exported

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.acoustic.kind import Delivery, Manner
-from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
+from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.noise import normals
 

@@ -51,7 +51,8 @@ def test_a_back_end_for_all_leaves_what_it_does_not_take_on_the_cpu_and_says_so(
     assert set(choice.backends) == set(GRAPHS)
     assert choice.backends["vocoder"] == "openvino"
     assert choice.backends["t2s_decoder"] == "cpu"
-    assert str(choice).endswith("cpu for t2s_embed, t2s_decoder (asked for)")
+    assert str(choice) == f"{str(choice).split(';')[0]}; openvino for vocoder (asked for)"
+    assert {choice.backends[graph] for graph in set(GRAPHS) - {"vocoder"}} == {"cpu"}
 
 
 def test_graphs_are_forced_one_by_one() -> None:
@@ -87,9 +88,9 @@ def test_entries_of_other_voices_stay(voice: Manifest, tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("{", "not readable as JSON"),
-        ("[]", "not of format 1; remove it"),
+        ("[]", "not of format 2; remove it"),
         (
-            '{"format": 1, "machine": {"processor": "Z80"}}',
+            '{"format": 2, "machine": {"processor": "Z80"}}',
             "measured on {'processor': 'Z80'}, this",
         ),
     ],
@@ -124,6 +125,7 @@ def test_an_entry_of_another_form_is_refused(voice: Manifest, tmp_path: Path, wr
         ("vocoder=cpu,vocoder=cpu", "provider vocoder=cpu,vocoder=cpu: vocoder is given twice"),
         ("cpu,auto", "provider cpu,auto: cpu and auto are for all; keep one"),
         ("t2s_decoder=openvino", "provider t2s_decoder=openvino: not for this graph; use cpu"),
+        ("prior=openvino", "provider prior=openvino: not for this graph; use cpu"),
         ("", "provider: '' is none of the back ends; use one of"),
     ],
 )

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.acoustic.kind import SpokenChunk, Streaming
-from runtime.acoustic.vits import CONTEXT_FRAMES
 from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.errors import SettingError
 from runtime.frames import SAMPLES_PER_FRAME, frame_count
 from runtime.model_settings import MODEL_SETTINGS

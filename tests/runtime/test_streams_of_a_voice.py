@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from runtime.acoustic.kind import Streaming
-from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
+from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.arrays import Latent, Samples, Style
 from runtime.backends.choices import choose
 from runtime.frames import SAMPLES_PER_FRAME
@@ -46,9 +47,9 @@ class Listening(Acoustic):
         super().__init__(graphs.open("prior"), graphs.open("vocoder"))
         self.heard: list[tuple[Latent, Style]] = []
 
-    def samples(self, latent: Latent, style: Style) -> Samples:
+    def samples(self, latent: Latent, style: Style, wanted: range | None = None) -> Samples:
         self.heard.append((latent.copy(), style))
-        return super().samples(latent, style)
+        return super().samples(latent, style, wanted)
 
 
 class ListeningGraphs(VoiceGraphs):

@@ -1,6 +1,7 @@
 """Choosing back ends by measurement: who may win, and what is written."""
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from runtime.backends.tuned import Tried
 from runtime.errors import BundleError, MachineError, SettingError
 from runtime.measure import calibration
 from runtime.measure.calibration import BARS, Calibration
-from runtime.measure.tuning import fastest
+from runtime.measure.tuning import best_windows, fastest
 from tests.tiny_voice import tiny_bundle
 
 
@@ -39,6 +40,23 @@ def test_the_fastest_of_several_wins() -> None:
     found = {"cpu": Tried(9, 1, 0), "a": Tried(3, 3, 0.1), "b": Tried(1, 9, 0.9)}
     assert fastest(found, worst=0.5) == "a"
     assert fastest(found, worst=1.0) == "b"
+
+
+def test_other_windows_are_taken_where_they_are_worth_it() -> None:
+    found = {"cpu": Tried(10, 1.0, 0), "cpu 150": Tried(9, 1.04, 0), "cpu 100": Tried(8, 1.2, 0.1)}
+    assert best_windows("cpu", found, worst=0.5) == (100,)
+    assert best_windows("cpu", found, worst=0.05) == (250,)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("graph", BARS)
+def test_lengths_that_are_timed_do_not_come_again(run: Calibration, graph: str) -> None:
+    given = [*islice(run.varied(graph), 12)]
+    assert len({tuple(map(np.shape, inputs.values())) for inputs in given}) >= 10
+    for inputs in given:
+        assert set(inputs) == set(run.inputs[graph])
+    open_graph = BACKENDS["cpu"].open_graph
+    open_graph(tiny_bundle() / f"{graph}.onnx", Threads(1)).run(given[0])
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +93,11 @@ def test_tune_measures_writes_and_auto_goes_by_it(
     voice = manifest.load(folder)
     entry = written["voices"][tuned.voice_key(voice)]
     assert (entry["voice"], entry["threads"], set(entry["graphs"])) == ("tiny", 1, set(BARS))
+    vocoder = entry["graphs"]["vocoder"]
+    assert tuple(vocoder["windows"]) in {row.sizes for row in BACKENDS[vocoder["backend"]].windows}
+    assert "cpu 100" in vocoder["measured"]
+    sizes = choose("auto", voice, output).windows[vocoder["backend"]].sizes
+    assert sizes == tuple(vocoder["windows"])
     for graph, row in entry["graphs"].items():
         assert row["measured"]["cpu"]["times_faster"] == 1.0
         for found in row["measured"].values():
@@ -92,7 +115,8 @@ def test_only_the_back_ends_that_were_named_are_tried(tmp_path: Path) -> None:
     common = ["-m", str(tiny_bundle()), "--threads", "1", "--rounds", "1"]
     tune.main([*common, "--backends", "cpu", "--output", str(output)])
     (entry,) = json.loads(output.read_text("utf-8"))["voices"].values()
-    assert all(set(row["measured"]) == {"cpu"} for row in entry["graphs"].values())
+    tried = {name.split()[0] for row in entry["graphs"].values() for name in row["measured"]}
+    assert tried == {"cpu"}
     assert all(row["backend"] == "cpu" for row in entry["graphs"].values())
 
 

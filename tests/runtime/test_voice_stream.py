@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from runtime.acoustic.kind import Streaming
-from runtime.acoustic.vits import CONTEXT_FRAMES
 from runtime.acoustic.vits_stream import spoken_chunks
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.settings import Settings
 from runtime.t2s.decode import DecodeState

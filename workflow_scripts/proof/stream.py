@@ -16,8 +16,9 @@ import numpy as np
 
 from runtime import noise, records
 from runtime.acoustic.kind import Delivery, Manner, Streaming
-from runtime.acoustic.vits import CONTEXT_FRAMES, Acoustic
+from runtime.acoustic.vits import Acoustic
 from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.arrays import Float32, Int64, Latent, Samples, Tokens
 from runtime.backends import Threads
 from runtime.cli import run

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from runtime import noise
-from runtime.acoustic.vits import CONTEXT_FRAMES
+from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.arrays import Int64, Latent, Samples
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.measure.workload import (

@@ -1,0 +1,134 @@
+"""Latent frames to samples, in calls of few lengths whose samples are those of one whole call.
+
+A frame's samples depend on so many frames to each side, its context, and on the edges of the
+sequence as far as they lie within it. So a call is right where it holds the context, or begins or
+ends where the sequence does; frames beyond may be anything.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from runtime.arrays import Latent, Samples, Style
+from runtime.backends import GraphRunner, Windows
+from runtime.frames import SAMPLES_PER_FRAME
+
+CONTEXT_FRAMES = 11  # what the vocoder sees to each side of a frame, in every family
+
+
+class Vocoder:
+    """The vocoder of one voice; no state of its own.
+
+    Attributes:
+        windows: the lengths at which it runs.
+    """
+
+    def __init__(self, graph: GraphRunner, windows: Windows | None = None) -> None:
+        self._graph = graph
+        self.windows = windows or Windows()
+
+    def samples(self, latent: Latent, style: Style, wanted: range | None = None) -> Samples:
+        """Samples float32 [640 N] at 32 kHz of latent frames.
+
+        Args:
+            latent: float32 [1, I, F].
+            style: float32 [1, G, 1].
+            wanted: the N frames whose samples are wanted; None for all. Those around them are
+                context; the first and the last of `latent` count as the ends of the sound unless
+                they lie CONTEXT_FRAMES outside.
+        """
+        frames = latent.shape[-1]
+        every = range(frames) if wanted is None else wanted
+        made = [
+            self._called(latent, style, call)
+            for call in calls(frames, every, self.windows, CONTEXT_FRAMES)
+        ]
+        return made[0] if len(made) == 1 else np.concatenate(made)
+
+    def _called(self, latent: Latent, style: Style, call: "Call") -> Samples:
+        frames, behind = latent.shape[-1], call.first + call.size
+        seen = latent[..., max(0, call.first) : min(frames, behind)]
+        lacking = (max(0, -call.first), max(0, behind - frames))
+        filled = np.pad(seen, ((0, 0), (0, 0), lacking)) if any(lacking) else seen
+        inputs = {"latent": np.ascontiguousarray(filled), "style": style}
+        (audio,) = self._graph.run(inputs)
+        begin, end = (SAMPLES_PER_FRAME * (frame - call.first) for frame in (call.begin, call.end))
+        samples: Samples = audio[0, begin:end]
+        return samples
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the vocoder.
+
+    Attributes:
+        first: number of its first frame; below 0 if it is filled up in front.
+        size: frames; those behind the last one are filled up.
+        begin, end: whose samples it gives.
+    """
+
+    first: int
+    size: int
+    begin: int
+    end: int
+
+
+def calls(frames: int, wanted: range, windows: Windows, context: int) -> Iterator[Call]:
+    """The calls that give the samples of some frames, in order.
+
+    Args:
+        frames: of the whole sequence.
+        wanted: frames whose samples are wanted.
+        windows: lengths to choose from.
+        context: frames that a frame's samples depend on to each side.
+    """
+    if not windows.sizes:
+        yield Call(0, frames, wanted.start, wanted.stop)
+    elif windows.fixed:
+        yield from _fixed(frames, wanted, windows.sizes, context)
+    else:
+        yield from _at_most(frames, wanted, windows.sizes[-1], context)
+
+
+def _at_most(frames: int, wanted: range, most: int, context: int) -> Iterator[Call]:
+    """Pieces of nearly one length, none longer than `most` with its context."""
+    count = -(-len(wanted) // (most - 2 * context))
+    for number in range(count):
+        begin = wanted.start + len(wanted) * number // count
+        end = wanted.start + len(wanted) * (number + 1) // count
+        first, last = max(0, begin - context), min(frames, end + context)
+        yield Call(first, last - first, begin, end)
+
+
+def _fixed(frames: int, wanted: range, sizes: tuple[int, ...], context: int) -> Iterator[Call]:
+    begin, end = wanted.start, wanted.stop
+    while begin < end:
+        call = _next(frames, range(begin, end), sizes, context)
+        yield call
+        begin = call.end
+
+
+def _next(frames: int, wanted: range, sizes: tuple[int, ...], context: int) -> Call:
+    """The call that goes on: the smallest that ends it, else the largest that fits."""
+    begin, end = wanted.start, wanted.stop
+    first, last = max(0, begin - context), min(frames, end + context)
+    at_start, at_end = begin < context, end > frames - context
+    for size in sizes:
+        if size < last - first:
+            continue
+        if not at_end:  # what is behind the context may be filled up
+            return Call(first, size, begin, end)
+        if not at_start or size == frames:
+            return Call(frames - size, size, begin, end)
+        break
+    else:
+        size = sizes[-1]
+        return Call(first, size, begin, first + size - context)
+    # both edges are near, and no size is just as long: one call for each edge
+    fitting = [size for size in sizes if size < frames]
+    size = fitting[-1] if fitting else sizes[0]
+    stop = min(size, frames) - context
+    if stop > begin and stop >= context:
+        return Call(0, size, begin, stop)
+    return Call(0, frames, begin, end)  # too short for two
