@@ -17,7 +17,7 @@ from runtime.machine import machine_record
 from workflow_scripts import digests, settings
 from workflow_scripts.bundle import hear
 from workflow_scripts.checkpoint import peek
-from workflow_scripts.plan import ANY_LENGTH, DECODER, LOOP, SOVITS_GRAPHS, T2S_GRAPHS
+from workflow_scripts.plan import ANY_LENGTH, DECODER, LOOP, T2S_GRAPHS
 
 try:
     PLAN = settings.checked(
@@ -49,7 +49,7 @@ wildcard_constraints:
     voice=one_of(voice.name for voice in PLAN.voices),
     base=one_of(PLAN.bases),
     unit=one_of(PLAN.units),
-    graph=one_of([*PLAN.bases, *SOVITS_GRAPHS, *T2S_GRAPHS, LOOP]),
+    graph=one_of([*PLAN.bases, *PLAN.acoustic_graphs, *T2S_GRAPHS, LOOP]),
     max_len=one_of(PLAN.lengths),
     precision=one_of(PLAN.stored_precisions),
     target=one_of(target.name for target in PLAN.targets),

@@ -9,7 +9,7 @@ rule export_shared:
     benchmark:
         "artifacts/benchmarks/export/shared/{base}.tsv"
     wildcard_constraints:
-        base=one_of(sorted({"hubert", "speaker"} & set(PLAN.bases))),
+        base=one_of(sorted(set(PLAN.bases) - {"roberta"})),
     conda:
         "../environment.yml"
     params:
@@ -33,27 +33,33 @@ use rule export_shared as export_roberta with:
         base="roberta",
 
 
-rule export_sovits:
-    input:
-        ancient(lambda w: voice_of(w).sovits),
-    output:
-        temp(expand("artifacts/raw/voices/{{voice}}/{graph}.onnx", graph=SOVITS_GRAPHS)),
-        expand("artifacts/reference/voices/{{voice}}/{graph}.npz", graph=SOVITS_GRAPHS),
-    log:
-        "artifacts/logs/export/voices/{voice}/sovits.log",
-    benchmark:
-        "artifacts/benchmarks/export/voices/{voice}/sovits.tsv"
-    conda:
-        "../environment.yml"
-    params:
-        code=digests.of_code("workflow_scripts.graphs.export"),
-        tools=digests.of_tools("torch", "onnx", "numpy"),
-        source=lambda w: SOURCES.of(voice_of(w).sovits),
-        unit="voices/{voice}",
-    shell:
-        "python -m workflow_scripts.graphs.export sovits {input:q}"
-        " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
-        " --tables artifacts/tables/{params.unit:q} --sha256 {params.source:q} > {log:q} 2>&1"
+for kind, voices in PLAN.kinds.items():
+
+    rule:
+        name:
+            f"export_{kind}"
+        input:
+            ancient(lambda w: voice_of(w).sovits),
+        output:
+            temp(expand("artifacts/raw/voices/{{voice}}/{graph}.onnx", graph=voices[0].graphs)),
+            expand("artifacts/reference/voices/{{voice}}/{graph}.npz", graph=voices[0].graphs),
+        log:
+            "artifacts/logs/export/voices/{voice}/sovits.log",
+        benchmark:
+            "artifacts/benchmarks/export/voices/{voice}/sovits.tsv"
+        wildcard_constraints:
+            voice=one_of(voice.name for voice in voices),
+        conda:
+            "../environment.yml"
+        params:
+            code=digests.of_code("workflow_scripts.graphs.export"),
+            tools=digests.of_tools("torch", "onnx", "numpy"),
+            source=lambda w: SOURCES.of(voice_of(w).sovits),
+            unit="voices/{voice}",
+        shell:
+            "python -m workflow_scripts.graphs.export sovits {input:q}"
+            " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
+            " --tables artifacts/tables/{params.unit:q} --sha256 {params.source:q} > {log:q} 2>&1"
 
 
 rule export_t2s:

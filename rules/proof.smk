@@ -66,8 +66,10 @@ rule measure_chain:
         code=digests.of_code("workflow_scripts.proof.chain"),
         tools=digests.of_tools("onnxruntime", "numpy"),
         named=lambda w: PLAN.named_files(w.voice, w.precision),
+        acoustic=lambda w: in_json(voice_of(w).acoustic),
     shell:
         "python -m workflow_scripts.proof.chain {params.named:q} --answers {input.answers:q}"
+        " --acoustic {params.acoustic:q}"
         " --output {output.measured:q} --sound {output.sound:q} > {log:q} 2>&1"
 
 
@@ -92,8 +94,10 @@ rule measure_stream:
         code=digests.of_code("workflow_scripts.proof.stream"),
         tools=digests.of_tools("onnxruntime", "numpy"),
         named=lambda w: named(PLAN.sounding_files(w.voice, w.precision)),
+        acoustic=lambda w: in_json(voice_of(w).acoustic),
     shell:
         "python -m workflow_scripts.proof.stream {params.named:q} --answers {input.answers:q}"
+        " --acoustic {params.acoustic:q}"
         " --output {output.measured:q} --sound {output.sound:q} > {log:q} 2>&1"
 
 

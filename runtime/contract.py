@@ -7,8 +7,11 @@ symbolic in a graph; every other letter is a size of the voice and must be a num
 
 from dataclasses import dataclass, replace
 
+STAGES = ("text", "reference", "t2s", "acoustic")  # in the order of speech
+VITS = frozenset({"vits"})
 STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
 MOVING = frozenset("XPTQKCNSRFMUZ")
+GROWING = frozenset("XPTQN")  # those of one utterance, which the KV cache's capacity bounds
 HALVES = ("float16", "bfloat16")  # arithmetic of a device
 BLOCK_TOKENS = 16  # that a decoder on a device makes before the host looks at them
 
@@ -46,15 +49,25 @@ class Graph:
 
     Attributes:
         shared: whether it serves all voices of a build (a base) or belongs to one voice.
+        stage: what it works on, a name of STAGES.
         inputs: every input; each must be used by the graph.
         outputs: every output.
         optional: names of inputs that only some families have.
+        kinds: kinds of acoustic models that have it; empty for all.
     """
 
     shared: bool
+    stage: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     optional: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+
+    @property
+    def grows(self) -> bool:
+        """Whether an input is as long as the text or the speech, which max_len bounds."""
+        dims = [dim for tensor in self.inputs for dim in tensor.dims if isinstance(dim, str)]
+        return any(GROWING & set(dim) for dim in dims)
 
     def expanded(self, layers: int) -> "Graph":
         """The same graph with `{layer}` written out for `layers` layers."""
@@ -98,32 +111,39 @@ def _i64(name: str, *dims: int | str) -> Tensor:
 GRAPHS: dict[str, Graph] = {
     "hubert": Graph(
         shared=True,
+        stage="reference",
         inputs=(_f32("audio", 1, "S"),),
         outputs=(_f32("features", 1, "W", "F"),),
     ),
     "roberta": Graph(
         shared=True,
+        stage="text",
         inputs=(_i64("input_ids", 1, "U+2"),),
         outputs=(_f32("features", "U", "W"),),
     ),
     "speaker": Graph(
         shared=True,
+        stage="reference",
         inputs=(_f32("filter_bank", 1, "M", 80),),
         outputs=(_f32("embedding", 1, "E"),),
     ),
     "quantizer": Graph(
         shared=False,
+        stage="reference",
         inputs=(_f32("features", 1, "W", "F"),),
         outputs=(_i64("tokens", 1, "P"),),
     ),
     "style": Graph(
         shared=False,
+        stage="reference",
+        kinds=VITS,
         inputs=(_f32("spectrogram", 1, "Y", "R"), _f32("speaker_embedding", 1, "E")),
         outputs=(_f32("style", 1, "G", 1),),
         optional=frozenset({"speaker_embedding"}),
     ),
     "t2s_embed": Graph(
         shared=False,
+        stage="t2s",
         inputs=(
             _i64("phones", 1, "X"),
             _f32("text_features", 1, 1024, "X"),
@@ -133,6 +153,7 @@ GRAPHS: dict[str, Graph] = {
     ),
     "t2s_decoder": Graph(
         shared=False,
+        stage="t2s",
         inputs=(
             _f32("rows", "Q", "D"),
             Tensor("live_rows", "int32", (1,)),
@@ -148,6 +169,8 @@ GRAPHS: dict[str, Graph] = {
     ),
     "prior": Graph(
         shared=False,
+        stage="acoustic",
+        kinds=VITS,
         inputs=(
             _i64("tokens", 1, "T"),
             _i64("phones", 1, "X"),
@@ -161,10 +184,29 @@ GRAPHS: dict[str, Graph] = {
     ),
     "vocoder": Graph(
         shared=False,
+        stage="acoustic",
+        kinds=VITS,
         inputs=(_f32("latent", 1, "I", "N"), _f32("style", 1, "G", 1)),
         outputs=(_f32("audio", 1, "640*N"),),
     ),
 }
+
+
+def graphs_of(kind: str, *stages: str) -> tuple[str, ...]:
+    """Graphs that belong to each voice of a kind of acoustic model, in the contract's order.
+
+    Args:
+        kind: a name in `runtime.acoustic.kind.KINDS`.
+        stages: of these alone; all where none is given.
+    """
+    return tuple(
+        name
+        for name, graph in GRAPHS.items()
+        if not graph.shared
+        and kind in (graph.kinds or {kind})
+        and graph.stage in (stages or STAGES)
+    )
+
 
 # graphs that no bundle holds: they are made of a bundle's for one device
 DEVICE_GRAPHS: dict[str, Graph] = {
@@ -173,6 +215,7 @@ DEVICE_GRAPHS: dict[str, Graph] = {
     # -1 is a prefill: its rows are given. State: token, its position, live rows, number of the step
     "t2s_loop": Graph(
         shared=False,
+        stage="t2s",
         inputs=(
             _f32("rows", "Q", "D"),
             _f32("bias", 1, 1, "Q", "C"),

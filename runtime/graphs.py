@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar, cast
 
-from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.kind import AcousticModel, open_model
 from runtime.backends import (
     BACKENDS,
     Backend,
@@ -23,7 +23,7 @@ from runtime.backends.cpu import CpuGraph
 from runtime.contract import STEP_TABLES
 from runtime.errors import BundleError, GraphError, MachineError
 from runtime.external_data import refuse_external_data
-from runtime.manifest import Manifest
+from runtime.manifest import Acoustic, Manifest
 from runtime.reference.encoder import ReferenceEncoder, ReferenceGraphs
 from runtime.signature import Signed, Sizes
 from runtime.t2s.cache import CacheShape
@@ -43,6 +43,7 @@ class VoiceGraphs:
     Attributes:
         files: name in the contract to ONNX file.
         tables: `t2s_tables.npz` of the voice.
+        acoustic: what the manifest says of the acoustic model.
         backends: graph to the name of its back end; `default` for those that are not in it.
         default: a name of BACKENDS.
         below: graph to what is taken where its back end can't be used, in this order.
@@ -55,6 +56,7 @@ class VoiceGraphs:
 
     files: Mapping[str, Path]
     tables: Path
+    acoustic: Acoustic
     backends: Mapping[str, str] = field(default_factory=dict)
     default: str = "cpu"
     below: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class VoiceGraphs:
         return cls(
             files,
             tables,
+            manifest.acoustic,
             choice.backends,
             below=choice.below,
             threads=threads if isinstance(threads, Threads) else Threads(threads),
@@ -155,11 +158,14 @@ class VoiceGraphs:
             )
         return Decoder(self.open("t2s_embed"), decoder, tables, shape)
 
-    def acoustic(self) -> Acoustic:
-        """Prior and vocoder."""
-        prior, vocoder = self.open("prior"), self.open("vocoder")
-        name = self.opened["vocoder"]
-        return Acoustic(prior, vocoder, self.windows.get(name, BACKENDS[name].windows[0]))
+    def windows_of(self, graph: str) -> Windows:
+        """The lengths at which the back end that runs a graph takes the vocoder."""
+        name = self.opened.get(graph, self.default)
+        return self.windows.get(name, BACKENDS[name].windows[0])
+
+    def acoustic_model(self) -> AcousticModel:
+        """The graphs that make sound of tokens."""
+        return open_model(self)
 
     def references(self) -> ReferenceEncoder:
         """What listens to a reference, loaded when a reference comes."""
@@ -169,5 +175,6 @@ class VoiceGraphs:
                 quantizer=self.opener("quantizer"),
                 style=self.opener("style"),
                 speaker=self.opener("speaker") if "speaker" in self else None,
+                acoustic=self.acoustic,
             )
         )

@@ -8,16 +8,17 @@ import hashlib
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from runtime import records
-from runtime.contract import GRAPHS, STEP_TABLES
+from runtime.contract import GRAPHS, STEP_TABLES, graphs_of
 from runtime.errors import BundleError, SettingError
 from runtime.model_settings import Defaults as Defaults
 
 FORMAT = 1
+TOKENS_PER_SECOND = 25
 AGAIN = "build it again"
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"  # of roberta: characters → ids
@@ -81,17 +82,30 @@ class T2S:
 
 @dataclass(frozen=True)
 class Acoustic:
-    """Sizes of the acoustic model.
+    """Sizes of the acoustic model; what has its usual value is left out of a file.
 
     Attributes:
         sampling_rate_hz: of the samples that the vocoder makes.
         spectrogram_bins: Y, bins of the reference spectrogram that its style is taken from.
         needs_speaker: whether the style takes a speaker embedding.
+        kind: how it makes sound, a name in `runtime.acoustic.kind.KINDS`.
+        vocoder: the graph that makes the samples, of the voice or shared.
+        frames_per_token: frames that the vocoder takes, at speed 1.
+        sizes: further numbers that a kind asks for, by its own names.
     """
 
     sampling_rate_hz: int
     spectrogram_bins: int
     needs_speaker: bool
+    kind: str = field(default="vits", metadata=records.LEFT_OUT)
+    vocoder: str = field(default="vocoder", metadata=records.LEFT_OUT)
+    frames_per_token: float = field(default=2.0, metadata=records.LEFT_OUT)
+    sizes: Mapping[str, float] = field(default_factory=dict, metadata=records.LEFT_OUT)
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples that the vocoder makes of a frame."""
+        return round(self.sampling_rate_hz / (TOKENS_PER_SECOND * self.frames_per_token))
 
 
 @dataclass(frozen=True)
@@ -220,8 +234,9 @@ def _refuse_other_formats(path: Path, found: object) -> None:
 
 def _refuse_incomplete(folder: Path, manifest: Manifest) -> None:
     """Refuse a manifest that is well formed, and does not hold a voice."""
-    needed = [name for name, graph in GRAPHS.items() if not graph.shared] + ["hubert"]
-    needed += ["speaker"] * manifest.acoustic.needs_speaker
+    acoustic = manifest.acoustic
+    needed = [*graphs_of(acoustic.kind), acoustic.vocoder, "hubert"]
+    needed += ["speaker"] * acoustic.needs_speaker
     for graph in needed:
         if graph not in manifest.graphs:
             raise BundleError(f"{folder}: {NAME} has no graph {graph!r}; build it again")

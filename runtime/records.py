@@ -2,7 +2,7 @@
 
 Knows types and no meanings: text, numbers, true or false, null, mappings, tuples, and dataclasses
 of these. A field with a default may be absent in the file; `formerly` in a field's metadata names
-the key that older files have in its place.
+the key that older files have in its place; LEFT_OUT as its metadata leaves its default out.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
+LEFT_OUT: Mapping[str, bool] = {"left_out": True}
 Fault = Callable[[str], Exception]
 
 JSON_NAMES: Mapping[type, str] = {
@@ -79,7 +80,11 @@ def parse(kind: type[T], value: object, where: str, fault: Fault) -> T:
 def in_json(value: Any) -> Any:
     """A dataclass, and all that is in it, as JSON holds it; a number that is none becomes null."""
     if is_dataclass(value):
-        return {field.name: in_json(getattr(value, field.name)) for field in fields(value)}
+        return {
+            field.name: in_json(getattr(value, field.name))
+            for field in fields(value)
+            if not _left_out(field, getattr(value, field.name))
+        }
     if isinstance(value, Mapping):
         return {f"{key}": in_json(below) for key, below in value.items()}
     if isinstance(value, list | tuple):
@@ -167,6 +172,12 @@ def _record(kind: Any, value: Mapping[str, Any], where: str, fault: Fault) -> An
     return kind(
         **{key: _typed(types_of[key], item, f"{where}.{key}", fault) for key, item in given.items()}
     )
+
+
+def _left_out(field: "Field[Any]", value: Any) -> bool:
+    """Whether a file is as good without it."""
+    usual = field.default if field.default_factory is MISSING else field.default_factory()
+    return bool(field.metadata.get("left_out")) and value == usual
 
 
 def _may_be_absent(field: "Field[Any]") -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Unpack, cast
 
-from runtime.acoustic.kind import Delivery, Streaming
+from runtime.acoustic.kind import AcousticSettings, Streaming
 from runtime.audio import Audio
 from runtime.errors import SettingError
 from runtime.model_settings import MODEL_SETTINGS, Defaults, ModelChanges, ModelSettings
@@ -149,9 +149,9 @@ class Settings(ModelSettings):
         """How tokens are chosen."""
         return Sampling(**_fields_of(Sampling, self.of_voice(defaults)))
 
-    def delivery(self, defaults: Defaults) -> Delivery:
+    def acoustic(self, defaults: Defaults) -> AcousticSettings:
         """How tokens are spoken."""
-        return Delivery(**_fields_of(Delivery, self.of_voice(defaults)))
+        return AcousticSettings(**_fields_of(AcousticSettings, self.of_voice(defaults)))
 
     def chunking(self, defaults: Defaults) -> Streaming:
         """How a stream is cut."""
@@ -198,7 +198,9 @@ def from_body(body: Mapping[str, Any], api: Api) -> Changes:
     return cast(Changes, found)  # a test holds the table's names against those of Changes
 
 
-def _fields_of(kind: type[Sampling] | type[Delivery], values: Mapping[str, Any]) -> dict[str, Any]:
+def _fields_of(
+    kind: type[Sampling] | type[AcousticSettings], values: Mapping[str, Any]
+) -> dict[str, Any]:
     return {one.name: values[one.name] for one in fields(kind) if one.name in values}
 
 

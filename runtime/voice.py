@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from runtime import audio as sound
 from runtime import manifest as manifests
 from runtime import noise, polyphones
-from runtime.acoustic.kind import Manner, SpokenChunk
-from runtime.acoustic.vits_stream import spoken_chunks
-from runtime.arrays import Float32, Samples, Tokens
+from runtime.acoustic.kind import Conditioning, SpokenChunk
+from runtime.arrays import Samples, Tokens
 from runtime.audio import Audio
 from runtime.backends import Folders, Threads
 from runtime.backends.choices import Choice, choose
@@ -109,7 +108,7 @@ class Asked:
     seed: int
 
 
-Speak = Callable[[Iterable[int], Manner, Settings], Iterator[SpokenChunk]]
+Speak = Callable[[Iterable[int], Conditioning, Settings], Iterator[SpokenChunk]]
 
 
 class Voice:
@@ -131,7 +130,7 @@ class Voice:
         self.rate = manifest.acoustic.sampling_rate_hz
         self._folder = folder
         self._decoder = graphs.decoder()
-        self._acoustic = graphs.acoustic()
+        self._acoustic = graphs.acoustic_model()
         self._references = graphs.references()
         self.provider = provider.after(graphs.opened) if provider else None
         self._polyphones = polyphones.of_bundle(folder, manifest, graphs.threads)
@@ -212,11 +211,11 @@ class Voice:
 
     def parts(
         self, text: str, settings: Settings | None = None, **changes: Any
-    ) -> list[tuple[Prompt, Manner]]:
+    ) -> list[tuple[Prompt, Conditioning]]:
         """What each sentence is decoded from, and what its sound is made under; to measure with."""
         asked = self._asked(text, settings, changes)
         return [
-            (self._prompt(item, asked.reference), self._manner(item, asked, number))
+            (self._prompt(item, asked.reference), self._conditioning(item, asked, number))
             for number, item in enumerate(asked.wanted)
             if isinstance(item, Line)
         ]
@@ -272,12 +271,14 @@ class Voice:
             AudioError: unreadable, or not 3 to 10 s long.
         """
         audios = [_audio(item) for item in (reference.audio, *reference.more)]
-        style = self._references.style(audios)
-        if not reference.text.strip():
-            return Prepared(np.zeros(0, np.int64), None, style)
-        phonemes = self._phonemes(reference.text, reference.lang, self._lexicons)
-        tokens = self._references.prompt_tokens(audios[0])
-        return Prepared(tokens, self._features.line(phonemes), style)
+        sound_of = self._references.encoded(audios, self._acoustic.wants)
+        tokens, line, phones = np.zeros(0, np.int64), None, np.zeros(0, np.int64)
+        if reference.text.strip():
+            phonemes = self._phonemes(reference.text, reference.lang, self._lexicons)
+            tokens = self._references.prompt_tokens(audios[0])
+            line = self._features.line(phonemes)
+            phones = line.phones
+        return Prepared(tokens, line, self._acoustic.primed(sound_of, tokens, phones))
 
     @property
     def _limits(self) -> Limits:
@@ -314,10 +315,10 @@ class Voice:
             sentence += 1
             ending = Ending()
             pause = Piece(pause_ms=asked.request.pause_ms).samples(self.rate)
-            manner = self._manner(item, asked, number)
+            conditioning = self._conditioning(item, asked, number)
             # closed at once where a stream is given up, so that the decode state is free again
             with releasing(), closing(self._tokens(item, asked, number, ending)) as tokens:
-                for spoken in speak(tokens, manner, asked.request):
+                for spoken in speak(tokens, conditioning, asked.request):
                     samples = np.pad(spoken.samples, (0, pause * spoken.last))
                     reason = ending.reason if spoken.last else ""
                     last = end and spoken.last
@@ -334,28 +335,22 @@ class Voice:
         chooser = sampled(sampling, partial(noise.exponentials, asked.seed, number))
         return self._decoder.tokens(prompt, chooser, self._limits, ending)
 
-    def _manner(self, line: Line, asked: Asked, number: int) -> Manner:
-        width = self._acoustic.latent_width
-
-        def frames(first: int, count: int) -> Float32:
-            return noise.normals(asked.seed, number, first, count, width)
-
-        delivery = asked.request.delivery(self.manifest.defaults)
-        return Manner(line.phones, asked.reference.style, frames, delivery)
+    def _conditioning(self, line: Line, asked: Asked, number: int) -> Conditioning:
+        drawn = partial(noise.normals, asked.seed, number)
+        settings = asked.request.acoustic(self.manifest.defaults)
+        return Conditioning(line.phones, asked.reference.acoustic, drawn, settings)
 
     def _whole(
-        self, tokens: Iterable[int], manner: Manner, _request: Settings
+        self, tokens: Iterable[int], conditioning: Conditioning, _request: Settings
     ) -> Iterator[SpokenChunk]:
         """The whole line at once."""
-        made = np.fromiter(tokens, np.int64)
-        latent = self._acoustic.latent(made, manner)
-        yield SpokenChunk(self._acoustic.samples(latent, manner.style), latent, made, last=True)
+        yield self._acoustic.whole(np.fromiter(tokens, np.int64), conditioning)
 
     def _chunked(
-        self, tokens: Iterable[int], manner: Manner, request: Settings
+        self, tokens: Iterable[int], conditioning: Conditioning, request: Settings
     ) -> Iterator[SpokenChunk]:
         streaming = request.chunking(self.manifest.defaults)
-        return spoken_chunks(tokens, self._acoustic, manner, streaming)
+        return self._acoustic.stream(tokens, conditioning, streaming)
 
 
 def _audio(item: Audio | Path | str) -> Audio:

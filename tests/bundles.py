@@ -83,7 +83,7 @@ def _packed(family: str, bases: dict[str, Path]) -> Path:
         parts=tuple(
             Part(graph, "fp32", folder / f"{graph}.onnx")
             for kind, folder in made.items()
-            for graph in EXPORTERS[kind].graphs
+            for graph in EXPORTERS[kind].graphs(sources[kind])
         ),
         tables=(
             made["t2s"] / STEP_TABLES,

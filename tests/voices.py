@@ -1,10 +1,10 @@
 """The goldens' checkpoints as acoustic models and as a whole voice, made once per run."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from runtime.acoustic.kind import Delivery, Manner
-from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.kind import AcousticSettings, Conditioning
+from runtime.acoustic.vits import Vits
 from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.noise import normals
@@ -14,21 +14,20 @@ from tests.graphs.exported import exported
 
 
 @cache
-def acoustic(checkpoint: Path) -> Acoustic:
+def acoustic(checkpoint: Path) -> Vits:
     folder, one = exported("sovits", checkpoint), Threads(intra_op=1)
-    return Acoustic(
-        open_graph(folder / "prior.onnx", one), open_graph(folder / "vocoder.onnx", one)
-    )
+    return Vits(open_graph(folder / "prior.onnx", one), open_graph(folder / "vocoder.onnx", one))
 
 
-def manner(model: goldens.Case, seed: int = 0, speed: float = 1.0, steady: bool = False) -> Manner:
+def conditioning(
+    model: goldens.Case, seed: int = 0, speed: float = 1.0, steady: bool = False
+) -> Conditioning:
     """The first phones and the style of a golden, with our own noise."""
-    width = acoustic(model.model).latent_width
-    return Manner(
+    return Conditioning(
         model["text_a"][0],
-        model["t12__ge"],
-        lambda first, count: normals(seed, 0, first, count, width),
-        Delivery(speed, steady=steady),
+        {"style": model["t12__ge"]},
+        partial(normals, seed, 0),
+        AcousticSettings(speed, steady=steady),
     )
 
 

@@ -10,12 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
 
+from runtime.contract import GRAPHS, graphs_of
+
 BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
-SOVITS_GRAPHS = ("quantizer", "style", "prior", "vocoder")
-SOUNDING = ("prior", "vocoder")
-T2S_GRAPHS = ("t2s_embed", "t2s_decoder")
+BASE_SOURCES = {
+    "hubert": "folder of a HuBERT",
+    "roberta": "folder of a Chinese RoBERTa",
+    "speaker": "ERes2NetV2 checkpoint",
+}
+T2S_GRAPHS = tuple(name for name, graph in GRAPHS.items() if graph.stage == "t2s")
 DECODER, LOOP = "t2s_decoder", "t2s_loop"  # the engine of the one is built as the other
-PER_LENGTH = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # engines that max_len shapes
+OPTIONAL_BASES = ("roberta",)  # that every voice can do without, and uses where it is there
 ANY_LENGTH = "any"
 SPOKEN = ("gpt", "sovits", "reference-audio", "ssl", "sv")  # words of what no text goes into
 FULL = "fp32"  # the precision that every other is made from
@@ -31,8 +36,16 @@ class Facts(Protocol):
         """One of the supported families."""
 
     @property
-    def needs_speaker(self) -> bool:
-        """Whether its style takes a speaker embedding."""
+    def bases(self) -> tuple[str, ...]:
+        """Shared graphs that it can't do without."""
+
+    @property
+    def acoustic(self) -> Mapping[str, Any]:
+        """What a manifest says of its acoustic model."""
+
+    @property
+    def kind(self) -> str:
+        """How it makes sound."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,14 @@ class Voice:
     reference: Reference
     lexicons: Mapping[str, str]
     family: str
-    needs_speaker: bool
+    bases: tuple[str, ...]
+    kind: str
+    acoustic: Mapping[str, Any]
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Graphs of its acoustic checkpoint."""
+        return graphs_of(self.kind, "reference", "acoustic")
 
     @property
     def unit(self) -> str:
@@ -162,7 +182,7 @@ class Plan:
         """Every engine that a target asks for, as `precision/unit/length/graph`."""
         wanted = self.target(name).precisions
         return _once(
-            f"{m.precision}/{m.unit}/{bundle.max_len if m.graph in PER_LENGTH else ANY_LENGTH}"
+            f"{m.precision}/{m.unit}/{bundle.max_len if GRAPHS[m.graph].grows else ANY_LENGTH}"
             f"/{LOOP if m.graph == DECODER else m.graph}"
             for bundle in self.bundles
             if bundle.precision in wanted
@@ -219,7 +239,24 @@ class Plan:
     def sounding_files(self, voice: str, precision: str) -> dict[str, str]:
         """The graphs that make sound of tokens: name → file."""
         members = self.members(voice, precision)
-        return {m.graph: f"artifacts/graphs/{m}.onnx" for m in members if m.graph in SOUNDING}
+        return {
+            m.graph: f"artifacts/graphs/{m}.onnx"
+            for m in members
+            if GRAPHS[m.graph].stage == "acoustic"
+        }
+
+    @property
+    def acoustic_graphs(self) -> list[str]:
+        """Graphs of all acoustic checkpoints."""
+        return _once(graph for voice in self.voices for graph in voice.graphs)
+
+    @property
+    def kinds(self) -> dict[str, list[Voice]]:
+        """Kind of acoustic model → the voices of that kind."""
+        found: dict[str, list[Voice]] = {}
+        for voice in self.voices:
+            found.setdefault(voice.kind, []).append(voice)
+        return found
 
     def member_options(self, voice: str, precision: str) -> list[str]:
         """The words that tell `pack` each graph, its precision and its file."""
@@ -343,10 +380,10 @@ class Plan:
     def _graphs(self, voice: Voice) -> list[tuple[str, str]]:
         """Unit and name of every graph of a voice."""
         shared = [(f"shared/{graph}", graph) for graph in self.bases if self._uses(voice, graph)]
-        return shared + [(voice.unit, graph) for graph in (*SOVITS_GRAPHS, *T2S_GRAPHS)]
+        return shared + [(voice.unit, graph) for graph in (*voice.graphs, *T2S_GRAPHS)]
 
     def _uses(self, voice: Voice, base: str) -> bool:
-        return base in self.bases and (base != "speaker" or voice.needs_speaker)
+        return base in self.bases and (base in OPTIONAL_BASES or base in voice.bases)
 
 
 def planned(
@@ -361,13 +398,13 @@ def planned(
         loops: as the plan has them.
     """
     voices = tuple(_voice(entry, facts[entry["name"]]) for entry in config["voices"])
-    speaker = any(voice.needs_speaker for voice in voices)
+    used = {*OPTIONAL_BASES, *(base for voice in voices for base in voice.bases)}
     return Plan(
         voices=voices,
         bases={
             graph: config["shared"][word]
             for word, graph in BASES.items()
-            if config["shared"][word] and (graph != "speaker" or speaker)
+            if config["shared"][word] and graph in used
         },
         lengths=tuple(map(str, config["max_len"])),
         precisions=tuple(config["precisions"]),
@@ -399,7 +436,9 @@ def _voice(entry: Mapping[str, Any], facts: Facts) -> Voice:
         reference=Reference(**entry["reference"]),
         lexicons=entry["lexicons"],
         family=facts.family,
-        needs_speaker=facts.needs_speaker,
+        bases=facts.bases,
+        kind=facts.kind,
+        acoustic=facts.acoustic,
     )
 
 

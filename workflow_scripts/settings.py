@@ -22,7 +22,7 @@ from runtime.manifest import G2PW_FILES, G2PW_MORE
 from runtime.text.languages import MODES
 from runtime.text.lexicon import LANGS, load_lexicon
 from runtime.text.zh.polyphones import read_tables
-from workflow_scripts.plan import Facts, Plan, planned
+from workflow_scripts.plan import BASE_SOURCES, BASES, Facts, Plan, planned
 from workflow_scripts.proof import bars
 from workflow_scripts.variants.precisions import PRECISIONS, usual_precision
 
@@ -344,8 +344,9 @@ def _faults_of_voices(config: Config, facts_of: Reader, facts: dict[str, Facts])
             yield f"voices[{index}]: {error}"
             continue
         facts[voice["name"]] = found
-        if found.needs_speaker and config["shared"]["sv"] is None:
-            yield (
-                f"shared.sv: null, but voices[{index}] is a {found.family} voice;"
-                " give the ERes2NetV2 checkpoint"
-            )
+        for word, graph in BASES.items():
+            if graph in found.bases and config["shared"][word] is None:
+                yield (
+                    f"shared.{word}: null, but voices[{index}] is a {found.family} voice;"
+                    f" give the {BASE_SOURCES[graph]}"
+                )

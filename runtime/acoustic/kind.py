@@ -1,17 +1,28 @@
-"""What every acoustic family offers: tokens in, chunks of samples out, under settings."""
+"""What every acoustic family offers: tokens in, chunks of samples out, under settings.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+A voice, a benchmark and a proof know this module alone; how a family makes sound is behind it.
+"""
 
-from runtime.arrays import Float32, Latent, PhoneIds, Samples, Style, Tokens
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from runtime.arrays import Float32, Int64, PhoneIds, Samples, Tokens
+from runtime.backends import GraphRunner, Windows
+from runtime.errors import BundleError
+from runtime.manifest import Acoustic
 from runtime.model_settings import check_settings, default_of
 
-Noise = Callable[[int, int], Float32]  # (first frame, frames) -> standard normal [1, I, N]
+Noise = Callable[[int, int, int], Float32]  # (first frame, frames, width) -> normal [1, width, N]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """How the tokens are spoken.
+class AcousticSettings:
+    """How tokens are spoken.
 
     Attributes:
         speed: above 1 is faster; 1 leaves the frames as they are.
@@ -29,20 +40,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, eq=False)
-class Manner:
+class Conditioning:
     """What all tokens of one utterance are spoken under.
 
     Attributes:
         phones: int64 [X] of the target text only.
-        style: float32 [1, G, 1], the mean over the references.
+        reference: what the family keeps of the reference, by name, as `primed` gave it.
         noise: gives standard normal frames by their number in the utterance.
-        delivery: speed and noise scale.
+        settings: speed and noise scale.
     """
 
     phones: PhoneIds
-    style: Style
+    reference: Arrays
     noise: Noise
-    delivery: Delivery
+    settings: AcousticSettings = field(default_factory=AcousticSettings)
 
 
 @dataclass(frozen=True)
@@ -73,13 +84,116 @@ class SpokenChunk:
     """Some tokens of an utterance, spoken.
 
     Attributes:
-        samples: float32 [640 N].
-        latent: float32 [1, I, N], the frames that they are the sound of.
+        samples: float32 [S], as many for each frame as the family has.
+        frames: float32 [1, I, N], what they are the sound of: latent frames, or a mel spectrogram.
         tokens: int64 [T].
         last: whether the utterance ends with it.
     """
 
     samples: Samples
-    latent: Latent
+    frames: Float32
     tokens: Tokens
     last: bool
+
+
+class Graphs(Protocol):
+    """The graphs of a voice, as an acoustic model asks for them."""
+
+    @property
+    def acoustic(self) -> Acoustic:
+        """What the manifest says of the acoustic model."""
+
+    def open(self, graph: str) -> GraphRunner:
+        """A graph by its name in the contract, loaded."""
+
+    def windows_of(self, graph: str) -> Windows:
+        """The lengths at which an opened graph runs best."""
+
+
+class AcousticModel(Protocol):
+    """The graphs of one voice that make sound of tokens; no state of its own."""
+
+    @property
+    def frames_name(self) -> str:
+        """What its frames are called in reports: `latent`, `mel`."""
+
+    @property
+    def context_frames(self) -> int:
+        """Frames to each side of a frame that its vocoder sees."""
+
+    @property
+    def wants(self) -> tuple[str, ...]:
+        """What it takes of a reference's sound: names in `runtime.reference.encoder.ENCODINGS`."""
+
+    def primed(self, sound: Arrays, tokens: Tokens, phones: PhoneIds) -> Arrays:
+        """What it keeps of a reference; the same arrays come back in every `Conditioning`.
+
+        Args:
+            sound: what it wants, by name.
+            tokens: int64 [P], prompt tokens; empty in prompt-free mode.
+            phones: int64 [X], of what is said in the reference; empty in prompt-free mode.
+
+        Raises:
+            SettingError: it can't speak from that.
+        """
+
+    def made_up(self) -> Arrays:
+        """What `primed` could have given: always the same, to measure with."""
+
+    def whole(self, tokens: Tokens, conditioning: Conditioning) -> SpokenChunk:
+        """Speak a whole utterance, int64 [T], at once."""
+
+    def stream(
+        self, tokens: Iterable[int], conditioning: Conditioning, streaming: Streaming
+    ) -> Iterator[SpokenChunk]:
+        """Speak an utterance while its tokens are made.
+
+        Every token is spoken once, in order; joined, the samples are those of `sound` of all frames
+        joined, up to rounding; memory does not grow with the length.
+        """
+
+    def sound(self, frames: Float32, conditioning: Conditioning) -> Samples:
+        """Samples float32 [S] of frames [1, I, N], in one call."""
+
+    def seams(self, ends: Int64) -> Int64:
+        """Frames at which a stream's chunks meet.
+
+        Args:
+            ends: frames after each of its chunks but the last, int64.
+        """
+
+    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
+        """The work of `whole`, graph by graph, to be timed: name of the graph → that part of it."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of KINDS.
+
+    Attributes:
+        module: has `open_model(graphs) -> AcousticModel`.
+        note: how it makes sound, for docs.
+    """
+
+    module: str
+    note: str
+
+
+KINDS: dict[str, Kind] = {
+    "vits": Kind("runtime.acoustic.vits_model", "a prior with a flow, and a vocoder of its latent"),
+}
+
+
+def open_model(graphs: Graphs) -> AcousticModel:
+    """The acoustic model of a voice.
+
+    Raises:
+        BundleError: of a kind that this runtime does not have.
+    """
+    kind = graphs.acoustic.kind
+    if kind not in KINDS:
+        raise BundleError(
+            f"acoustic.kind: {kind!r} is none of {', '.join(KINDS)}; install a newer runtime"
+        )
+    model: AcousticModel = pkgutil.resolve_name(f"{KINDS[kind].module}:open_model")(graphs)
+    return model

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from runtime.acoustic.kind import Manner, SpokenChunk, Streaming
-from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.kind import Conditioning, SpokenChunk, Streaming
+from runtime.acoustic.vits import Vits
 from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.arrays import Latent, Samples
 from runtime.frames import FRAMES_PER_TOKEN, frame_count, steady_grid
@@ -22,7 +22,7 @@ ROUNDING = 1e-6  # of a frame: far above that of positions, far below what is he
 
 
 def spoken_chunks(
-    tokens: Iterable[int], acoustic: Acoustic, manner: Manner, streaming: Streaming
+    tokens: Iterable[int], graphs: Vits, conditioning: Conditioning, streaming: Streaming
 ) -> Iterator[SpokenChunk]:
     """Speak an utterance while its tokens are made.
 
@@ -31,11 +31,11 @@ def spoken_chunks(
 
     Args:
         tokens: semantic tokens; the next one is asked for when it is needed.
-        acoustic: prior and vocoder of the voice.
-        manner: of the utterance; frames are read in steady steps, whatever it says.
+        graphs: prior and vocoder of the voice.
+        conditioning: of the utterance; frames are read in steady steps, whatever it says.
         streaming: sizes; without a lookahead, the usual one is taken.
     """
-    utterance = _Utterance(acoustic, manner, streaming)
+    utterance = _Utterance(graphs, conditioning, streaming)
     for token in tokens:
         utterance.tokens.append(token)
         if utterance.ready:
@@ -51,12 +51,12 @@ class _Utterance:
         tokens: those that the encoder still sees, and those that wait.
     """
 
-    def __init__(self, acoustic: Acoustic, manner: Manner, streaming: Streaming) -> None:
+    def __init__(self, graphs: Vits, conditioning: Conditioning, streaming: Streaming) -> None:
         self.tokens: list[int] = []
-        self._acoustic = acoustic
-        self._manner = manner
+        self._graphs = graphs
+        self._conditioning = conditioning
         self._streaming = streaming
-        self._speed = manner.delivery.speed
+        self._speed = conditioning.settings.speed
         ahead = streaming.lookahead_tokens
         ahead = default_of("lookahead_tokens") if ahead is None else ahead
         self._lookahead = math.ceil(ahead * max(1.0, self._speed))
@@ -64,7 +64,7 @@ class _Utterance:
         self._dropped_tokens = 0  # before tokens[0]
         self._spoken = 0  # how many of `tokens` have been spoken
         self._emitted = 0  # output frames
-        self._latent: Latent = np.zeros((1, acoustic.latent_width, 0), np.float32)
+        self._latent: Latent = np.zeros((1, graphs.latent_width, 0), np.float32)
         self._latent_first = 0  # number of its first frame
 
     @property
@@ -107,7 +107,7 @@ class _Utterance:
         window = steady_grid(frames, self._speed, first, frame_count(frames, self._speed))
         window = window.counted_from(dropped)
         tokens = np.array(self.tokens, np.int64)
-        return first, self._acoustic.latent_window(tokens, self._manner, window)
+        return first, self._graphs.latent_window(tokens, self._conditioning, window)
 
     def _joined(self, first: int, newest: Latent) -> Latent:
         """Frames from `_latent_first` on: what was seen stays, then blended over to the newest."""
@@ -127,7 +127,7 @@ class _Utterance:
         first = self._latent_first
         seen = latent[..., : end + CONTEXT_FRAMES - first]
         wanted = range(self._emitted - first, end - first)
-        return self._acoustic.samples(seen, self._manner.style, wanted)
+        return self._graphs.samples(seen, self._conditioning, wanted)
 
     def _advance(self, latent: Latent, count: int, end: int) -> None:
         """Forget what no later chunk needs."""

@@ -6,18 +6,21 @@ it is audible, prompt tokens or sound, and its distance from what `cpu` gives th
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.arrays import Style
+from runtime import noise
+from runtime.acoustic.kind import Conditioning
 from runtime.audio import Audio
-from runtime.backends import Arrays, GraphRunner
+from runtime.backends import Arrays, GraphRunner, Windows
 from runtime.contract import GRAPHS
-from runtime.measure.workload import HIGHEST_PHONE, LOWEST_PHONE, PHONES, prior_inputs
+from runtime.graphs import VoiceGraphs
+from runtime.measure.workload import HIGHEST_PHONE, LOWEST_PHONE, PHONES
 from runtime.reference import features
 
 TOKENS, CHARACTERS = 100, 42  # four seconds of speech; a line of Chinese
@@ -63,16 +66,63 @@ def relative_rms(found: Array, wanted: Array) -> float:
 SAME_TOKENS = Bar("unequal_tokens", unequal, 0.0)
 SAME_SOUND = Bar("log_mel_distance_db", log_mel, 0.5)
 SAME_FEATURES = Bar("relative_rms", relative_rms, 0.01)
+TO_TOKENS, TO_FEATURES = ("hubert", "quantizer"), ("roberta",)  # where their answers are compared
 
-BARS: dict[str, Bar] = {
-    "hubert": SAME_TOKENS,
-    "roberta": SAME_FEATURES,
-    "speaker": SAME_SOUND,
-    "quantizer": SAME_TOKENS,
-    "style": SAME_SOUND,
-    "prior": SAME_SOUND,
-    "vocoder": SAME_SOUND,
-}
+
+def bar_of(graph: str) -> Bar:
+    """The bar of a graph's answers: of prompt tokens, of text features, of sound for all others."""
+    if graph in TO_TOKENS:
+        return SAME_TOKENS
+    return SAME_FEATURES if graph in TO_FEATURES else SAME_SOUND
+
+
+@dataclass
+class _Followed:
+    """A graph on `cpu` whose first call is kept, and whose answer to it can be another one.
+
+    Attributes:
+        inputs, outputs: of the first call; None before it.
+        other: in place of the first output, where that call comes again.
+    """
+
+    runner: GraphRunner
+    inputs: Arrays | None = None
+    outputs: list[Array] = field(default_factory=list)
+    other: Array | None = None
+
+    def run(self, inputs: Arrays) -> list[Array]:
+        """As the graph, or as was asked for."""
+        if self.inputs is None:
+            self.inputs, self.outputs = dict(inputs), self.runner.run(inputs)
+            return self.outputs
+        if any(not np.array_equal(self.inputs[name], array) for name, array in inputs.items()):
+            return self.runner.run(inputs)
+        return self.outputs if self.other is None else [self.other, *self.outputs[1:]]
+
+    def input_dim(self, name: str, axis: int) -> int:
+        """As the graph."""
+        return self.runner.input_dim(name, axis)
+
+
+@dataclass(frozen=True)
+class _FollowedGraphs(VoiceGraphs):
+    """The graphs of a voice, each followed.
+
+    Attributes:
+        followed: those that were opened.
+    """
+
+    followed: dict[str, _Followed] = field(default_factory=dict)
+
+    def open(self, graph: str) -> _Followed:
+        """Once, whoever asks."""
+        if graph not in self.followed:
+            self.followed[graph] = _Followed(super().open(graph))
+        return self.followed[graph]
+
+    def windows_of(self, graph: str) -> Windows:
+        """One call for all."""
+        return Windows()
 
 
 def _sized(array: Array, moving: tuple[bool, ...]) -> list[tuple[int, bool]]:
@@ -84,55 +134,37 @@ def _part(size: int, moves: bool, share: int) -> slice:
 
 
 class Calibration:
-    """One voice on `cpu`.
+    """One voice on `cpu`, but for its decoder.
 
     Attributes:
-        inputs: graph → what it gets, for every graph of BARS that the voice has.
+        inputs: graph → what it gets, for every graph that the voice has.
     """
 
-    def __init__(
-        self, runners: Mapping[str, GraphRunner], example: Audio, vocabulary: Path | None
-    ) -> None:
-        self._runners = runners
-        self.inputs: dict[str, Arrays] = {}
-        self._wanted: dict[str, Array] = {}
-        tokens = self._encode(example)
+    def __init__(self, graphs: VoiceGraphs, example: Audio, vocabulary: Path | None) -> None:
+        given = {f.name: getattr(graphs, f.name) for f in fields(VoiceGraphs)}
+        self._graphs = _FollowedGraphs(**given)
+        self._example = example
+        self._references = self._graphs.references()
+        self._model = self._graphs.acoustic_model()
+        self._tokens = self._references.prompt_tokens(example)
+        self._speak()
         if vocabulary is not None:
-            self.inputs["roberta"] = {"input_ids": _characters(vocabulary)}
-        phones = np.random.default_rng(0).integers(LOWEST_PHONE, HIGHEST_PHONE, PHONES)
-        width = runners["prior"].input_dim("noise", 1)
-        self.inputs["prior"] = prior_inputs(np.resize(tokens, TOKENS), phones, self._style, width)
-        self._speak(self._style)
+            self._graphs.open("roberta").run({"input_ids": _characters(vocabulary)})
+        followed = self._graphs.followed
+        self.inputs: Mapping[str, Arrays] = {
+            name: followed[name].inputs or {} for name in GRAPHS if name in followed
+        }
+        self._wanted = {
+            name: self._audible(name, followed[name].outputs[0]) for name in self.inputs
+        }
 
-    def _run(self, graph: str, inputs: Arrays) -> Array:
-        """The one output of a graph on `cpu`."""
-        (output,) = self._runners[graph].run(inputs)
-        return output
-
-    def _encode(self, example: Audio) -> Array:
-        """Prompt tokens of the example; its style is kept."""
-        self.inputs["hubert"] = {"audio": features.ssl_audio(example)}
-        samples = features.normalised_32k(example)
-        bins = self._runners["style"].input_dim("spectrogram", 1)
-        given: dict[str, Array] = {"spectrogram": features.spectrogram(samples, bins)}
-        if "speaker" in self._runners:
-            bank = features.filter_bank(features.speaker_audio(samples))
-            self.inputs["speaker"] = {"filter_bank": bank[None]}
-            given["speaker_embedding"] = self._run("speaker", self.inputs["speaker"])
-        self.inputs["style"] = given
-        self._style: Style = self._run("style", given)
-        self.inputs["quantizer"] = {"features": self._run("hubert", self.inputs["hubert"])}
-        return self._run("quantizer", self.inputs["quantizer"])
-
-    def _speak(self, style: Style) -> Array:
-        """Samples under a style; what the vocoder got is kept."""
-        latent = self._run("prior", {**self.inputs["prior"], "style": style})
-        return self._vocode(latent, style)
-
-    def _vocode(self, latent: Array, style: Style) -> Array:
-        inputs = {"latent": latent, "style": style}
-        self.inputs.setdefault("vocoder", inputs)
-        return self._run("vocoder", inputs)
+    def _speak(self) -> Array:
+        """Samples of a line in the example's voice."""
+        drawn = np.random.default_rng(0).integers(LOWEST_PHONE, HIGHEST_PHONE, PHONES)
+        encoded = self._references.encoded([self._example], self._model.wants)
+        kept = self._model.primed(encoded, self._tokens, drawn)
+        conditioning = Conditioning(drawn, kept, partial(noise.normals, 0, 0))
+        return self._model.whole(np.resize(self._tokens, TOKENS), conditioning).samples
 
     def varied(self, graph: str) -> Iterator[Arrays]:
         """Ever other lengths of what a graph gets, up to all of it, as texts have; no end."""
@@ -145,24 +177,22 @@ class Calibration:
                     for name, array in self.inputs[graph].items()
                 }
 
-    def audible(self, graph: str, answer: Array) -> Array:
+    def _audible(self, graph: str, answer: Array) -> Array:
         """What becomes of a graph's answer where it is audible, everything behind it on `cpu`."""
-        if graph == "hubert":
-            return self._run("quantizer", {"features": answer})
-        if graph == "speaker":
-            inputs = {**self.inputs["style"], "speaker_embedding": answer}
-            return self._speak(self._run("style", inputs))
-        if graph == "style":
-            return self._speak(answer)
-        if graph == "prior":
-            return self._vocode(answer, self._style)
-        return answer
+        if graph in TO_FEATURES or graph == self._graphs.acoustic.vocoder:
+            return answer
+        followed = self._graphs.followed[graph]
+        followed.other = answer
+        try:
+            if graph in TO_TOKENS:
+                return self._references.prompt_tokens(self._example)
+            return self._speak()
+        finally:
+            followed.other = None
 
     def distance(self, graph: str, answer: Array) -> float:
         """How far an answer is from that of `cpu`, in the metric of the graph's bar."""
-        if graph not in self._wanted:
-            self._wanted[graph] = self.audible(graph, self._run(graph, self.inputs[graph]))
-        return BARS[graph].measure(self.audible(graph, answer), self._wanted[graph])
+        return bar_of(graph).measure(self._audible(graph, answer), self._wanted[graph])
 
 
 def _characters(vocabulary: Path) -> Array:

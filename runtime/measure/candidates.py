@@ -7,6 +7,7 @@ from pathlib import Path
 from runtime import manifest as manifests
 from runtime.backends import Threads
 from runtime.backends.choices import Choice, choose
+from runtime.contract import GRAPHS
 from runtime.errors import SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
@@ -20,7 +21,6 @@ COMPUTED_LARGER = {
     "fp16": 2,
     "fp16_stored": 2,
 }  # precision → times the file's bytes that a step reads
-LOADED = ("t2s_embed", "t2s_decoder", "prior", "vocoder")  # before a reference comes
 LENGTHS = (25, 50, 100, 250)  # new tokens of sentences whose times show how a total grows
 
 Totals = Callable[[int, int], Callable[[], object]]
@@ -135,7 +135,11 @@ def _facts(folder: Path, manifest: Manifest, choice: Choice) -> Facts:
         precision=manifest.precision,
         backends={name: choice.backends[name] for name in manifest.graphs},
         disk_bytes=sum(file.size_bytes for file in manifest.files.values()),
-        weights_bytes=sum(_weights_bytes(manifest, graph) for graph in LOADED),
+        weights_bytes=sum(
+            _weights_bytes(manifest, name)
+            for name in manifest.graphs
+            if GRAPHS[name].stage in ("t2s", "acoustic")  # loaded before a reference comes
+        ),
     )
 
 

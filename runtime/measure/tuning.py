@@ -24,7 +24,7 @@ from runtime.contract import STEP_TABLES
 from runtime.errors import BackendMissing, GraphError, SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
-from runtime.measure.calibration import BARS, Calibration
+from runtime.measure.calibration import Calibration, bar_of
 from runtime.measure.timing import Work, interleaved
 from runtime.processor import is_busy, load_average
 
@@ -135,12 +135,10 @@ def tune(folder: Path, job: Job) -> tuple[Manifest, Entry]:
     manifests.verify(folder, voice)
     load = load_average()
     files = {name: folder / member.file for name, member in voice.graphs.items()}
-    graphs = VoiceGraphs(files, folder / STEP_TABLES, threads=Threads(job.threads))
-    names = [name for name in BARS if name in files]
+    graphs = VoiceGraphs(files, folder / STEP_TABLES, voice.acoustic, threads=Threads(job.threads))
     vocabulary = folder / manifests.VOCABULARY if "roberta" in files else None
     example = sound.read(folder / voice.reference.audio)
-    runners = {name: graphs.open(name) for name in names}
-    calibration = Calibration(runners, example, vocabulary)
+    calibration = Calibration(graphs, example, vocabulary)
     return voice, Entry(
         voice=voice.voice,
         precision=voice.precision,
@@ -149,13 +147,14 @@ def tune(folder: Path, job: Job) -> tuple[Manifest, Entry]:
         load_average=load,
         busy=is_busy(load),
         graphs={
-            name: _chosen(name, measure(name, files[name], calibration, job)) for name in names
+            name: _chosen(name, measure(name, files[name], calibration, job))
+            for name in calibration.inputs
         },
     )
 
 
 def _chosen(graph: str, tried: Mapping[str, Tried]) -> Chosen:
-    bar = BARS[graph]
+    bar = bar_of(graph)
     name = fastest({name: tried[name] for name in tried if name in BACKENDS}, bar.worst)
     windows = best_windows(name, tried, bar.worst) if graph == "vocoder" else ()
     return Chosen(name, bar.metric, bar.worst, tried, windows)

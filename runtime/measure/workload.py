@@ -14,13 +14,9 @@ from itertools import cycle
 import numpy as np
 
 from runtime import noise
-from runtime.acoustic.kind import Delivery, Manner, Streaming
-from runtime.acoustic.vits_stream import spoken_chunks
-from runtime.acoustic.vocoder import CONTEXT_FRAMES, Vocoder
-from runtime.arrays import Flags, Int64, Latent, Logits, Samples, Style
-from runtime.backends import BACKENDS, Arrays
+from runtime.acoustic.kind import Arrays, Conditioning, Streaming
+from runtime.arrays import Flags, Int64, Logits, Samples
 from runtime.errors import SettingError
-from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Defaults
 from runtime.measure.timing import Work
@@ -34,13 +30,10 @@ PHONES, PROMPT_TOKENS = 60, 150
 LOWEST_PHONE, HIGHEST_PHONE = 1, 300  # in every table of symbols
 CODES = 1024  # semantic tokens of every voice, the end token left out
 FEATURE_WIDTH = 1024
-NOISE_SCALE = 0.5
 STREAMING = Streaming()
 FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waited for by a stream
 CHUNK_TOKENS = STREAMING.largest_chunk_tokens  # of each chunk of a stream whose chunks are timed
 LARGEST = Streaming(CHUNK_TOKENS, 1.0, CHUNK_TOKENS)
-CHUNK_FRAMES = FRAMES_PER_TOKEN * CHUNK_TOKENS + 2 * CONTEXT_FRAMES  # that its vocoder takes
-FIRST_FRAMES = FRAMES_PER_TOKEN * STREAMING.first_chunk_tokens  # of its first chunk
 
 PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total
 TOTAL, FIRST_SOUND = "total", "first_sound"
@@ -101,25 +94,9 @@ class Works:
     vocoder_on_cpu: Work | None = None
 
 
-def prior_inputs(tokens: Int64, phones: Int64, style: Style, latent_width: int) -> Arrays:
-    """What the prior takes, at speed 1, with noise that is always the same.
-
-    Args:
-        tokens: int64 [T].
-        phones: int64 [X].
-        style: float32 [1, G, 1].
-        latent_width: I.
-    """
-    index, fraction = frame_grid(FRAMES_PER_TOKEN * tokens.size, 1.0)
-    return {
-        "tokens": tokens[None],
-        "phones": phones[None],
-        "style": style,
-        "noise": noise.normals(0, 0, 0, index.size, latent_width),
-        "noise_scale": np.array([NOISE_SCALE], np.float32),
-        "frame_index": index,
-        "frame_fraction": fraction,
-    }
+def conditioning(replay: Replay, reference: Arrays) -> Conditioning:
+    """What every rival's sound is made under, with noise that is always the same."""
+    return Conditioning(replay.prompt.phones, reference, partial(noise.normals, 0, 0))
 
 
 class Speaker:
@@ -134,24 +111,10 @@ class Speaker:
                 " here use t2s_decoder=cpu"
             )
         self.decoder = decoder
-        self._acoustic = graphs.acoustic()
-        style = np.random.default_rng(0).standard_normal((1, self._acoustic.style_width, 1))
-        self._manner = Manner(
-            replay.prompt.phones,
-            style.astype(np.float32),
-            partial(noise.normals, 0, 0, width=self._acoustic.latent_width),
-            Delivery(),
-        )
-        self._latent = self.latent(replay.tokens)
+        self._acoustic = graphs.acoustic_model()
+        self._conditioning = conditioning(replay, self._acoustic.made_up())
+        self._frames = self._acoustic.whole(replay.tokens, self._conditioning).frames
         self._choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
-
-    def latent(self, tokens: Int64) -> Latent:
-        """Latent frames of tokens."""
-        return self._acoustic.latent(tokens, self._manner)
-
-    def samples(self, latent: Latent) -> Samples:
-        """Samples of latent frames."""
-        return self._acoustic.samples(latent, self._manner.style)
 
     def decode(self, count: int) -> Generator[int, None, None]:
         """The first `count` tokens; each is sampled, then the replayed one is taken."""
@@ -166,32 +129,31 @@ class Speaker:
     def first_sound(self) -> Samples:
         """From the prompt to the first chunk of a stream."""
         with closing(self.decode(self._replay.tokens.size)) as tokens:
-            return next(spoken_chunks(tokens, self._acoustic, self._manner, STREAMING)).samples
+            return next(self._acoustic.stream(tokens, self._conditioning, STREAMING)).samples
 
     def chunk_seconds(self, count: int) -> list[tuple[float, float]]:
         """Seconds of each of so many chunks of one size, and of the same fixed work after each."""
         tokens = cycle(self._replay.tokens.tolist())
-        stream = spoken_chunks(tokens, self._acoustic, self._manner, LARGEST)
-        repeats = -(-CHUNK_FRAMES // self._latent.shape[-1])
-        latent = np.tile(self._latent, repeats)[..., :CHUNK_FRAMES].copy()
-        return [
-            (_seconds(partial(next, stream)), _seconds(partial(self.samples, latent)))
-            for _ in range(count)
-        ]
+        stream = self._acoustic.stream(tokens, self._conditioning, LARGEST)
+        new = round(self._graphs.acoustic.frames_per_token * CHUNK_TOKENS)
+        heard = new + 2 * self._acoustic.context_frames  # by the vocoder, for each chunk
+        repeats = -(-heard // self._frames.shape[-1])
+        frames = np.tile(self._frames, repeats)[..., :heard].copy()
+        fixed = partial(self._acoustic.sound, frames, self._conditioning)
+        return [(_seconds(partial(next, stream)), _seconds(fixed)) for _ in range(count)]
 
     def _vocoder_on_cpu(self) -> Work | None:
         """The vocoder's part on ONNX Runtime; None where that is what it runs on."""
-        backends = self._graphs.backends
-        if backends.get("vocoder", self._graphs.default) == "cpu":
+        backends, vocoder = self._graphs.backends, self._graphs.acoustic.vocoder
+        if backends.get(vocoder, self._graphs.default) == "cpu":
             return None
-        graphs = replace(self._graphs, backends={**backends, "vocoder": "cpu"}, below={})
-        vocoder = Vocoder(graphs.open("vocoder"), BACKENDS["cpu"].windows[0])
-        return partial(vocoder.samples, self._latent, self._manner.style)
+        there = replace(self._graphs, backends={**backends, vocoder: "cpu"}, below={}, opened={})
+        return there.acoustic_model().parts(self._replay.tokens, self._conditioning)[vocoder]
 
     def total(self) -> Samples:
         """From the prompt to all samples."""
         tokens = np.fromiter(self.decode(self._replay.tokens.size), np.int64)
-        return self.samples(self.latent(tokens))
+        return self._acoustic.whole(tokens, self._conditioning).samples
 
     def works(self) -> Works:
         """Its ways to do the work."""
@@ -209,8 +171,7 @@ class Speaker:
                 "prefill": partial(_prefill, decoder, replay),
                 "steps": partial(_steps, state, replay),
                 "sampler": sampler_work(decoder.vocabulary, replay),
-                "prior": partial(self.latent, replay.tokens),
-                "vocoder": partial(self.samples, self._latent),
+                **self._acoustic.parts(replay.tokens, self._conditioning),
                 TOTAL: self.total,
                 FIRST_SOUND: self.first_sound,
             },

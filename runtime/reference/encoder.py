@@ -6,10 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from runtime.arrays import Style, Tokens
+from runtime.arrays import Float32, Style, Tokens
 from runtime.audio import Audio
 from runtime.backends import Arrays, GraphRunner
 from runtime.errors import AudioError
+from runtime.manifest import Acoustic
 from runtime.reference import features
 
 Opener = Callable[[], GraphRunner]
@@ -22,12 +23,14 @@ class ReferenceGraphs:
     Attributes:
         hubert, quantizer, style: open these graphs.
         speaker: opens the speaker graph; None in families without one.
+        acoustic: what the manifest says of the acoustic model.
     """
 
     hubert: Opener
     quantizer: Opener
     style: Opener
     speaker: Opener | None
+    acoustic: Acoustic
 
 
 class ReferenceEncoder:
@@ -63,6 +66,15 @@ class ReferenceEncoder:
         prompt: Tokens = tokens[0]
         return prompt
 
+    def encoded(self, audios: Sequence[Audio], wanted: Sequence[str]) -> dict[str, Float32]:
+        """What an acoustic model wants of one or more references.
+
+        Args:
+            audios: the reference, and further ones.
+            wanted: names in ENCODINGS.
+        """
+        return {name: ENCODINGS[name](self, audios) for name in wanted}
+
     def style(self, audios: Sequence[Audio]) -> Style:
         """The mean style of one or more references, float32 [1, G, 1]."""
         if not audios:
@@ -83,3 +95,9 @@ class ReferenceEncoder:
             bank = features.filter_bank(features.speaker_audio(samples))
             (heard["speaker_embedding"],) = self._speaker.run({"filter_bank": bank[None]})
         return heard
+
+
+# what is taken of a reference's sound for an acoustic model: name → how
+ENCODINGS: dict[str, Callable[[ReferenceEncoder, Sequence[Audio]], Float32]] = {
+    "style": ReferenceEncoder.style,
+}

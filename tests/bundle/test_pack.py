@@ -22,8 +22,7 @@ LABELS = Labels("演示 v2", "fp16", 1000, "Guten Morgen, it's me.", "en")
 FACTS = {
     "family": "v2",
     "symbols": "v2",
-    "needs_speaker": False,
-    "spectrogram_bins": 704,
+    "acoustic": {"sampling_rate_hz": 32000, "spectrogram_bins": 704, "needs_speaker": False},
     "gpt": {"sizes": {"layers": 2, "heads": 4, "vocabulary": 1025, "max_sec": 54}},
 }
 ORIGIN = Origin(

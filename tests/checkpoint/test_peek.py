@@ -59,8 +59,8 @@ def test_facts_follow_from_the_files(family: str, sovits: dict[str, Path], tmp_p
     write_t2s(gpt, symbols, TINY, torch.Generator())
     found = facts(gpt, sovits[family], "mia")
     assert (found.family, found.symbols) == (family, symbols)
-    assert found.needs_speaker == ("Pro" in family)
-    assert found.spectrogram_bins == (1025 if family == "v1" else 704)
+    assert ("speaker" in found.bases) == ("Pro" in family)
+    assert found.acoustic["spectrogram_bins"] == (1025 if family == "v1" else 704)
     assert (found.t2s.hidden, found.t2s.heads, found.t2s.layers) == (64, 4, 2)
     assert found.sovits.gin_channels == (64 if "Pro" in family else 512)
 

@@ -30,7 +30,7 @@ def simplified(kind: str, source: Path) -> dict[str, tuple[Path, Record]]:
 
 def _simplify(kind: str, source: Path, folder: Path) -> None:
     raw, records = exported(kind, source), {}
-    for graph in EXPORTERS[kind].graphs:
+    for graph in EXPORTERS[kind].graphs(source):
         recorded = answers.load(raw / f"{graph}.npz")
         file = f"{graph}.onnx"
         records[graph] = simplify_file(raw / file, graph, recorded, folder / file)

@@ -8,12 +8,14 @@ import pytest
 from onnx import numpy_helper
 
 from runtime import audio as sound
+from runtime import records
 from runtime.backends import Threads
 from runtime.contract import STEP_TABLES
 from runtime.errors import ArtifactError, UsageError
 from runtime.graphs import VoiceGraphs
 from tests.goldens import OWN
 from tests.graphs.exported import exported
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.export import EXPORTERS
 from workflow_scripts.proof import chain
@@ -24,7 +26,8 @@ from workflow_scripts.proof.record import TOKENS, load_networks, record_chain
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.precisions import reduce_file
 
-SOVITS = OWN / "sovits"
+SOVITS, V2 = OWN / "sovits", FAMILIES["v2"].acoustic
+ACOUSTIC = ("--acoustic", records.text(V2))
 SOURCES = {
     "t2s": OWN / "t2s" / "tiny_a.ckpt",
     "sovits": SOVITS / "v2.pth",
@@ -43,7 +46,7 @@ def files() -> dict[str, Path]:
     return {
         graph: exported(kind, source) / f"{graph}.onnx"
         for kind, source in SOURCES.items()
-        for graph in EXPORTERS[kind].graphs
+        for graph in EXPORTERS[kind].graphs(source)
     }
 
 
@@ -53,7 +56,7 @@ def tables() -> Path:
 
 
 def measured(files: dict[str, Path], tables: Path, record: ChainRecord) -> dict[str, float | None]:
-    return measure_chain(VoiceGraphs(files, tables, threads=Threads(1)), record)[0].metrics
+    return measure_chain(VoiceGraphs(files, tables, V2, threads=Threads(1)), record)[0].metrics
 
 
 def test_the_runtime_equals_pytorch_along_the_chain(
@@ -114,7 +117,7 @@ def test_the_script_writes_a_report_that_the_gate_reads(
     named = [f"{name}={path}" for name, path in (files | {"t2s_tables": tables}).items()]
     answers, output, sound = (tmp_path / f"chain.{end}" for end in ("npz", "json", "npy"))
     options = ["--answers", f"{answers}", "--output", f"{output}", "--sound", f"{sound}"]
-    chain.main([*named, *options])
+    chain.main([*named, *ACOUSTIC, *options])
     report = read(output)
     assert isinstance(report, ChainMeasured)
     assert (report.graph, report.metrics) == ("chain", report.cases[0].metrics)
@@ -133,4 +136,10 @@ def test_another_file_is_no_record(tmp_path: Path) -> None:
 
 def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not NAME=PATH"):
-        chain.main(["x.onnx", "--answers", "a", "--output", "b", "--sound", "c"])
+        chain.main(["x.onnx", *ACOUSTIC, "--answers", "a", "--output", "b", "--sound", "c"])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"kind": "vits"}', '{"sampling_rate_hz": "32000"}'])
+def test_what_is_no_acoustic_model_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--acoustic"):
+        chain.main(["x=x.onnx", "--acoustic", text])

@@ -10,6 +10,7 @@ import torch
 
 from runtime.errors import CheckpointError, GraphError, ProofError
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import load
 from runtime.measure.timing import Spread
 from runtime.measure.workload import ROWS
 from tests import bundles
@@ -30,7 +31,7 @@ TOKENS = 26
 def sentence() -> Sentence:
     folder = bundles.v2()
     files = {name: folder / f"{name}.onnx" for name in ("t2s_embed", "t2s_decoder")}
-    return Sentence.of(VoiceGraphs(files, folder / "t2s_tables.npz"), TOKENS)
+    return Sentence.of(VoiceGraphs(files, folder / "t2s_tables.npz", load(folder).acoustic), TOKENS)
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from runtime import records
 from runtime.acoustic.kind import Streaming
 from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from tests import voices
 from tests.goldens import sovits_models
 from tests.graphs.exported import exported
-from tests.runtime.local_models import local_acoustic, local_manner
+from tests.runtime.local_models import local_conditioning, local_model
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.proof import stream
 from workflow_scripts.proof.chain_record import ChainRecord
 from workflow_scripts.proof.measured import FromWhole, read_stream
@@ -35,35 +37,35 @@ def record(model_name: str) -> ChainRecord:
         phones=model["text_a"][0],
         text_features=nothing,
         prompt_tokens=np.zeros(0, np.int64),
-        style=model["t12__ge"],
+        reference={"style": model["t12__ge"]},
         seed=1,
-        tokens=model["codes_60"][0, 0],
+        tokens=np.random.default_rng(1).integers(0, 1024, 60),
         logits=nothing,
         noise_scale=0.5,
         speed=1.1,
-        latent=nothing,
+        frames=nothing,
         samples=nothing,
     )
 
 
 def test_a_model_that_looks_no_farther_than_the_lookahead_is_measured_as_perfect() -> None:
-    acoustic = local_acoustic()[0]
-    found = measure_stream(acoustic, decoded(acoustic, TOKENS, local_manner()), Streaming())
+    acoustic = local_model()
+    found = measure_stream(acoustic, decoded(acoustic, TOKENS, local_conditioning()), Streaming())
     assert found.seam_error < 1e-5
     assert found.lost_samples == 0
     assert found.latent_relative_rms < 1e-6
 
 
 def test_a_vocoder_that_sees_more_than_its_context_shows_at_the_seams() -> None:
-    acoustic = local_acoustic(CONTEXT_FRAMES + 1)[0]
-    whole = decoded(acoustic, TOKENS, local_manner())
+    acoustic = local_model(CONTEXT_FRAMES + 1)
+    whole = decoded(acoustic, TOKENS, local_conditioning())
     assert measure_stream(acoustic, whole, Streaming()).seam_error > 1e-3
 
 
 def test_too_little_lookahead_shows_at_the_seams_alone() -> None:
     cut = Streaming(lookahead_tokens=6, history_tokens=0)
-    acoustic = local_acoustic()[0]
-    found = measure_stream(acoustic, decoded(acoustic, TOKENS, local_manner()), cut)
+    acoustic = local_model()
+    found = measure_stream(acoustic, decoded(acoustic, TOKENS, local_conditioning()), cut)
     assert found.seam_error < 1e-5
     assert found.seam_relative_rms > 0.01
     assert found.around_relative_rms < 1e-6
@@ -88,6 +90,7 @@ def test_the_command_reports_a_golden_voice(tmp_path: Path) -> None:
     graphs = [f"{name}={folder / name}.onnx" for name in ("prior", "vocoder")]
     sound = tmp_path / "stream.npy"
     options = ["--output", str(output), "--sound", str(sound)]
+    graphs += ["--acoustic", records.text(FAMILIES["v2"].acoustic)]
     stream.main([*graphs, "--answers", str(tmp_path / "chain.npz"), *options])
     report = read_stream(output)
     assert report.metrics["stream_lost_samples"] == 0

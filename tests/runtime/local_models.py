@@ -1,13 +1,15 @@
 """A prior and a vocoder whose every output depends on near inputs alone, to be followed exactly."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.acoustic.kind import Delivery, Manner
-from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.kind import AcousticSettings, Conditioning
+from runtime.acoustic.vits import Vits
+from runtime.acoustic.vits_model import VitsModel
 from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.noise import normals
@@ -73,16 +75,20 @@ def smoothed(rows: NDArray[Any], reach: int) -> NDArray[Any]:
     return full[:, reach : reach + rows.shape[1]].astype(np.float32)
 
 
-def local_acoustic(reach: int = CONTEXT_FRAMES) -> tuple[Acoustic, LocalPrior, LocalVocoder]:
+def local_acoustic(reach: int = CONTEXT_FRAMES) -> tuple[Vits, LocalPrior, LocalVocoder]:
     prior, vocoder = LocalPrior(), LocalVocoder(reach)
-    return Acoustic(prior, vocoder), prior, vocoder
+    return Vits(prior, vocoder), prior, vocoder
 
 
-def local_manner(seed: int = 0, speed: float = 1.0) -> Manner:
+def local_model(reach: int = CONTEXT_FRAMES) -> VitsModel:
+    return VitsModel(local_acoustic(reach)[0])
+
+
+def local_conditioning(seed: int = 0, speed: float = 1.0) -> Conditioning:
     """Frames in steady steps, so that the whole decode is what a stream has to give."""
-    return Manner(
+    return Conditioning(
         np.zeros(1, np.int64),
-        np.zeros((1, 1, 1), np.float32),
-        lambda first, count: normals(seed, 0, first, count, WIDTH),
-        Delivery(speed, steady=True),
+        {"style": np.zeros((1, 1, 1), np.float32)},
+        partial(normals, seed, 0),
+        AcousticSettings(speed, steady=True),
     )

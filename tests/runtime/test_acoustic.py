@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.acoustic.kind import Delivery
+from runtime.acoustic.kind import AcousticSettings
 from runtime.acoustic.vits import frame_grid
 from runtime.errors import SettingError
 
@@ -35,6 +35,6 @@ def test_positions_stay_inside_and_go_forward(frames: int, speed: float) -> None
 
 
 @pytest.mark.parametrize("wrong", [{"speed": 0.1}, {"speed": 5.0}, {"noise_scale": -1.0}])
-def test_a_delivery_out_of_range_is_refused(wrong: dict[str, float]) -> None:
+def test_an_acoustic_setting_out_of_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingError, match=f"{next(iter(wrong))}: "):
-        Delivery(**wrong)
+        AcousticSettings(**wrong)

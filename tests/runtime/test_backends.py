@@ -14,6 +14,7 @@ from runtime.backends import BACKENDS, Folders, Threads, backend_for, cpu, openv
 from runtime.contract import GRAPHS
 from runtime.errors import BackendMissing, GraphError, SettingError
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import Acoustic
 from tests.tiny_voice import tiny_bundle
 from workflow_scripts.graphs import answers
 
@@ -170,7 +171,8 @@ def test_importing_openvino_reports_nothing_to_anyone(tmp_path: Path) -> None:
 def test_the_decoder_is_refused_where_its_cache_would_be_copied(name: str) -> None:
     with pytest.raises(SettingError, match=f"t2s_decoder={name}: not for this graph; use cpu"):
         backend_for("t2s_decoder", name)
-    graphs = VoiceGraphs({"t2s_decoder": Path("x.onnx")}, Path("t.npz"), default=name)
+    acoustic = Acoustic(32_000, 704, needs_speaker=False)
+    graphs = VoiceGraphs({"t2s_decoder": Path("x.onnx")}, Path("t"), acoustic, default=name)
     with pytest.raises(SettingError, match="not for this graph"):
         graphs.open("t2s_decoder")
 

@@ -12,16 +12,17 @@ from runtime import bench, processor
 from runtime.backends import BACKENDS
 from runtime.errors import ArtifactError, MachineError, SettingError
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import load
 from runtime.measure import benchmark, candidates, findings, fresh_process, reports
 from runtime.measure.candidates import Job
 from runtime.measure.reports import StepMilliseconds
 from runtime.measure.timing import Spread, Timed
 from runtime.measure.workload import (
-    FIRST_FRAMES,
     FIRST_SOUND,
     FIRST_TOKENS,
     PARTS,
     ROWS,
+    STREAMING,
     TOTAL,
     Replay,
     Speaker,
@@ -38,13 +39,14 @@ def speaker() -> Speaker:
     folder = tiny_bundle()
     names = ("t2s_embed", "t2s_decoder", "prior", "vocoder")
     files = {name: folder / f"{name}.onnx" for name in names}
-    return Speaker(VoiceGraphs(files, folder / "t2s_tables.npz"), Replay.of(30))
+    graphs = VoiceGraphs(files, folder / "t2s_tables.npz", load(folder).acoustic)
+    return Speaker(graphs, Replay.of(30))
 
 
 def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) -> None:
     assert list(speaker.decode(30)) == Replay.of(30).tokens.tolist()
     assert speaker.total().size == 30 * 1280
-    assert speaker.first_sound().size == FIRST_FRAMES * 640
+    assert speaker.first_sound().size == STREAMING.first_chunk_tokens * 1280
 
 
 def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
@@ -53,8 +55,8 @@ def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
     assert set(ours.parts) == set(theirs.parts) == {*PARTS, TOTAL, FIRST_SOUND}
     assert set(ours.steps) == set(theirs.steps) == set(ROWS)
     assert reference.decode(30).tolist() == list(speaker.decode(30))
-    assert reference.first_sound().shape == (1, speaker.first_sound().size)
-    assert reference.total().shape == (1, speaker.total().shape[-1])
+    assert reference.first_sound().shape == speaker.first_sound().shape
+    assert reference.total().shape == speaker.total().shape
     for works in (ours, theirs):
         for work in [*works.steps.values(), *works.parts.values()]:
             work()

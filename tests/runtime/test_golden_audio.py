@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.acoustic.kind import Delivery, Manner
-from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.kind import AcousticModel, AcousticSettings, Conditioning, SpokenChunk
 from runtime.arrays import Latent, Style
 from runtime.audio import Audio
 from runtime.backends import Threads
@@ -15,6 +14,7 @@ from runtime.graphs import VoiceGraphs
 from runtime.reference.encoder import ReferenceEncoder
 from tests.goldens import Case, base_cases, sovits_decodes, sovits_models
 from tests.graphs.exported import exported
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.graphs.export import EXPORTERS
 
 WIDE = 1e-4
@@ -33,14 +33,15 @@ def graphs(checkpoint: Path, hubert: Path | None = None) -> VoiceGraphs:
     files = {
         graph: exported(kind, source) / f"{graph}.onnx"
         for kind, source in sources.items()
-        for graph in EXPORTERS[kind].graphs
+        for graph in EXPORTERS[kind].graphs(source)
     }
-    return VoiceGraphs(files, Path("none"), threads=Threads(intra_op=1))
+    found = FAMILIES["v2"].acoustic
+    return VoiceGraphs(files, Path("none"), found, threads=Threads(intra_op=1))
 
 
 @cache
-def acoustic(checkpoint: Path) -> Acoustic:
-    return graphs(checkpoint).acoustic()
+def acoustic(checkpoint: Path) -> AcousticModel:
+    return graphs(checkpoint).acoustic_model()
 
 
 @cache
@@ -62,28 +63,28 @@ def style_of(case: Case) -> Style:
     return references(case.model).mean_style(heard)
 
 
-def latent_of(case: Case, style: Style) -> Latent:
-    """The latent frames of a decode with the recorded noise."""
+def spoken(case: Case, style: Style) -> SpokenChunk:
+    """A decode with the recorded noise."""
     recorded = case.facts["noise"]
-    width = acoustic(case.model).latent_width
 
-    def noise(first: int, frames: int) -> Latent:
+    def noise(first: int, frames: int, width: int) -> Latent:
         if not recorded:
             return np.zeros((1, width, frames), np.float32)
         assert case[recorded].shape[2] == frames
         return case[recorded][:, :, first : first + frames]
 
     tokens, phones = case[case.facts["codes"]][0, 0], case[case.facts["text"]][0]
-    delivery = Delivery(case.facts["speed"], case.facts["noise_scale"])
-    return acoustic(case.model).latent(tokens, Manner(phones, style, noise, delivery))
+    settings = AcousticSettings(case.facts["speed"], case.facts["noise_scale"])
+    conditioning = Conditioning(phones, {"style": style}, noise, settings)
+    return acoustic(case.model).whole(tokens, conditioning)
 
 
 @pytest.mark.golden
 @pytest.mark.parametrize("case", sovits_decodes(), ids=str)
 def test_a_decode_sounds_as_the_reference(case: Case) -> None:
     style = style_of(case)
-    latent = latent_of(case, style)
-    samples = acoustic(case.model).samples(latent, style)
+    found_of = spoken(case, style)
+    latent, samples = found_of.frames, found_of.samples
     np.testing.assert_allclose(samples, case[case.facts["audio"]], atol=WIDE, rtol=0)
     inner = {name.split("__")[-1]: name for name in case.facts["intermediates"]}
     for kind, found in (("ge", style), ("z", latent)):

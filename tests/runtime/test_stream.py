@@ -16,7 +16,7 @@ from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.errors import SettingError
 from runtime.frames import SAMPLES_PER_FRAME, frame_count
 from runtime.model_settings import MODEL_SETTINGS
-from tests.runtime.local_models import REACH, local_acoustic, local_manner
+from tests.runtime.local_models import REACH, local_acoustic, local_conditioning
 
 # tokens that hold what is frozen and what is blended, the prior's reach, and one frame to read to
 ENOUGH = math.ceil((CONTEXT_FRAMES + BLEND_FRAMES + REACH + 1) / 2)
@@ -38,7 +38,7 @@ def drawn(count: int, seed: int = 0) -> list[int]:
 def joined(chunks: list[SpokenChunk]) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Samples, latent frames and tokens of all chunks."""
     samples = np.concatenate([chunk.samples for chunk in chunks])
-    latent = np.concatenate([chunk.latent for chunk in chunks], -1)
+    latent = np.concatenate([chunk.frames for chunk in chunks], -1)
     return samples, latent, [int(token) for chunk in chunks for token in chunk.tokens]
 
 
@@ -48,14 +48,14 @@ def test_a_stream_equals_the_whole_decode(
     count: int, seed: int, speed: float, cut: Streaming
 ) -> None:
     acoustic, _, _ = local_acoustic()
-    manner, tokens = local_manner(seed, speed), drawn(count)
-    chunks = list(spoken_chunks(tokens, acoustic, manner, cut))
+    conditioning, tokens = local_conditioning(seed, speed), drawn(count)
+    chunks = list(spoken_chunks(tokens, acoustic, conditioning, cut))
     samples, latent, spoken = joined(chunks)
-    whole = acoustic.latent(np.array(tokens), manner)
+    whole = acoustic.latent(np.array(tokens), conditioning)
     assert spoken == tokens
     assert latent.shape == whole.shape
     np.testing.assert_allclose(latent, whole, atol=1e-4)
-    sound = acoustic.samples(whole, manner.style)
+    sound = acoustic.samples(whole, conditioning)
     assert samples.size == sound.size, f"{sound.size - samples.size} samples lost"
     np.testing.assert_allclose(samples, sound, atol=1e-4)
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
@@ -73,27 +73,27 @@ def test_chunks_join_even_where_the_prior_looks_farther_than_the_lookahead(
     count: int, speed: float, first: int, ahead: int
 ) -> None:
     acoustic, _, _ = local_acoustic()
-    manner = local_manner(speed=speed)
+    conditioning = local_conditioning(speed=speed)
     cut = Streaming(first, 1.0, first, ahead, 0)
-    samples, latent, spoken = joined(list(spoken_chunks(drawn(count), acoustic, manner, cut)))
+    samples, latent, spoken = joined(list(spoken_chunks(drawn(count), acoustic, conditioning, cut)))
     assert spoken == drawn(count)
     assert samples.size == SAMPLES_PER_FRAME * frame_count(2 * count, speed)
-    np.testing.assert_allclose(samples, acoustic.samples(latent, manner.style), atol=1e-4)
+    np.testing.assert_allclose(samples, acoustic.samples(latent, conditioning), atol=1e-4)
 
 
 def test_the_proof_of_seams_fails_for_a_vocoder_that_sees_one_frame_more() -> None:
     acoustic, _, _ = local_acoustic(CONTEXT_FRAMES + 1)
-    manner = local_manner()
-    samples, latent, _ = joined(list(spoken_chunks(drawn(60), acoustic, manner, Streaming())))
-    assert np.abs(samples - acoustic.samples(latent, manner.style)).max() > 1e-3
+    conditioning = local_conditioning()
+    samples, latent, _ = joined(list(spoken_chunks(drawn(60), acoustic, conditioning, Streaming())))
+    assert np.abs(samples - acoustic.samples(latent, conditioning)).max() > 1e-3
 
 
 def test_the_proof_of_the_whole_fails_without_lookahead_enough() -> None:
     acoustic, _, _ = local_acoustic()
-    manner, tokens = local_manner(), drawn(60)
+    conditioning, tokens = local_conditioning(), drawn(60)
     cut = Streaming(lookahead_tokens=6, history_tokens=0)
-    _, latent, _ = joined(list(spoken_chunks(tokens, acoustic, manner, cut)))
-    assert np.abs(latent - acoustic.latent(np.array(tokens), manner)).max() > 1e-2
+    _, latent, _ = joined(list(spoken_chunks(tokens, acoustic, conditioning, cut)))
+    assert np.abs(latent - acoustic.latent(np.array(tokens), conditioning)).max() > 1e-2
 
 
 def test_a_chunk_is_made_as_soon_as_its_tokens_and_its_lookahead_are_there() -> None:
@@ -106,7 +106,7 @@ def test_a_chunk_is_made_as_soon_as_its_tokens_and_its_lookahead_are_there() -> 
             asked += 1
             yield token
 
-    stream = spoken_chunks(counted(), acoustic, local_manner(), Streaming())
+    stream = spoken_chunks(counted(), acoustic, local_conditioning(), Streaming())
     taken = [(chunk.tokens.size, asked) for chunk in itertools.islice(stream, 6)]
     sizes = [10, 15, 22, 33, 50, 50]
     assert taken == [(size, 16 + sum(sizes[: i + 1])) for i, size in enumerate(sizes)]
@@ -116,7 +116,7 @@ def test_no_call_grows_with_the_length_of_the_utterance() -> None:
     acoustic, prior, vocoder = local_acoustic()
     cut = Streaming(lookahead_tokens=16)
     endless = itertools.cycle(drawn(97))
-    stream = spoken_chunks(endless, acoustic, local_manner(), cut)
+    stream = spoken_chunks(endless, acoustic, local_conditioning(), cut)
     spoken = sum(chunk.tokens.size for chunk in itertools.islice(stream, 400))
     assert spoken > 19_000
     seen = cut.history_tokens + cut.largest_chunk_tokens + cut.lookahead_tokens
@@ -140,7 +140,7 @@ def test_frames_are_blended_over_the_same_time_behind_what_was_heard() -> None:
     acoustic, _, vocoder = local_acoustic()
     acoustic = type(acoustic)(Counting(), vocoder)
     cut = Streaming(10, 1.0, 10)
-    _, latent, _ = joined(list(spoken_chunks(drawn(60), acoustic, local_manner(), cut)))
+    _, latent, _ = joined(list(spoken_chunks(drawn(60), acoustic, local_conditioning(), cut)))
     seam = 20 + CONTEXT_FRAMES
     assert BLEND_FRAMES == 4
     assert latent[0, 0, :seam].tolist() == [0] * seam
@@ -148,7 +148,7 @@ def test_frames_are_blended_over_the_same_time_behind_what_was_heard() -> None:
 
 
 def test_no_tokens_make_no_chunk() -> None:
-    assert not list(spoken_chunks([], local_acoustic()[0], local_manner(), Streaming()))
+    assert not list(spoken_chunks([], local_acoustic()[0], local_conditioning(), Streaming()))
 
 
 @pytest.mark.parametrize("name", [known.name for known in fields(Streaming)])

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.acoustic.kind import Streaming
-from runtime.acoustic.vits import Acoustic
+from runtime.acoustic.kind import Conditioning, Streaming
+from runtime.acoustic.vits import Vits
+from runtime.acoustic.vits_model import VitsModel
 from runtime.acoustic.vocoder import CONTEXT_FRAMES
-from runtime.arrays import Latent, Samples, Style
+from runtime.arrays import Latent, Samples
 from runtime.backends.choices import choose
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.graphs import VoiceGraphs
@@ -40,21 +41,29 @@ CUTS = {
 SPEEDS = (0.6, 1.0, 1.3, 2.5)
 
 
-class Listening(Acoustic):
+class Listening(Vits):
     """Keeps what its vocoder is given."""
 
     def __init__(self, graphs: VoiceGraphs) -> None:
         super().__init__(graphs.open("prior"), graphs.open("vocoder"))
-        self.heard: list[tuple[Latent, Style]] = []
+        self.heard: list[tuple[Latent, Conditioning]] = []
 
-    def samples(self, latent: Latent, style: Style, wanted: range | None = None) -> Samples:
-        self.heard.append((latent.copy(), style))
-        return super().samples(latent, style, wanted)
+    def samples(
+        self, latent: Latent, conditioning: Conditioning, wanted: range | None = None
+    ) -> Samples:
+        self.heard.append((latent.copy(), conditioning))
+        return super().samples(latent, conditioning, wanted)
+
+
+class ListeningModel(VitsModel):
+    def __init__(self, graphs: VoiceGraphs) -> None:
+        self.listening = Listening(graphs)
+        super().__init__(self.listening)
 
 
 class ListeningGraphs(VoiceGraphs):
-    def acoustic(self) -> Listening:
-        return Listening(self)
+    def acoustic_model(self) -> ListeningModel:
+        return ListeningModel(self)
 
 
 def opened(bundle: Path) -> Voice:
@@ -85,7 +94,7 @@ def one_latent(calls: list[Latent], frames: list[int]) -> Latent:
 
 def check(text: str, request: Settings) -> None:
     """Compare a stream with the whole decode, and with the vocoder of its own frames."""
-    acoustic = voice()._acoustic
+    acoustic = voice()._acoustic.listening
     whole = list(voice().sentences(text, request))
     acoustic.heard.clear()
     chunks = list(voice().stream(text, request))
@@ -101,9 +110,7 @@ def check(text: str, request: Settings) -> None:
         frames = [chunk.samples.size // SAMPLES_PER_FRAME for chunk in segment]
         calls = list(islice(heard, len(segment)))
         latent = one_latent([call for call, _ in calls], frames)
-        np.testing.assert_allclose(
-            samples, Acoustic.samples(acoustic, latent, calls[0][1]), atol=1e-4
-        )
+        np.testing.assert_allclose(samples, Vits.samples(acoustic, latent, calls[0][1]), atol=1e-4)
     assert next(heard, None) is None
 
 

@@ -12,11 +12,15 @@ from runtime import manifest, tune
 from runtime.backends import BACKENDS, Threads, tuned
 from runtime.backends.choices import choose
 from runtime.backends.tuned import Tried
+from runtime.contract import GRAPHS
 from runtime.errors import BundleError, MachineError, SettingError
+from runtime.graphs import VoiceGraphs
 from runtime.measure import calibration
-from runtime.measure.calibration import BARS, Calibration
+from runtime.measure.calibration import Calibration, bar_of
 from runtime.measure.tuning import best_windows, fastest
 from tests.tiny_voice import tiny_bundle
+
+TUNED = [name for name, graph in GRAPHS.items() if graph.stage != "t2s"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +53,7 @@ def test_other_windows_are_taken_where_they_are_worth_it() -> None:
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("graph", BARS)
+@pytest.mark.parametrize("graph", TUNED)
 def test_lengths_that_are_timed_do_not_come_again(run: Calibration, graph: str) -> None:
     given = [*islice(run.varied(graph), 12)]
     assert len({tuple(map(np.shape, inputs.values())) for inputs in given}) >= 10
@@ -62,18 +66,18 @@ def test_lengths_that_are_timed_do_not_come_again(run: Calibration, graph: str) 
 @pytest.fixture(scope="module")
 def run() -> Calibration:
     folder = tiny_bundle()
-    open_graph = BACKENDS["cpu"].open_graph
-    runners = {name: open_graph(folder / f"{name}.onnx", Threads(1)) for name in BARS}
-    return Calibration(runners, sound.read(folder / "reference.wav"), folder / "vocabulary.json")
+    voice = manifest.load(folder)
+    graphs = VoiceGraphs.of_bundle(folder, voice, choose("cpu", voice), 1)
+    return Calibration(graphs, sound.read(folder / "reference.wav"), folder / "vocabulary.json")
 
 
-@pytest.mark.parametrize("graph", BARS)
+@pytest.mark.parametrize("graph", TUNED)
 def test_a_harmed_answer_is_over_the_bar_of_every_graph(run: Calibration, graph: str) -> None:
     open_graph = BACKENDS["cpu"].open_graph
     (answer,) = open_graph(tiny_bundle() / f"{graph}.onnx", Threads(1)).run(run.inputs[graph])
     assert run.distance(graph, answer) <= 1e-6
     harmed = answer[..., ::-1].copy() if graph == "quantizer" else -4 * answer
-    assert run.distance(graph, harmed) > BARS[graph].worst
+    assert run.distance(graph, harmed) > bar_of(graph).worst
 
 
 def test_other_lengths_and_numbers_that_are_none_are_never_near() -> None:
@@ -92,7 +96,7 @@ def test_tune_measures_writes_and_auto_goes_by_it(
     written = json.loads(output.read_text("utf-8"))
     voice = manifest.load(folder)
     entry = written["voices"][tuned.voice_key(voice)]
-    assert (entry["voice"], entry["threads"], set(entry["graphs"])) == ("tiny", 1, set(BARS))
+    assert (entry["voice"], entry["threads"], set(entry["graphs"])) == ("tiny", 1, set(TUNED))
     vocoder = entry["graphs"]["vocoder"]
     assert tuple(vocoder["windows"]) in {row.sizes for row in BACKENDS[vocoder["backend"]].windows}
     assert "cpu 100" in vocoder["measured"]
@@ -103,11 +107,11 @@ def test_tune_measures_writes_and_auto_goes_by_it(
         for found in row["measured"].values():
             assert not found["refused"], graph
     chosen = choose("auto", voice, output).backends
-    assert {graph: chosen[graph] for graph in BARS} == {
+    assert {graph: chosen[graph] for graph in TUNED} == {
         graph: row["backend"] for graph, row in entry["graphs"].items()
     }
     out = capsys.readouterr().out
-    assert all(graph in out for graph in BARS)
+    assert all(graph in out for graph in TUNED)
 
 
 def test_only_the_back_ends_that_were_named_are_tried(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def test_a_frame_is_heard_in_exactly_the_context_around_it(model: Case) -> None:
     shape = (1, acoustic.latent_width, FRAMES)
     latent = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     latent[..., FRAMES // 2] = np.nan
-    samples = acoustic.samples(latent, model["t12__ge"]).reshape(FRAMES, SAMPLES_PER_FRAME)
-    (touched,) = np.nonzero(np.isnan(samples).any(1))
+    samples = acoustic.samples(latent, voices.conditioning(model))
+    (touched,) = np.nonzero(np.isnan(samples.reshape(FRAMES, SAMPLES_PER_FRAME)).any(1))
     assert touched[0] == FRAMES // 2 - CONTEXT_FRAMES
     assert touched[-1] == FRAMES // 2 + CONTEXT_FRAMES
 
@@ -44,17 +44,17 @@ def test_a_frame_is_heard_in_exactly_the_context_around_it(model: Case) -> None:
 @pytest.mark.parametrize("model", sovits_models(), ids=str)
 @pytest.mark.parametrize("speed", [1.0, 1.1])
 def test_chunks_join_to_the_vocoder_of_all_frames(model: Case, speed: float) -> None:
-    acoustic, manner = voices.acoustic(model.model), voices.manner(model, speed=speed)
+    acoustic, conditioning = voices.acoustic(model.model), voices.conditioning(model, speed=speed)
     for cut, count in ((Streaming(), 60), (Streaming(1, 1.0, 1), 26), (SMALLEST, 40)):
         tokens = model["codes_60"][0, 0, :count].tolist()
-        chunks = list(spoken_chunks(tokens, acoustic, manner, cut))
-        latent = np.concatenate([chunk.latent for chunk in chunks], -1)
+        chunks = list(spoken_chunks(tokens, acoustic, conditioning, cut))
+        latent = np.concatenate([chunk.frames for chunk in chunks], -1)
         joined = np.concatenate([chunk.samples for chunk in chunks])
-        whole = acoustic.samples(latent, manner.style)
+        whole = acoustic.samples(latent, conditioning)
         assert (
             joined.size
             == whole.size
-            == acoustic.latent(np.array(tokens), manner).shape[-1] * SAMPLES_PER_FRAME
+            == acoustic.latent(np.array(tokens), conditioning).shape[-1] * SAMPLES_PER_FRAME
         )
         np.testing.assert_allclose(joined, whole, atol=1e-4)
         assert [int(token) for chunk in chunks for token in chunk.tokens] == tokens
@@ -63,10 +63,10 @@ def test_chunks_join_to_the_vocoder_of_all_frames(model: Case, speed: float) -> 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_stream_of_one_chunk_is_the_reference_s_decode(count: int) -> None:
     for model in sovits_models():
-        acoustic, manner = voices.acoustic(model.model), voices.manner(model)
+        acoustic, conditioning = voices.acoustic(model.model), voices.conditioning(model)
         tokens = model[f"codes_{count}"][0, 0]
-        (chunk,) = spoken_chunks(tokens.tolist(), acoustic, manner, Streaming())
-        np.testing.assert_allclose(chunk.latent, acoustic.latent(tokens, manner), atol=1e-5)
+        (chunk,) = spoken_chunks(tokens.tolist(), acoustic, conditioning, Streaming())
+        np.testing.assert_allclose(chunk.frames, acoustic.latent(tokens, conditioning), atol=1e-5)
 
 
 def spoken(chunks: list[AudioChunk]) -> tuple[np.ndarray, np.ndarray]:
@@ -107,13 +107,13 @@ def test_a_text_of_two_thousand_characters_is_streamed(voice: Voice) -> None:
 @pytest.mark.full
 def test_as_many_tokens_as_two_thousand_characters_have_join_too() -> None:
     model = sovits_models()[0]
-    acoustic, manner = voices.acoustic(model.model), voices.manner(model)
+    acoustic, conditioning = voices.acoustic(model.model), voices.conditioning(model)
     tokens = np.random.default_rng(0).integers(0, 1024, 3000).tolist()
-    chunks = list(spoken_chunks(tokens, acoustic, manner, Streaming()))
-    latent = np.concatenate([chunk.latent for chunk in chunks], -1)
+    chunks = list(spoken_chunks(tokens, acoustic, conditioning, Streaming()))
+    latent = np.concatenate([chunk.frames for chunk in chunks], -1)
     joined = np.concatenate([chunk.samples for chunk in chunks])
     assert joined.size == 3000 * 1280
-    np.testing.assert_allclose(joined, acoustic.samples(latent, manner.style), atol=1e-4)
+    np.testing.assert_allclose(joined, acoustic.samples(latent, conditioning), atol=1e-4)
 
 
 def test_settings_of_a_stream_reach_it(voice: Voice) -> None:

@@ -1,6 +1,6 @@
 """A configuration that is sound until a test harms it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -19,11 +19,14 @@ class Said:
     """What a voice's files say."""
 
     family: str = "v2"
-    needs_speaker: bool = False
+    bases: tuple[str, ...] = ("hubert",)
+    kind: str = "vits"
+    acoustic: dict = field(default_factory=dict)
 
 
 def says(needs_speaker: bool = False) -> settings.Reader:
-    return lambda gpt, sovits: Said(needs_speaker=needs_speaker)
+    bases = ("hubert", "speaker") if needs_speaker else ("hubert",)
+    return lambda gpt, sovits: Said(bases=bases)
 
 
 def sound(folder: Path) -> Config:

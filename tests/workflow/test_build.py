@@ -108,7 +108,7 @@ def test_new_content_rebuilds_exactly_what_depends_on_it(changed: Path) -> None:
     os.utime(source, (1, 1))
     assert pending(changed, *HERE) == {
         "describe_voice": 1,
-        "export_sovits": 1,
+        "export_vits": 1,
         "record_chain": 1,
         "simplify_graph": 4,
         "reduce_precision": 3,

@@ -1,11 +1,11 @@
 """What has to exist, from a configuration in a dictionary."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from runtime.contract import GRAPHS
-from workflow_scripts.plan import SOVITS_GRAPHS, T2S_GRAPHS, Plan, planned
+from workflow_scripts.plan import T2S_GRAPHS, Plan, planned
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,12 @@ class Said:
     """What a voice's files say."""
 
     family: str
-    needs_speaker: bool
+    bases: tuple[str, ...]
+    kind: str = "vits"
+    acoustic: dict = field(default_factory=dict)
 
 
-PRO, PLAIN = Said("v2Pro", True), Said("v2", False)
+PRO, PLAIN = Said("v2Pro", ("hubert", "speaker")), Said("v2", ("hubert",))
 
 
 def voice(name: str) -> dict:
@@ -99,7 +101,7 @@ def test_shared_graphs_are_built_once_for_all_voices() -> None:
 
 def test_every_graph_of_the_contract_has_one_origin() -> None:
     plan = plan_of({"pro": PRO})
-    assert sorted([*plan.bases, *SOVITS_GRAPHS, *T2S_GRAPHS]) == sorted(GRAPHS)
+    assert sorted([*plan.bases, *plan.acoustic_graphs, *T2S_GRAPHS]) == sorted(GRAPHS)
 
 
 def test_a_voice_named_like_a_base_or_folder_stays_apart() -> None:

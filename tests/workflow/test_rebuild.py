@@ -96,7 +96,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         another_byte(PLUS),
         {
             "describe_voice": 1,
-            "export_sovits": 1,
+            "export_vits": 1,
             "record_chain": 1,
             "simplify_graph": 4,
             "reduce_precision": 3,
@@ -157,7 +157,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         edited("config/config.yaml", "  - name: 演示 v2", "  - name: 演示"),
         {
             "describe_voice": 1,
-            "export_sovits": 1,
+            "export_vits": 1,
             "export_t2s": 1,
             "record_chain": 1,
             "simplify_graph": 6,
@@ -180,7 +180,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     "a deleted graph": (
         removed(f"{GRAPHS}/prior.onnx"),
         {
-            "export_sovits": 1,
+            "export_vits": 1,
             "simplify_graph": 4,
             "reduce_precision": 3,
             "measure_parity": 7,

@@ -19,7 +19,7 @@ STAGES = {
     "graphs": {
         "export_roberta": 1,
         "export_shared": 2,
-        "export_sovits": 2,
+        "export_vits": 2,
         "export_t2s": 2,
         "record_chain": 2,
         "simplify_graph": 15,

@@ -10,10 +10,11 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from runtime import records
 from runtime.cli import option, run
 from runtime.errors import ArtifactError
 from runtime.manifest import (
@@ -31,9 +32,8 @@ from runtime.manifest import (
     digest,
     load,
 )
-from runtime.reference.features import OUTPUT_HZ
 from workflow_scripts import digests
-from workflow_scripts.files import atomic, write_json
+from workflow_scripts.files import atomic
 from workflow_scripts.proof.measured import Values, read_stream
 from workflow_scripts.proof.verdict import read_verdict
 
@@ -168,7 +168,7 @@ def pack(
     _refuse_other_sources(contents, origin, files)
     with atomic(folder / NAME) as (part,):
         manifest = _manifest(contents, labels, origin, files)
-        write_json(part, asdict(replace(manifest, defaults=defaults)))
+        part.write_text(records.text(replace(manifest, defaults=defaults)), "utf-8")
     return load(folder)
 
 
@@ -231,10 +231,11 @@ def _manifest(
                 eos=sizes["vocabulary"] - 1,
                 max_sec=sizes["max_sec"],
             ),
-            acoustic=Acoustic(
-                sampling_rate_hz=OUTPUT_HZ,
-                spectrogram_bins=origin.facts["spectrogram_bins"],
-                needs_speaker=origin.facts["needs_speaker"],
+            acoustic=records.parse(
+                Acoustic,
+                origin.facts["acoustic"],
+                f"facts of {labels.voice}: acoustic",
+                lambda told: ArtifactError(f"{told}; describe the voice anew"),
             ),
             reference=Reference(contents.audio_name, labels.text, labels.lang),
             lexicons=contents.lexicon_names,

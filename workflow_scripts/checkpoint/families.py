@@ -1,13 +1,17 @@
 """Which model families there are, how a file shows its own, and which of them we support.
 
-Knows names, shapes and marks of files; opens none and needs no torch.
+Knows names, shapes and marks of files; opens none and needs no torch. What a kind of families needs
+of networks is named here and loaded where it is used.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from runtime.contract import graphs_of
 from runtime.errors import CheckpointError
+from runtime.manifest import Acoustic
 
 PLAIN = "PK"  # the header of a file that no version was written over
 
@@ -35,20 +39,66 @@ SYMBOL_TABLES: dict[str, SymbolTable] = {
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What the build does for families that make sound in one way; functions as `module:name`.
+
+    Attributes:
+        sizes: (contents, family) → the numbers that fix the networks; torch-free.
+        layout: (sizes, family) → shape of every tensor that inference needs, by name; torch-free.
+        load: (weights, config, where) → its network.
+        traced: network → name, module and cases of each of its graphs, in the contract's order.
+        spoken: network → the same in PyTorch as the runtime's acoustic model; see
+            `workflow_scripts.graphs.spoken`.
+    """
+
+    sizes: str
+    layout: str
+    load: str = ""
+    traced: str = ""
+    spoken: str = ""
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """One of its functions, its module loaded."""
+        found: Callable[..., Any] = pkgutil.resolve_name(getattr(self, name))
+        return found
+
+
+KINDS: dict[str, Kind] = {  # as in `runtime.acoustic.kind.KINDS`
+    "vits": Kind(
+        sizes="workflow_scripts.checkpoint.acoustic:sizes_of_vits",
+        layout="workflow_scripts.checkpoint.layout:sovits_layout",
+        load="workflow_scripts.models.sovits:load_sovits",
+        traced="workflow_scripts.graphs.vits:traced",
+        spoken="workflow_scripts.graphs.vits:spoken",
+    ),
+    "cfm": Kind(  # a sampler makes a mel spectrogram, which a vocoder of its own file sounds
+        sizes="workflow_scripts.checkpoint.acoustic:sizes_of_cfm",
+        layout="workflow_scripts.checkpoint.acoustic:layout_of_cfm",
+    ),
+    "cfm LoRA": Kind(  # becomes a cfm when it is merged over its base
+        sizes="workflow_scripts.checkpoint.acoustic:sizes_of_lora",
+        layout="workflow_scripts.checkpoint.acoustic:layout_of_lora",
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Family:
-    """A kind of acoustic model, with all that follows from its name.
+    """A family of acoustic models, with all that follows from its name.
 
     Attributes:
         supported: whether we build it; the others are known only to be refused by name.
         symbols: key of SYMBOL_TABLES.
         headers: first two bytes that its files may carry instead of "PK".
         md5s: of the first 8192 bytes of official files.
-        needs_speaker: whether the style takes a speaker embedding.
+        kind: how it makes sound, a key of KINDS.
+        bases: shared graphs that it can't do without.
+        vocoder: the graph that makes the samples, of the voice or a base.
+        sampling_rate_hz: of these samples.
+        frames_per_token: frames that the vocoder takes, at speed 1.
         spectrogram_bins: rows of the reference spectrogram that the style reads.
-        lora: whether a file holds only what a base file lacks.
-        base: key of FAMILIES of that base file; empty without one.
-        by_flow_matching: whether a sampler makes a mel spectrogram that a vocoder of its own file
-            turns into sound.
+        numbers: what the kind's acoustic model asks for besides.
+        base: of a file that holds only what a base file lacks: key of FAMILIES of that.
         sizes: what a full-size `config.model` has beside the sizes that all families share.
     """
 
@@ -56,12 +106,48 @@ class Family:
     symbols: str = "v2"
     headers: tuple[str, ...] = ()
     md5s: tuple[str, ...] = ()
-    needs_speaker: bool = False
+    kind: str = "vits"
+    bases: tuple[str, ...] = ("hubert",)
+    vocoder: str = "vocoder"
+    sampling_rate_hz: int = 32_000
+    frames_per_token: float = 2.0
     spectrogram_bins: int = 704
-    lora: bool = False
+    numbers: Mapping[str, float] = field(default_factory=dict, compare=False)
     base: str = ""
-    by_flow_matching: bool = False
     sizes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def lora(self) -> bool:
+        """Whether a file holds only what a base file lacks."""
+        return bool(self.base)
+
+    @property
+    def needs_speaker(self) -> bool:
+        """Whether the style takes a speaker embedding."""
+        return "speaker" in self.bases
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Graphs of its acoustic checkpoint, in the order of their export."""
+        return graphs_of(self.kind, "reference", "acoustic")
+
+    @property
+    def acoustic(self) -> Acoustic:
+        """What a manifest says of it."""
+        return Acoustic(
+            sampling_rate_hz=self.sampling_rate_hz,
+            spectrogram_bins=self.spectrogram_bins,
+            needs_speaker=self.needs_speaker,
+            kind=self.kind,
+            vocoder=self.vocoder,
+            frames_per_token=self.frames_per_token,
+            sizes=dict(self.numbers),
+        )
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """A function of its kind; see `Kind`."""
+        of_file = name in ("sizes", "layout") and self.lora
+        return KINDS[f"{self.kind} LoRA" if of_file else self.kind].function(name)
 
 
 FAMILIES: dict[str, Family] = {
@@ -77,14 +163,14 @@ FAMILIES: dict[str, Family] = {
         supported=True,
         headers=("05",),
         md5s=("c7e9fce2223f3db685cdfa1e6368728a",),
-        needs_speaker=True,
+        bases=("hubert", "speaker"),
         sizes={"gin_channels": 1024, "p_dropout": 0.0},
     ),
     "v2ProPlus": Family(
         supported=True,
         headers=("06",),
         md5s=("66b313e39455b57ab1b0bc0b239c9d0a",),
-        needs_speaker=True,
+        bases=("hubert", "speaker"),
         sizes={
             "gin_channels": 1024,
             "p_dropout": 0.0,
@@ -96,17 +182,21 @@ FAMILIES: dict[str, Family] = {
         supported=False,
         headers=("02",),
         md5s=("43797be674a37c1c83ee81081941ed0f",),
-        by_flow_matching=True,
-    ),
-    "v3 LoRA": Family(
-        supported=False, headers=("03",), lora=True, base="v3", by_flow_matching=True
+        kind="cfm",
+        sampling_rate_hz=24_000,
+        frames_per_token=3.75,
     ),
     "v4": Family(
-        supported=False, md5s=("4f26b9476d0c5033e04162c486074374",), by_flow_matching=True
+        supported=False,
+        md5s=("4f26b9476d0c5033e04162c486074374",),
+        kind="cfm",
+        sampling_rate_hz=48_000,
+        frames_per_token=4.0,
     ),
-    "v4 LoRA": Family(
-        supported=False, headers=("04",), lora=True, base="v4", by_flow_matching=True
-    ),
+}
+FAMILIES |= {  # files that are merged over a base
+    "v3 LoRA": replace(FAMILIES["v3"], headers=("03",), md5s=(), base="v3"),
+    "v4 LoRA": replace(FAMILIES["v4"], headers=("04",), md5s=(), base="v4"),
 }
 
 SUPPORTED: tuple[str, ...] = tuple(name for name, row in FAMILIES.items() if row.supported)
@@ -151,7 +241,7 @@ def family_of(marks: Marks, where: str) -> str:
     claimed = HEADERS.get(marks.header) or MD5S.get(marks.md5)
     if marks.lora or any(name.startswith(("cfm.", "bridge.")) for name in marks.shapes):
         return _flow_matching_family(claimed, marks)
-    if claimed is not None and FAMILIES[claimed].by_flow_matching:
+    if claimed is not None and FAMILIES[claimed].kind == "cfm":
         raise _incomplete(claimed, marks, "cfm tensors", where)
     if TEXT_EMBEDDING not in marks.shapes:
         raise CheckpointError(
@@ -191,7 +281,7 @@ def _flow_matching_family(claimed: str | None, marks: Marks) -> str:
     Whether it is a LoRA, the tensors say.
     """
     name = "v4" if marks.model.get("version") == "v4" else "v3"
-    if claimed is not None and FAMILIES[claimed].by_flow_matching:
+    if claimed is not None and FAMILIES[claimed].kind == "cfm":
         name = FAMILIES[claimed].base or claimed
     lora = marks.lora or any(".lora_A." in key for key in marks.shapes)
     return f"{name} LoRA" if lora else name

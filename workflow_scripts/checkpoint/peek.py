@@ -5,9 +5,10 @@ Torch-free and quick enough for the time a workflow is parsed.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from runtime import records
 from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.cfm import CfmSizes, cfm_layout, cfm_sizes
 from workflow_scripts.checkpoint.contents import Contents, Kind, contents
 from workflow_scripts.checkpoint.families import (
     FAMILIES,
@@ -16,11 +17,10 @@ from workflow_scripts.checkpoint.families import (
     family_of,
     refuse_unsupported,
 )
-from workflow_scripts.checkpoint.layout import STYLE, check_layout, sovits_layout, t2s_layout
-from workflow_scripts.checkpoint.lora import LoraSizes, lora_layout, lora_sizes
-from workflow_scripts.checkpoint.sizes import SovitsSizes, T2SSizes, sovits_sizes, t2s_sizes
+from workflow_scripts.checkpoint.layout import check_layout, t2s_layout
+from workflow_scripts.checkpoint.sizes import T2SSizes, t2s_sizes
 
-AcousticSizes = SovitsSizes | CfmSizes | LoraSizes
+AcousticSizes = Any  # a dataclass, as the kind of the family has it
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,30 @@ class VoiceFacts:
     Attributes:
         family: key of FAMILIES.
         symbols: key of SYMBOL_TABLES; of both files.
-        needs_speaker: whether its style takes a speaker embedding.
-        spectrogram_bins: rows of the reference spectrogram that its style reads.
         t2s: sizes of its T2S file.
         sovits: sizes of its SoVITS file.
     """
 
     family: str
     symbols: str
-    needs_speaker: bool
-    spectrogram_bins: int
     t2s: T2SSizes
     sovits: AcousticSizes
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Shared graphs that it can't do without."""
+        return FAMILIES[self.family].bases
+
+    @property
+    def kind(self) -> str:
+        """How it makes sound."""
+        return FAMILIES[self.family].kind
+
+    @property
+    def acoustic(self) -> dict[str, Any]:
+        """What a manifest says of its acoustic model."""
+        found: dict[str, Any] = records.in_json(FAMILIES[self.family].acoustic)
+        return found
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class Peeked:
     contents: Contents
     layout: dict[str, tuple[int, ...]]
     family: str | None
-    sizes: T2SSizes | AcousticSizes
+    sizes: AcousticSizes
 
 
 def peek_t2s(found: Contents) -> tuple[T2SSizes, dict[str, tuple[int, ...]]]:
@@ -103,27 +115,11 @@ def peek_sovits(found: Contents) -> tuple[str, AcousticSizes, dict[str, tuple[in
         found.lora_rank is not None,
     )
     family = family_of(marks, where)
-    sizes, layout = _acoustic(family, found)
+    row = FAMILIES[family]
+    sizes = row.function("sizes")(found, family)
+    layout: dict[str, tuple[int, ...]] = row.function("layout")(sizes, family)
     check_layout(shapes, layout, where)
     return family, sizes, layout
-
-
-def _acoustic(family: str, found: Contents) -> tuple[AcousticSizes, dict[str, tuple[int, ...]]]:
-    """Sizes of a file of a family, and what it must hold."""
-    where, row = str(found.path), FAMILIES[family]
-    if row.lora:
-        lora = lora_sizes(found.shapes, found.lora_rank, where)
-        return lora, lora_layout(lora)
-    if row.by_flow_matching:
-        flow = cfm_sizes(found.shapes, where)
-        return flow, cfm_layout(flow)
-    sizes = sovits_sizes(found.config, where)
-    if not row.needs_speaker and sizes.gin_channels != STYLE:
-        raise CheckpointError(
-            f"{where}: config.model.gin_channels: {sizes.gin_channels} is not {STYLE}, which"
-            f" SoVITS {family} wants; take the file of a finished training"
-        )
-    return sizes, sovits_layout(sizes, family)
 
 
 def peek(path: Path, kind: Kind | None = None) -> Peeked:
@@ -203,7 +199,7 @@ def joined(
             f"{where}: T2S file with {symbols} symbols ({t2s.phone_rows} rows), SoVITS file with"
             f" {row.symbols} symbols ({rows}); take both from one training"
         )
-    return VoiceFacts(family, symbols, row.needs_speaker, row.spectrogram_bins, t2s, sizes)
+    return VoiceFacts(family, symbols, t2s, sizes)
 
 
 def t2s_symbols(sizes: T2SSizes, path: Path) -> str:

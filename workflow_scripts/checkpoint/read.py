@@ -10,7 +10,6 @@ from workflow_scripts.checkpoint.archive import check_sums, in_memory
 from workflow_scripts.checkpoint.contents import NAMES, Kind, contents_of, usual_name
 from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.peek import AcousticSizes, Peeked, checked, peek
-from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.checkpoint.tensors import tensors
 
@@ -31,7 +30,7 @@ class Checkpoint:
         header: the first two bytes of the file.
         sha256: hex digest of the file.
         family: of a SoVITS file; None of a T2S file.
-        sizes: the numbers that fix the networks.
+        sizes: the numbers that fix the networks: T2SSizes, or as the kind of its family has them.
         dropped: names of tensors in the file that inference does not need.
         lora_alpha: of a LoRA file: what its updates are multiplied by, times the rank.
     """
@@ -44,7 +43,7 @@ class Checkpoint:
     header: str
     sha256: str
     family: str | None
-    sizes: T2SSizes | AcousticSizes
+    sizes: AcousticSizes
     dropped: tuple[str, ...]
     lora_alpha: float = 1.0
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from runtime.cli import option, run
 from runtime.contract import STEP_TABLES
+from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.families import FAMILIES
+from workflow_scripts.checkpoint.peek import peek
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.files import atomic, write_json
-from workflow_scripts.graphs import cases, wrappers
-from workflow_scripts.graphs.outputs import Exporter, Outputs
+from workflow_scripts.graphs import cases
+from workflow_scripts.graphs.outputs import Exporter, Outputs, always
 from workflow_scripts.graphs.t2s import export_t2s
 from workflow_scripts.graphs.trace import trace
 from workflow_scripts.graphs.vocabulary import read_vocabulary
@@ -17,7 +20,6 @@ from workflow_scripts.models.bases import read_tensor_file
 from workflow_scripts.models.eres2net import load_eres2net
 from workflow_scripts.models.hubert import load_hubert
 from workflow_scripts.models.roberta import load_roberta
-from workflow_scripts.models.sovits import load_sovits
 
 
 def export_hubert(source: Source, to: Outputs) -> None:
@@ -43,28 +45,35 @@ def export_speaker(source: Source, to: Outputs) -> None:
 
 
 def export_sovits(source: Source, to: Outputs) -> None:
-    """Write the four graphs of a SoVITS checkpoint."""
+    """Write the graphs of a SoVITS checkpoint, as the kind of its family has them."""
     stored = read(source, "sovits")
-    sovits = load_sovits(stored.weights, stored.config, f"{source.path}")
-    for name, module, inputs in (
-        ("quantizer", wrappers.Quantizer(sovits), cases.quantizer_inputs(sovits)),
-        ("style", wrappers.Style(sovits), cases.style_inputs(sovits)),
-        ("prior", wrappers.Prior(sovits), cases.prior_inputs(sovits)),
-        ("vocoder", wrappers.Vocoder(sovits), cases.vocoder_inputs(sovits)),
-    ):
+    row = FAMILIES[f"{stored.family}"]
+    if tuple(to.graphs) != row.graphs:
+        raise CheckpointError(f"{source.path}: was changed while it was read; export it again")
+    network = row.function("load")(stored.weights, stored.config, f"{source.path}")
+    for name, module, inputs in row.function("traced")(network):
         trace(name, module, inputs, to.of(name))
 
 
+def graphs_of_sovits(source: Path) -> tuple[str, ...]:
+    """Graphs of a SoVITS checkpoint.
+
+    Raises:
+        CheckpointError: the file can't be used.
+    """
+    return FAMILIES[f"{peek(source, 'sovits').family}"].graphs
+
+
 EXPORTERS: dict[str, Exporter] = {
-    "hubert": Exporter(export_hubert, ("hubert",), "folder of a HuBERT"),
+    "hubert": Exporter(export_hubert, always("hubert"), "folder of a HuBERT"),
     "roberta": Exporter(
-        export_roberta, ("roberta",), "folder of a Chinese RoBERTa", ("vocabulary.json",)
+        export_roberta, always("roberta"), "folder of a Chinese RoBERTa", ("vocabulary.json",)
     ),
-    "speaker": Exporter(export_speaker, ("speaker",), "ERes2NetV2 file"),
-    "t2s": Exporter(export_t2s, ("t2s_embed", "t2s_decoder"), "T2S checkpoint", (STEP_TABLES,)),
-    "sovits": Exporter(
-        export_sovits, ("quantizer", "style", "prior", "vocoder"), "SoVITS checkpoint"
+    "speaker": Exporter(export_speaker, always("speaker"), "ERes2NetV2 file"),
+    "t2s": Exporter(
+        export_t2s, always("t2s_embed", "t2s_decoder"), "T2S checkpoint", (STEP_TABLES,)
     ),
+    "sovits": Exporter(export_sovits, graphs_of_sovits, "SoVITS checkpoint"),
 }
 
 
@@ -82,18 +91,20 @@ def export(kind: str, source: Path | Source, graphs: Path, answers: Path, tables
         CheckpointError: the source can't be used.
     """
     row = EXPORTERS[kind]
-    count = len(row.graphs)
+    taken = Source.of(source)
+    names = row.graphs(taken.path)
+    count = len(names)
     wanted = (
-        *(graphs / f"{name}.onnx" for name in row.graphs),
-        *(answers / f"{name}.npz" for name in row.graphs),
+        *(graphs / f"{name}.onnx" for name in names),
+        *(answers / f"{name}.npz" for name in names),
         *(tables / name for name in row.tables),
     )
     with atomic(*wanted) as parts:
         row.write(
-            Source.of(source),
+            taken,
             Outputs(
-                dict(zip(row.graphs, parts[:count], strict=True)),
-                dict(zip(row.graphs, parts[count : 2 * count], strict=True)),
+                dict(zip(names, parts[:count], strict=True)),
+                dict(zip(names, parts[count : 2 * count], strict=True)),
                 dict(zip(row.tables, parts[2 * count :], strict=True)),
             ),
         )

@@ -32,12 +32,17 @@ class Exporter:
 
     Attributes:
         write: takes the source and where to write.
-        graphs: names in the contract of what it writes.
+        graphs: source → names in the contract of what it writes of that.
         source: what the path must be, for help.
         tables: names of further files that it writes.
     """
 
     write: Callable[[Source, Outputs], None]
-    graphs: tuple[str, ...]
+    graphs: Callable[[Path], tuple[str, ...]]
     source: str
     tables: tuple[str, ...] = ()
+
+
+def always(*graphs: str) -> Callable[[Path], tuple[str, ...]]:
+    """The same graphs of every source."""
+    return lambda source: graphs

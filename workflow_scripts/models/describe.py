@@ -8,9 +8,9 @@ from typing import Any
 
 from runtime.cli import option, run
 from runtime.errors import printable
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.peek import joined
 from workflow_scripts.checkpoint.read import Checkpoint, read
-from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.checkpoint.whole import completed
 from workflow_scripts.files import atomic, write_json
@@ -35,18 +35,18 @@ def describe(
         CheckpointError: one of them can't be used, or they don't belong together.
     """
     heard, spoken = read(gpt, "t2s"), read(sovits, "sovits")
-    if not isinstance(heard.sizes, T2SSizes) or isinstance(spoken.sizes, T2SSizes):
-        raise TypeError(f"{heard.path} and {spoken.path}: not the kinds that were read")
     sizes = (heard.path, heard.sizes), (spoken.path, spoken.sizes)
     voice = joined(*sizes, f"{spoken.family}")
+    row = FAMILIES[voice.family]
     under = None if base is None else read(base, "sovits")
     if under is not None:
         completed(spoken, under)
     return {
         "family": voice.family,
         "symbols": voice.symbols,
-        "needs_speaker": voice.needs_speaker,
-        "spectrogram_bins": voice.spectrogram_bins,
+        "needs_speaker": row.needs_speaker,
+        "spectrogram_bins": row.spectrogram_bins,
+        "acoustic": voice.acoustic,
         "gpt": _file(heard),
         "sovits": _file(spoken),
         **({} if under is None else {"base": _file(under)}),

@@ -6,6 +6,7 @@ frames and samples from the recorded tokens. What is measured is judged elsewher
 """
 
 import argparse
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime import noise, records
-from runtime.acoustic.kind import Delivery, Manner
-from runtime.arrays import Float32, Latent, Samples, Tokens
+from runtime.acoustic.kind import AcousticModel, AcousticSettings, Conditioning, SpokenChunk
+from runtime.arrays import Float32, Samples, Tokens
 from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.cli import run
 from runtime.contract import GRAPHS, STEP_TABLES
 from runtime.errors import UsageError
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import Acoustic
 from runtime.t2s.request import Ending, Limits, Prompt, TokenSource, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.files import atomic
@@ -30,6 +32,7 @@ from workflow_scripts.proof.measured import CHAIN, Case, ChainMeasured, Steps
 from workflow_scripts.proof.metrics import METRICS
 
 ROWS = 2048  # of cache, above any record
+ACOUSTIC_HELP = "the manifest's `acoustic` of the voice, JSON"
 ABSENT = -1  # no token has this number
 FREE_RUNS, LONGEST_TOKENS = 12, 250  # free runs, each of 10 s at most
 
@@ -39,14 +42,16 @@ def measure_chain(graphs: VoiceGraphs, record: ChainRecord) -> tuple[ChainMeasur
     decoder = graphs.decoder()
     logits: Float32 = forced_logits(decoder, _prompt(record), record.tokens, ROWS)
     free = _sampled(decoder, record, record.seed, record.tokens.size)
-    latent, samples = _rendered(graphs, record)
+    model = graphs.acoustic_model()
+    spoken = _rendered(model, record)
+    samples = spoken.samples
     values = {
-        **_encoded(graphs, record),
+        **_encoded(graphs, model, record),
         "logits_max_abs": _distance("max_abs", logits, record.logits),
         "logits_kl": _distance("kl", logits, record.logits),
         "logits_top1_agreement": _distance("top1_agreement", logits, record.logits),
         "tokens_token_equality": _distance("token_equality", free, record.tokens),
-        "latent_max_abs": _distance("max_abs", latent, record.latent),
+        f"{model.frames_name}_max_abs": _distance("max_abs", spoken.frames, record.frames),
         "audio_max_abs": _distance("max_abs", samples, record.samples),
         "audio_snr_db": _distance("snr_db", samples, record.samples),
         "audio_log_mel_distance": _distance("log_mel_distance", samples, record.samples),
@@ -70,14 +75,19 @@ def _prompt(record: ChainRecord) -> Prompt:
     return Prompt(phones, record.text_features, record.prompt_tokens)
 
 
-def _encoded(graphs: VoiceGraphs, record: ChainRecord) -> dict[str, float]:
-    """Prompt tokens and style of the reference."""
+def _encoded(graphs: VoiceGraphs, model: AcousticModel, record: ChainRecord) -> dict[str, float]:
+    """Prompt tokens of the reference, and what the acoustic model keeps of it."""
     audio = Audio(record.audio_samples, record.audio_rate)
     references = graphs.references()
-    tokens, style = references.prompt_tokens(audio), references.style([audio])
+    tokens = references.prompt_tokens(audio)
+    encoded = references.encoded([audio], model.wants)
+    kept = model.primed(encoded, record.prompt_tokens, record.reference_phones)
     return {
         "prompt_tokens_token_equality": _distance("token_equality", tokens, record.prompt_tokens),
-        "style_relative_rms": _distance("relative_rms", style, record.style),
+        **{
+            f"{name}_relative_rms": _distance("relative_rms", kept[name], wanted)
+            for name, wanted in record.reference.items()
+        },
     }
 
 
@@ -97,17 +107,12 @@ def _sampled(decoder: TokenSource, record: ChainRecord, seed: int, most: int) ->
     return np.fromiter(decoder.tokens(_prompt(record), chooser, limits, Ending()), np.int64)
 
 
-def _rendered(graphs: VoiceGraphs, record: ChainRecord) -> tuple[Latent, Samples]:
-    """Latent frames and samples of the recorded tokens."""
-    acoustic = graphs.acoustic()
-
-    def frames(first: int, count: int) -> Float32:
-        return noise.normals(record.seed, 0, first, count, acoustic.latent_width)
-
-    delivery = Delivery(record.speed, record.noise_scale)
-    manner = Manner(record.phones, record.style, frames, delivery)
-    latent = acoustic.latent(record.tokens, manner)
-    return latent, acoustic.samples(latent, record.style)
+def _rendered(model: AcousticModel, record: ChainRecord) -> SpokenChunk:
+    """The recorded tokens, spoken."""
+    drawn = partial(noise.normals, record.seed, 0)
+    settings = AcousticSettings(record.speed, record.noise_scale)
+    conditioning = Conditioning(record.phones, record.reference, drawn, settings)
+    return model.whole(record.tokens, conditioning)
 
 
 def _distance(metric: str, found: NDArray[Any], wanted: NDArray[Any]) -> float:
@@ -126,6 +131,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("files", nargs="+", metavar="NAME=PATH", help="graphs and tables")
     parser.add_argument("--answers", type=Path, required=True, help="record of PyTorch's chain")
+    parser.add_argument("--acoustic", type=acoustic_of, required=True, help=ACOUSTIC_HELP)
     parser.add_argument("--threads", type=int, default=1, help="of each session")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--sound", type=Path, required=True, help="NPY file: its samples")
@@ -134,12 +140,26 @@ def main(argv: list[str] | None = None) -> None:
     graphs = VoiceGraphs(
         {name: path for name, path in files.items() if name in GRAPHS},
         files[Path(STEP_TABLES).stem],
+        args.acoustic,
         threads=Threads(args.threads),
     )
     found, samples = measure_chain(graphs, ChainRecord.load(args.answers))
     with atomic(args.output, args.sound) as (part, sound):
         part.write_text(records.text(found), "utf-8")
         save_sound(sound, samples)
+
+
+def acoustic_of(text: str) -> Acoustic:
+    """What a manifest says of an acoustic model, as JSON.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--acoustic: no JSON ({error}); give the manifest's acoustic") from None
+    return records.parse(Acoustic, content, "--acoustic", UsageError)
 
 
 def named_files(pairs: list[str]) -> dict[str, Path]:

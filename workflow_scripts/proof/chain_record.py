@@ -1,14 +1,18 @@
 """The record of a whole chain: PyTorch's answers from reference audio and phones to samples."""
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.arrays import Features, Float32, Latent, PhoneIds, Samples, Style, Tokens
+from runtime.arrays import Features, Float32, PhoneIds, Samples, Tokens
 from runtime.errors import ArtifactError
+
+REFERENCE = "reference"
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +24,12 @@ class ChainRecord:
         reference_phones, phones: int64, of the reference's text and of the text to speak.
         text_features: float32 [1024, X], for both.
         prompt_tokens: int64 [P].
-        style: float32 [1, G, 1].
+        reference: what the acoustic model keeps of the reference, by name.
         seed: of sampling and latent noise.
         tokens: int64 [T], sampled with the reference's default settings.
         logits: float32 [T, V], before each token.
         noise_scale, speed: of the rendering.
-        latent: float32 [1, I, N'].
+        frames: float32 [1, I, N'], that the samples are the sound of.
         samples: float32 [S].
     """
 
@@ -35,20 +39,22 @@ class ChainRecord:
     phones: PhoneIds
     text_features: Features
     prompt_tokens: Tokens
-    style: Style
+    reference: Mapping[str, NDArray[Any]]
     seed: int
     tokens: Tokens
     logits: Float32
     noise_scale: float
     speed: float
-    latent: Latent
+    frames: Float32
     samples: Samples
 
     def save(self, path: Path) -> None:
         """Write to exactly this path."""
+        plain = [field.name for field in fields(self) if field.name != REFERENCE]
         arrays: dict[str, NDArray[np.generic]] = {
-            field.name: np.asarray(getattr(self, field.name)) for field in fields(self)
+            name: np.asarray(getattr(self, name)) for name in plain
         }
+        arrays |= {f"{REFERENCE}/{name}": array for name, array in self.reference.items()}
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
@@ -61,12 +67,19 @@ class ChainRecord:
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
-                arrays = {field.name: stored[field.name] for field in fields(cls)}
+                names = [field.name for field in fields(cls) if field.name != REFERENCE]
+                arrays = {name: stored[name] for name in names}
+                reference = {
+                    name.removeprefix(f"{REFERENCE}/"): stored[name]
+                    for name in stored.files
+                    if name.startswith(f"{REFERENCE}/")
+                }
         except (ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ArtifactError(
                 f"{path}: no record of a chain ({error}); record it again"
             ) from error
-        return cls(**{name: a.item() if a.ndim == 0 else a for name, a in arrays.items()})
+        plain = {name: a.item() if a.ndim == 0 else a for name, a in arrays.items()}
+        return cls(reference=reference, **plain)
 
 
 def save_sound(path: Path, samples: Samples) -> None:

@@ -19,8 +19,8 @@ import numpy as np
 from runtime import audio as sound
 from runtime import manifest as manifests
 from runtime import noise, records
-from runtime.acoustic.kind import Manner
-from runtime.arrays import Float32, Samples, Style, Tokens
+from runtime.acoustic.kind import Arrays, Conditioning
+from runtime.arrays import Float32, Samples, Tokens
 from runtime.backends.choices import choose
 from runtime.cli import option, run
 from runtime.errors import SettingError
@@ -69,7 +69,8 @@ class Distances(OfSentence):
 
     Attributes:
         worst_sentence_kl: of the sentence that is the farthest.
-        prompt_tokens_token_equality, style_relative_rms: of its own example, encoded.
+        prompt_tokens_token_equality: of its own example.
+        style_relative_rms: of what its acoustic model wants of it; of several, the farthest.
         t2s_decoder_mb, bundle_mb: of its files.
     """
 
@@ -103,14 +104,14 @@ class Sentence:
 
     Attributes:
         prompt: what its decoder gets.
-        manner: what its sound is made under.
+        conditioning: what its sound is made under.
         tokens: int64 [T], sampled.
         logits: float32 [T, V], before each token.
         samples: float32 [S].
     """
 
     prompt: Prompt
-    manner: Manner
+    conditioning: Conditioning
     tokens: Tokens
     logits: Float32
     samples: Samples
@@ -125,15 +126,15 @@ class Candidate:
         choice = choose(provider, self.manifest)
         graphs = VoiceGraphs.of_bundle(folder, self.manifest, choice, threads)
         self.decoder = graphs.decoder()
-        self.acoustic = graphs.acoustic()
+        self.acoustic = graphs.acoustic_model()
         self._references = graphs.references()
         self._example = sound.read(folder / self.manifest.reference.audio)
         self._limits = Limits(max_len=self.manifest.max_len)
 
-    def encoded(self) -> tuple[Tokens, Style]:
-        """Prompt tokens and style of the bundle's own example."""
+    def encoded(self) -> tuple[Tokens, Arrays]:
+        """Prompt tokens of the bundle's own example, and what its acoustic model wants of it."""
         tokens = self._references.prompt_tokens(self._example)
-        return tokens, self._references.style([self._example])
+        return tokens, self._references.encoded([self._example], self.acoustic.wants)
 
     def spoken(self, prompt: Prompt, chooser: Chooser) -> Tokens:
         """The tokens of a free run, int64 [T]."""
@@ -143,9 +144,9 @@ class Candidate:
         """Under teacher forcing, float32 [T, V]."""
         return forced_logits(self.decoder, prompt, tokens, self.manifest.max_len)
 
-    def samples(self, tokens: Tokens, manner: Manner) -> Samples:
+    def samples(self, tokens: Tokens, conditioning: Conditioning) -> Samples:
         """The sound of tokens."""
-        return self.acoustic.samples(self.acoustic.latent(tokens, manner), manner.style)
+        return self.acoustic.whole(tokens, conditioning).samples
 
     def megabytes(self) -> tuple[float, float]:
         """Files of the decoder and of the whole bundle."""
@@ -162,13 +163,14 @@ def draws(candidate: Candidate, seed: int, number: int) -> Chooser:
 
 
 def sentences(
-    first: Candidate, parts: Sequence[tuple[Prompt, Manner]], seed: int
+    first: Candidate, parts: Sequence[tuple[Prompt, Conditioning]], seed: int
 ) -> Iterator[Sentence]:
     """Let the first bundle speak."""
-    for number, (prompt, manner) in enumerate(parts):
+    for number, (prompt, conditioning) in enumerate(parts):
         tokens = first.spoken(prompt, draws(first, seed, number))
         logits = first.logits(prompt, tokens)
-        yield Sentence(prompt, manner, tokens, logits, first.samples(tokens, manner))
+        samples = first.samples(tokens, conditioning)
+        yield Sentence(prompt, conditioning, tokens, logits, samples)
 
 
 def compared(
@@ -176,7 +178,7 @@ def compared(
 ) -> Distances:
     """All distances of one candidate from the first bundle; those of sentences are means."""
     rows = [_of_sentence(candidate, sentence, seed, n) for n, sentence in enumerate(spoken)]
-    (tokens, style), (first_tokens, first_style) = candidate.encoded(), first.encoded()
+    (tokens, found), (first_tokens, wanted) = candidate.encoded(), first.encoded()
     decoder_mb, bundle_mb = candidate.megabytes()
     means = {
         part.name: float(np.mean([getattr(row, part.name) for row in rows]))
@@ -186,7 +188,9 @@ def compared(
         **means,
         worst_sentence_kl=max(row.logits_kl for row in rows),
         prompt_tokens_token_equality=METRICS["token_equality"].measure(tokens, first_tokens),
-        style_relative_rms=METRICS["relative_rms"].measure(style, first_style),
+        style_relative_rms=max(
+            METRICS["relative_rms"].measure(array, wanted[name]) for name, array in found.items()
+        ),
         t2s_decoder_mb=decoder_mb,
         bundle_mb=bundle_mb,
     )
@@ -194,7 +198,7 @@ def compared(
 
 def _of_sentence(candidate: Candidate, sentence: Sentence, seed: int, number: int) -> OfSentence:
     logits = candidate.logits(sentence.prompt, sentence.tokens)
-    samples = candidate.samples(sentence.tokens, sentence.manner)
+    samples = candidate.samples(sentence.tokens, sentence.conditioning)
     own = candidate.spoken(sentence.prompt, draws(candidate, seed, number))
     of_logits = partial(_distance, logits, sentence.logits)
     of_sound = partial(_distance, samples, sentence.samples)

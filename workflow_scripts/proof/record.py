@@ -1,8 +1,9 @@
 """Record what PyTorch answers along the whole chain, from reference audio and phones to samples.
 
 The chain's phones are drawn from the voice's own table, so that the record needs no text front end
-and no language. Everything that a later stage compares is kept: prompt tokens, style, the tokens of
-a sampled run, the logits before each of them, latent frames and samples.
+and no language. Everything that a later stage compares is kept: prompt tokens, what the
+acoustic model keeps of the reference, the tokens of a sampled run, the logits before each of them,
+frames and samples.
 """
 
 import argparse
@@ -18,19 +19,20 @@ from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import noise
+from runtime.acoustic.kind import AcousticSettings, Conditioning
 from runtime.audio import Audio
 from runtime.cli import option, run
-from runtime.frames import FRAMES_PER_TOKEN, frame_grid
 from runtime.reference import features
 from runtime.t2s.request import sampled
 from runtime.t2s.sampler import Sampling
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.files import atomic
+from workflow_scripts.graphs.spoken import SpokenInTorch
 from workflow_scripts.models.bases import read_tensor_file
 from workflow_scripts.models.eres2net import load_eres2net
 from workflow_scripts.models.hubert import load_hubert
-from workflow_scripts.models.sovits import Sovits, load_sovits
 from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
 from workflow_scripts.proof.chain_record import ChainRecord
 
@@ -42,10 +44,10 @@ NOISE_SCALE, SPEED = 0.5, 1.1
 
 @dataclass(frozen=True)
 class Networks:
-    """The PyTorch models of one voice; `speaker` only in the Pro families."""
+    """The PyTorch models of one voice; `speaker` only in families that take a speaker embedding."""
 
     t2s: T2S
-    sovits: Sovits
+    acoustic: SpokenInTorch
     hubert: torch.nn.Module
     speaker: torch.nn.Module | None
 
@@ -54,13 +56,14 @@ def load_networks(
     gpt: Path | Source, sovits: Path | Source, ssl: Path | Source, speaker: Path | Source | None
 ) -> Networks:
     """Read the checkpoints and build the models."""
-    t2s, acoustic = read(gpt, "t2s"), read(sovits, "sovits")
-    built = load_sovits(acoustic.weights, acoustic.config, str(acoustic.path))
+    t2s, stored = read(gpt, "t2s"), read(sovits, "sovits")
+    row = FAMILIES[f"{stored.family}"]
+    built = row.function("load")(stored.weights, stored.config, str(stored.path))
     return Networks(
         t2s=T2S(t2s.weights, t2s.config, str(t2s.path)),
-        sovits=built,
+        acoustic=row.function("spoken")(built),
         hubert=load_hubert(ssl),
-        speaker=_speaker(speaker) if built.takes_speaker and speaker else None,
+        speaker=_speaker(speaker) if row.needs_speaker and speaker else None,
     )
 
 
@@ -76,16 +79,19 @@ def _speaker(given: Path | Source) -> torch.nn.Module:
 def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
     """Run the whole chain once in PyTorch."""
     generator = np.random.default_rng(SEED)
-    symbols = min(networks.sovits.symbols, networks.t2s.sizes.phone_rows)
+    symbols = min(networks.acoustic.symbols, networks.t2s.sizes.phone_rows)
     reference_phones = generator.integers(symbols, size=REFERENCE_PHONES)
     phones = generator.integers(symbols, size=PHONES)
     text_features = np.zeros((FEATURE_WIDTH, REFERENCE_PHONES + PHONES), np.float32)
     text_features[:, -FEATURE_PHONES:] = generator.standard_normal((FEATURE_WIDTH, FEATURE_PHONES))
-    prompt_tokens, style = encode_reference(networks, audio)
+    prompt_tokens = encode_reference(networks, audio)
+    reference = networks.acoustic.primed(audio, networks.speaker, prompt_tokens, reference_phones)
     tokens, logits = speak_tokens(
         networks.t2s, (np.concatenate([reference_phones, phones]), text_features, prompt_tokens)
     )
-    latent, samples = render(networks.sovits, tokens, phones, style)
+    settings, drawn = AcousticSettings(SPEED, NOISE_SCALE), partial(noise.normals, SEED, 0)
+    conditioning = Conditioning(phones, reference, drawn, settings)
+    frames = networks.acoustic.frames(tokens, conditioning)
     return ChainRecord(
         audio_samples=audio.samples,
         audio_rate=audio.rate,
@@ -93,28 +99,22 @@ def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
         phones=phones,
         text_features=text_features,
         prompt_tokens=prompt_tokens,
-        style=style.numpy(),
+        reference=reference,
         seed=SEED,
         tokens=tokens,
         logits=logits,
         noise_scale=NOISE_SCALE,
         speed=SPEED,
-        latent=latent,
-        samples=samples,
+        frames=frames,
+        samples=networks.acoustic.sound(frames, conditioning),
     )
 
 
-def encode_reference(networks: Networks, audio: Audio) -> tuple[NDArray[np.int64], torch.Tensor]:
-    """Prompt tokens int64 [P] and style float32 [1, G, 1] of a reference."""
+def encode_reference(networks: Networks, audio: Audio) -> NDArray[np.int64]:
+    """Prompt tokens int64 [P] of a reference."""
     ssl = networks.hubert(torch.from_numpy(features.ssl_audio(audio)))
-    tokens = networks.sovits.quantize(ssl)[0].numpy()
-    samples = features.normalised_32k(audio)
-    spectrogram = torch.from_numpy(features.spectrogram(samples, networks.sovits.bins))
-    embedding = None
-    if networks.speaker is not None:
-        bank = features.filter_bank(features.speaker_audio(samples))
-        embedding = networks.speaker(torch.from_numpy(bank[None]))
-    return tokens, networks.sovits.style(spectrogram, embedding)
+    tokens: NDArray[np.int64] = networks.acoustic.quantize(ssl)[0].numpy()
+    return tokens
 
 
 def speak_tokens(
@@ -144,21 +144,6 @@ def speak_tokens(
         used[token] = True
         logits = model.step(token, prompts.shape[1] + len(tokens) - 1, cache)
     return np.array(tokens, np.int64), np.stack(rows)
-
-
-def render(
-    sovits: Sovits, tokens: NDArray[np.int64], phones: NDArray[np.int64], style: torch.Tensor
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Latent frames [1, I, N] and samples [S] of tokens, at the record's speed and noise."""
-    index, fraction = frame_grid(FRAMES_PER_TOKEN * tokens.size, SPEED)
-    encoded = sovits.encode(torch.from_numpy(tokens)[None], torch.from_numpy(phones)[None], style)
-    here = encoded[..., torch.from_numpy(index)]
-    after = encoded[..., torch.from_numpy(np.minimum(index + 1, encoded.shape[-1] - 1))]
-    encoded = here + torch.from_numpy(fraction) * (after - here)
-    drawn = noise.normals(SEED, 0, 0, index.size, sovits.latent_width)
-    prior = sovits.sample(encoded, torch.from_numpy(drawn), torch.tensor([NOISE_SCALE]))
-    latent = sovits.flow(prior, style)
-    return latent.numpy(), sovits.vocode(latent, style)[0].numpy()
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,8 +6,9 @@ an encoder that has not seen the end of a sentence can't answer as one that has.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,20 @@ from typing import Any
 import numpy as np
 
 from runtime import noise, records
-from runtime.acoustic.kind import Delivery, Manner, Streaming
-from runtime.acoustic.vits import Acoustic
-from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
-from runtime.acoustic.vocoder import CONTEXT_FRAMES
-from runtime.arrays import Float32, Int64, Latent, Samples, Tokens
+from runtime.acoustic.kind import (
+    AcousticModel,
+    AcousticSettings,
+    Conditioning,
+    SpokenChunk,
+    Streaming,
+)
+from runtime.arrays import Float32, Int64, Samples, Tokens
 from runtime.backends import Threads
 from runtime.cli import run
-from runtime.frames import SAMPLES_PER_FRAME
 from runtime.graphs import VoiceGraphs
 from runtime.model_settings import Defaults
 from workflow_scripts.files import atomic
-from workflow_scripts.proof.chain import named_files
+from workflow_scripts.proof.chain import ACOUSTIC_HELP, acoustic_of, named_files
 from workflow_scripts.proof.chain_record import ChainRecord, save_sound
 from workflow_scripts.proof.measured import STREAM, Case, FromWhole, StreamMeasured, Values
 from workflow_scripts.proof.metrics import METRICS
@@ -44,63 +47,62 @@ class Whole:
     """Some tokens, decoded whole: what streams of them are compared with."""
 
     tokens: Tokens
-    manner: Manner
-    latent: Latent
+    conditioning: Conditioning
+    frames: Float32
     samples: Float32
 
 
-def decoded(acoustic: Acoustic, tokens: Tokens, manner: Manner) -> Whole:
+def decoded(acoustic: AcousticModel, tokens: Tokens, conditioning: Conditioning) -> Whole:
     """Decode some tokens whole."""
-    latent = acoustic.latent(tokens, manner)
-    return Whole(tokens, manner, latent, acoustic.samples(latent, manner.style))
+    spoken = acoustic.whole(tokens, conditioning)
+    return Whole(tokens, conditioning, spoken.frames, spoken.samples)
 
 
-def measure_stream(acoustic: Acoustic, whole: Whole, streaming: Streaming) -> FromWhole:
+def measure_stream(acoustic: AcousticModel, whole: Whole, streaming: Streaming) -> FromWhole:
     """Stream the same tokens and compare."""
-    chunks = list(spoken_chunks(whole.tokens.tolist(), acoustic, whole.manner, streaming))
-    latent = np.concatenate([chunk.latent for chunk in chunks], -1)
+    chunks = list(acoustic.stream(whole.tokens.tolist(), whole.conditioning, streaming))
+    frames = np.concatenate([chunk.frames for chunk in chunks], -1)
     joined = np.concatenate([chunk.samples for chunk in chunks])
-    at_once = acoustic.samples(latent, whole.manner.style)
+    at_once = acoustic.sound(frames, whole.conditioning)
     lost = METRICS["lost_samples"].measure(joined, whole.samples)
     length = min(joined.size, at_once.size, whole.samples.size)
     joined, at_once, sound = joined[:length], at_once[:length], whole.samples[:length]
-    ends = np.cumsum([chunk.latent.shape[-1] for chunk in chunks])[:-1]
-    away = frames_from_seams(latent.shape[-1], ends)
-    bounds = [*DISTANCES, latent.shape[-1] + 1]
+    ends = np.cumsum([chunk.frames.shape[-1] for chunk in chunks])[:-1]
+    away = frames_from_seams(frames.shape[-1], acoustic.seams(ends))
+    bounds = [*DISTANCES, frames.shape[-1] + 1]
     return FromWhole(
         seam_error=METRICS["seam_error"].measure(joined, at_once),
         lost_samples=lost,
-        latent_relative_rms=_relative_rms(latent, whole.latent, away >= 0),
-        seam_relative_rms=_relative_rms(latent, whole.latent, np.isin(away, AT_SEAM)),
-        around_relative_rms=_relative_rms(latent, whole.latent, np.isin(away, AROUND)),
+        latent_relative_rms=_relative_rms(frames, whole.frames, away >= 0),
+        seam_relative_rms=_relative_rms(frames, whole.frames, np.isin(away, AT_SEAM)),
+        around_relative_rms=_relative_rms(frames, whole.frames, np.isin(away, AROUND)),
         by_distance={
-            low: _relative_rms(latent, whole.latent, inside) if inside.any() else None
+            low: _relative_rms(frames, whole.frames, inside) if inside.any() else None
             for low, high in pairwise(bounds)
             for inside in [(low <= away) & (away < high)]
         },
         log_mel_db=METRICS["log_mel_distance"].measure(joined, sound),
-        seam_errors=tuple(_at_seams(joined, at_once, [chunk.samples.size for chunk in chunks])),
+        seam_errors=tuple(_at_seams(joined, at_once, chunks)),
     )
 
 
-def _at_seams(joined: Samples, at_once: Samples, sizes: list[int]) -> Iterator[float]:
+def _at_seams(joined: Samples, at_once: Samples, chunks: Sequence[SpokenChunk]) -> Iterator[float]:
     """The largest difference near the end of each chunk but the last, within a frame."""
-    for end in accumulate(sizes[:-1]):
-        near = slice(max(0, end - SAMPLES_PER_FRAME), end + SAMPLES_PER_FRAME)
+    frame = chunks[0].samples.size // chunks[0].frames.shape[-1]
+    for end in accumulate(chunk.samples.size for chunk in chunks[:-1]):
+        near = slice(max(0, end - frame), end + frame)
         yield METRICS["seam_error"].measure(joined[near], at_once[near])
 
 
-def frames_from_seams(frames: int, ends: Int64) -> Int64:
+def frames_from_seams(frames: int, seams: Int64) -> Int64:
     """How far each frame is from a seam between two calls, int64 [N]."""
-    if not ends.size:
+    if not seams.size:
         return np.full(frames, frames)
-    # the middle of the blend, which begins where the vocoder's context ends
-    seams = ends + CONTEXT_FRAMES + BLEND_FRAMES // 2
     nearest: Int64 = np.abs(np.arange(frames)[:, None] - seams).min(1)
     return nearest
 
 
-def _relative_rms(found: Latent, wanted: Latent, frames: Any) -> float:
+def _relative_rms(found: Float32, wanted: Float32, frames: Any) -> float:
     return METRICS["relative_rms"].measure(found[..., frames], wanted[..., frames])
 
 
@@ -126,16 +128,16 @@ def stands_out(found: FromWhole) -> bool:
     return at is None or around is None or not at <= HARDLY_FARTHER * around
 
 
-def report_of(acoustic: Acoustic, record: ChainRecord) -> StreamMeasured:
+def report_of(acoustic: AcousticModel, record: ChainRecord) -> StreamMeasured:
     """Everything that is measured of a voice's stream, as the verdict reads it."""
     tokens = np.resize(record.tokens, TOKENS)
-    manner = _manner(acoustic, record, 1.0)
-    whole = decoded(acoustic, tokens, manner)
+    usual = _conditioning(record, 1.0)
+    whole = decoded(acoustic, tokens, usual)
     by_lookahead = {
         c: measure_stream(acoustic, whole, Streaming(lookahead_tokens=c)) for c in LOOKAHEADS
     }
-    other = decoded(acoustic, tokens, _manner(acoustic, record, record.speed))
-    few = decoded(acoustic, tokens[: TOKENS // 4], manner)
+    other = decoded(acoustic, tokens, _conditioning(record, record.speed))
+    few = decoded(acoustic, tokens[: TOKENS // 4], usual)
     single = Streaming(1, 1.0, 1, min(LOOKAHEADS), 0)
     measured = {f"lookahead {c}": found for c, found in by_lookahead.items()} | {
         f"speed {record.speed:g}": measure_stream(acoustic, other, Streaming()),
@@ -153,19 +155,17 @@ def report_of(acoustic: Acoustic, record: ChainRecord) -> StreamMeasured:
     )
 
 
-def joined_sound(acoustic: Acoustic, record: ChainRecord) -> Samples:
+def joined_sound(acoustic: AcousticModel, record: ChainRecord) -> Samples:
     """The recorded tokens as they sound when they are streamed, float32 [S]."""
-    manner = _manner(acoustic, record, record.speed)
-    chunks = spoken_chunks(record.tokens.tolist(), acoustic, manner, Streaming())
+    conditioning = _conditioning(record, record.speed)
+    chunks = acoustic.stream(record.tokens.tolist(), conditioning, Streaming())
     return np.concatenate([chunk.samples for chunk in chunks])
 
 
-def _manner(acoustic: Acoustic, record: ChainRecord, speed: float) -> Manner:
-    def frames(first: int, count: int) -> Float32:
-        return noise.normals(record.seed, 0, first, count, acoustic.latent_width)
-
-    delivery = Delivery(speed, record.noise_scale, steady=True)
-    return Manner(record.phones, record.style, frames, delivery)
+def _conditioning(record: ChainRecord, speed: float) -> Conditioning:
+    drawn = partial(noise.normals, record.seed, 0)
+    settings = AcousticSettings(speed, record.noise_scale, steady=True)
+    return Conditioning(record.phones, record.reference, drawn, settings)
 
 
 def _judged(found: FromWhole) -> dict[str, float | None]:
@@ -190,14 +190,17 @@ def _worst(cases: list[Values]) -> dict[str, float | None]:
 def main(argv: list[str] | None = None) -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("files", nargs="+", metavar="NAME=PATH", help="graphs: prior and vocoder")
+    parser.add_argument("files", nargs="+", metavar="NAME=PATH", help="graphs that make sound")
     parser.add_argument("--answers", type=Path, required=True, help="record of PyTorch's chain")
+    parser.add_argument("--acoustic", type=acoustic_of, required=True, help=ACOUSTIC_HELP)
     parser.add_argument("--threads", type=int, default=1, help="of each session")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--sound", type=Path, required=True, help="NPY file: the streamed samples")
     args = parser.parse_args(argv)
-    graphs = VoiceGraphs(named_files(args.files), Path(), threads=Threads(args.threads))
-    acoustic, record = graphs.acoustic(), ChainRecord.load(args.answers)
+    graphs = VoiceGraphs(
+        named_files(args.files), Path(), args.acoustic, threads=Threads(args.threads)
+    )
+    acoustic, record = graphs.acoustic_model(), ChainRecord.load(args.answers)
     report = report_of(acoustic, record)
     with atomic(args.output, args.sound) as (part, sound):
         part.write_text(records.text(report), "utf-8")

@@ -28,12 +28,12 @@ from runtime.errors import GraphError, ProofError
 from runtime.files import write_whole
 from runtime.graphs import DECODER, VoiceGraphs
 from runtime.machine import machine_record
-from runtime.measure.calibration import BARS, Calibration
+from runtime.measure.calibration import Calibration, bar_of
 from runtime.processor import is_busy, load_average
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.engines.arithmetic import ARITHMETICS
 from workflow_scripts.engines.loop import EVERYWHERE
-from workflow_scripts.models.sovits import load_sovits
 from workflow_scripts.models.t2s import T2S
 from workflow_scripts.proof.gpu import loops
 from workflow_scripts.proof.gpu.loops import Loop, Trial
@@ -90,10 +90,13 @@ def measured(job: Job) -> GpuReport:
     if manifest.graphs[DECODER].precision != "fp32":
         raise GraphError(f"{job.voice}: its decoder is not fp32; measure the fp32 bundle")
     files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
-    on_cpu = VoiceGraphs(files, job.voice / STEP_TABLES, threads=Threads(job.threads))
+    on_cpu = VoiceGraphs(
+        files, job.voice / STEP_TABLES, manifest.acoustic, threads=Threads(job.threads)
+    )
     t2s, stored = read(job.gpt, "t2s"), read(job.sovits, "sovits")
     model = T2S(t2s.weights, t2s.config, f"{job.gpt}")
-    sovits = load_sovits(stored.weights, stored.config, f"{job.sovits}")
+    row = FAMILIES[f"{stored.family}"]
+    network = row.function("load")(stored.weights, stored.config, f"{job.sovits}")
     calibration = calibrated(job, manifest, on_cpu)
     sentence = Sentence.of(on_cpu, job.tokens)
     reads = bandwidth(job)
@@ -109,7 +112,7 @@ def measured(job: Job) -> GpuReport:
         loop=tried,
         pytorch={
             **pytorch_steps(job, model, sentence, manifest.max_len),
-            **acoustic(job, sovits, calibration),
+            **acoustic(job, row.function("spoken")(network), calibration),
         },
         speech={
             name: attempt(
@@ -145,16 +148,14 @@ def calibrated(job: Job, manifest: manifests.Manifest, on_cpu: VoiceGraphs) -> C
     """What every graph but the decoder gets, and what the CPU makes of it."""
     vocabulary = job.voice / manifests.VOCABULARY if "roberta" in on_cpu else None
     example = audio.read(job.voice / manifest.reference.audio)
-    runners = {name: on_cpu.open(name) for name in BARS if name in on_cpu}
-    return Calibration(runners, example, vocabulary)
+    return Calibration(on_cpu, example, vocabulary)
 
 
 def graphs(job: Job, calibration: Calibration, on_cpu: VoiceGraphs) -> Rows:
     """Every graph but the decoder: its audible distance from the CPU, then its time."""
-    files = {name: on_cpu.files[name] for name in BARS if name in on_cpu}
     return {
-        name: attempt(partial(_graph, job, calibration, name, path), Row)
-        for name, path in files.items()
+        name: attempt(partial(_graph, job, calibration, name, on_cpu.files[name]), Row)
+        for name in calibration.inputs
     }
 
 
@@ -162,7 +163,7 @@ def _graph(job: Job, calibration: Calibration, name: str, path: Path) -> Row:
     session = session_on(job.place, path, Threads(job.threads))
     work = partial(session.run, None, dict(calibration.inputs[name]))
     distance = calibration.distance(name, work()[0])
-    return timed_call(name, distance, BARS[name], work, job.rounds)
+    return timed_call(name, distance, bar_of(name), work, job.rounds)
 
 
 def steps(

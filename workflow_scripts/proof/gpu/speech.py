@@ -12,8 +12,6 @@ import torch
 
 from runtime import manifest as manifests
 from runtime import noise
-from runtime.acoustic.kind import Delivery, Manner
-from runtime.acoustic.vits_stream import spoken_chunks
 from runtime.arrays import Samples
 from runtime.backends import Folders, Threads
 from runtime.backends.choices import choose
@@ -21,7 +19,7 @@ from runtime.backends.ort_loop import OrtLoop
 from runtime.contract import STEP_TABLES
 from runtime.graphs import DECODER, VoiceGraphs
 from runtime.measure.timing import interleaved, memory_bandwidth
-from runtime.measure.workload import STREAMING, Replay
+from runtime.measure.workload import STREAMING, Replay, conditioning
 from runtime.t2s.device_loop import LoopDecoder
 from runtime.t2s.request import Ending, Limits, TokenSource, sampled
 from runtime.t2s.sampler import Sampling
@@ -84,11 +82,8 @@ def _works(
     made: list[int],
 ) -> dict[str, Callable[[], object]]:
     """What is timed; the last one leaves its tokens in `made`."""
-    acoustic, replay = graphs.acoustic(), Replay.of(job.tokens)
-    vocoder = graphs.open("vocoder")
-    style = np.random.default_rng(0).standard_normal((1, vocoder.input_dim("style", 1), 1))
-    draws = partial(noise.normals, 0, 0, width=acoustic.latent_width)
-    manner = Manner(replay.prompt.phones, style.astype(np.float32), draws, Delivery())
+    acoustic, replay = graphs.acoustic_model(), Replay.of(job.tokens)
+    under = conditioning(replay, acoustic.made_up())
     chooser = sampled(Sampling(), partial(noise.exponentials, 0, 0))
     limits = Limits(early_stop_tokens=job.tokens - 1, max_len=manifest.max_len)
 
@@ -99,12 +94,12 @@ def _works(
 
     def first_sound() -> Samples:
         with closing(decoder.tokens(replay.prompt, chooser, limits, Ending())) as tokens:
-            return next(spoken_chunks(tokens, acoustic, manner, STREAMING)).samples
+            return next(acoustic.stream(tokens, under, STREAMING)).samples
 
     def total() -> Samples:
         tokens = np.fromiter(decoder.tokens(replay.prompt, chooser, limits, Ending()), np.int64)
         made[:] = tokens.tolist()
-        return acoustic.samples(acoustic.latent(tokens, manner), manner.style)
+        return acoustic.whole(tokens, under).samples
 
     return {"prefill": prefill, "first_sound": first_sound, "total": total}
 

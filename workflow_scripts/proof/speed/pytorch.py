@@ -7,38 +7,33 @@ import numpy as np
 import torch
 
 from runtime import noise
-from runtime.acoustic.vocoder import CONTEXT_FRAMES
-from runtime.arrays import Int64, Latent, Samples
-from runtime.frames import SAMPLES_PER_FRAME
+from runtime.arrays import Int64, Samples
 from runtime.measure.workload import (
-    FIRST_FRAMES,
     FIRST_SOUND,
     FIRST_TOKENS,
     ROWS,
     STEPS_PER_RUN,
+    STREAMING,
     TOTAL,
     Replay,
     Works,
-    prior_inputs,
+    conditioning,
     sampler_work,
 )
 from runtime.t2s.request import sampled
 from runtime.t2s.sampler import Sampling
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.read import read
-from workflow_scripts.graphs.wrappers import Prior
-from workflow_scripts.models.sovits import Sovits, load_sovits
+from workflow_scripts.graphs.spoken import SpokenInTorch
 from workflow_scripts.models.t2s import T2S, KVCache
 
 
 class Reference:
     """A voice in PyTorch, float32, that replays as the reference implementation would speak."""
 
-    def __init__(self, t2s: T2S, sovits: Sovits, replay: Replay) -> None:
-        self._t2s, self._sovits, self._replay = t2s, sovits, replay
-        self._prior = Prior(sovits)
-        self._style = torch.randn(
-            1, sovits.style_width, 1, generator=torch.Generator().manual_seed(0)
-        )
+    def __init__(self, t2s: T2S, acoustic: SpokenInTorch, replay: Replay) -> None:
+        self._t2s, self._acoustic, self._replay = t2s, acoustic, replay
+        self._conditioning = conditioning(replay, acoustic.made_up())
         self._choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
 
     @torch.inference_mode()
@@ -78,29 +73,16 @@ class Reference:
                 logits = self._t2s.step(int(token), position, cache)
         return tokens
 
-    @torch.inference_mode()
-    def latent(self, tokens: Int64) -> Latent:
-        """Latent frames of tokens."""
-        phones, width = self._replay.prompt.phones, self._sovits.latent_width
-        inputs = prior_inputs(tokens, phones, self._style.numpy(), width)
-        made: Latent = self._prior(*(torch.from_numpy(array) for array in inputs.values())).numpy()
-        return made
-
-    @torch.inference_mode()
-    def samples(self, latent: Latent) -> Samples:
-        """Samples of latent frames."""
-        made: Samples = self._sovits.vocode(torch.from_numpy(latent), self._style).numpy()
-        return made
-
     def first_sound(self) -> Samples:
         """From the prompt to the first chunk of a stream."""
-        latent = self.latent(self.decode(FIRST_TOKENS))
-        seen = np.ascontiguousarray(latent[..., : FIRST_FRAMES + CONTEXT_FRAMES])
-        return self.samples(seen)[..., : FIRST_FRAMES * SAMPLES_PER_FRAME]
+        tokens = self.decode(FIRST_TOKENS)
+        return self._acoustic.beginning(tokens, self._conditioning, STREAMING.first_chunk_tokens)
 
     def total(self) -> Samples:
         """From the prompt to all samples."""
-        return self.samples(self.latent(self.decode(self._replay.tokens.size)))
+        tokens = self.decode(self._replay.tokens.size)
+        frames = self._acoustic.frames(tokens, self._conditioning)
+        return self._acoustic.sound(frames, self._conditioning)
 
     def works(self) -> Works:
         """Its ways to do the work."""
@@ -112,8 +94,7 @@ class Reference:
                 "prefill": self.prefill,
                 "steps": partial(self.steps, filled),
                 "sampler": sampler_work(sizes.vocabulary, replay),
-                "prior": partial(self.latent, replay.tokens),
-                "vocoder": partial(self.samples, self.latent(replay.tokens)),
+                **self._acoustic.parts(replay.tokens, self._conditioning),
                 TOTAL: self.total,
                 FIRST_SOUND: self.first_sound,
             },
@@ -135,9 +116,9 @@ def load(gpt: Path, sovits: Path, tokens: int) -> Reference:
     Raises:
         CheckpointError: one of them can't be used.
     """
-    t2s, acoustic = read(gpt, "t2s"), read(sovits, "sovits")
+    t2s, stored = read(gpt, "t2s"), read(sovits, "sovits")
+    row = FAMILIES[f"{stored.family}"]
+    network = row.function("load")(stored.weights, stored.config, str(sovits))
     return Reference(
-        T2S(t2s.weights, t2s.config, str(gpt)),
-        load_sovits(acoustic.weights, acoustic.config, str(sovits)),
-        Replay.of(tokens),
+        T2S(t2s.weights, t2s.config, str(gpt)), row.function("spoken")(network), Replay.of(tokens)
     )
