@@ -20,6 +20,8 @@ from runtime.files import replaced
 
 RATES_HZ = range(4_000, 384_001)
 LONGEST_S = 600  # a whole album given by mistake must not fill the memory
+MOST_SAMPLES = 1 << 26  # of all channels: 600 s of stereo at 48 kHz, 21 s of 8 channels at 384 kHz
+BLOCK = 1 << 16
 ZERO_CROSSINGS = 6
 ROLLOFF = 0.99
 SAMPLE_BYTES = 2
@@ -105,19 +107,38 @@ def decode(file: BinaryIO, source: str) -> Audio:
     try:
         with soundfile.SoundFile(file) as sound:
             rate = int(sound.samplerate)
-            longest = LONGEST_S * rate
             if rate not in RATES_HZ:
                 raise AudioError(
                     f"{source}: {rate} Hz; give {RATES_HZ.start} to {RATES_HZ.stop - 1} Hz"
                 )
-            channels = sound.read(longest + 1, dtype="float32", always_2d=True)
+            samples = _mono_blocks(sound, rate, source)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless data
         raise AudioError(
             f"{source}: not a sound file that can be read; give WAV or FLAC"
         ) from error
-    if len(channels) > longest:
-        raise AudioError(f"{source}: longer than {LONGEST_S} s; cut it")
-    return Audio(mono(channels, source), rate, source)
+    return Audio(samples, rate, source)
+
+
+def _mono_blocks(sound: soundfile.SoundFile, rate: int, source: str) -> Samples:
+    """All samples, averaged block by block: what is read at once stays small, whatever a file says.
+
+    Raises:
+        AudioError: too long, empty, or with NaN or infinity in it.
+    """
+    blocks: list[Samples] = []
+    length = 0
+    while (block := sound.read(BLOCK, dtype="float32", always_2d=True)).size:
+        length += len(block)
+        if length > LONGEST_S * rate:
+            raise AudioError(f"{source}: longer than {LONGEST_S} s; cut it")
+        if length * sound.channels > MOST_SAMPLES:
+            width = f"{rate} Hz and {sound.channels} channels"
+            longest = MOST_SAMPLES // (rate * sound.channels)
+            raise AudioError(f"{source}: longer than {longest} s of {width}; cut it")
+        blocks.append(mono(block, source))
+    if not blocks:
+        raise AudioError(f"{source}: holds no samples; give a recording")
+    return np.concatenate(blocks)
 
 
 def mono(channels: NDArray[np.float32], source: str = "audio") -> Samples:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from runtime import records
-from runtime.cli import log_to_stderr, option, run
+from runtime.cli import Parser, log_to_stderr, option, run
 from runtime.files import write_whole
 from runtime.measure.benchmark import bench
 from runtime.measure.candidates import Job
@@ -18,12 +18,10 @@ from runtime.measure.reports import BenchReport
 from runtime.measure.table import table
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line, which the comparison with PyTorch extends."""
     usual = Job()
-    made = argparse.ArgumentParser(
-        prog="python -m runtime.bench", description=__doc__, allow_abbrev=False
-    )
+    made = Parser(command="bench", description=__doc__)
     option(
         made, "-m", "--voice", type=Path, nargs="+", required=True, metavar="DIR", help="bundles"
     )

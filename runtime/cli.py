@@ -2,17 +2,55 @@
 
 import argparse
 import contextlib
+import importlib.metadata
 import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from runtime.errors import FoundryError, printable
 
+CONSOLE = "sovits-foundry"
 INTERRUPTED = 130
+USAGE = 2
 INPUT = 4  # what the user gave, the disk included
 LACKS = 5  # this machine lacks something
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose faults are one line, and which knows its version."""
+
+    def __init__(self, *, command: str = "", **settings: Any) -> None:
+        """As any parser.
+
+        Args:
+            command: the name under `python -m runtime.`, which is also that of the console script.
+            settings: of `argparse.ArgumentParser`.
+        """
+        by_script = Path(sys.argv[0]).stem == CONSOLE
+        called = f"{CONSOLE} {command}" if by_script else f"python -m runtime.{command}"
+        usual: dict[str, Any] = {
+            "allow_abbrev": False,
+            "formatter_class": argparse.RawDescriptionHelpFormatter,
+        }
+        super().__init__(**{"prog": called} | usual | settings)
+        self.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, without the whole usage."""
+        sys.exit(fail(f"{message}; see {self.prog} --help", USAGE))
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> None:
+        try:
+            found = importlib.metadata.version(CONSOLE)
+        except importlib.metadata.PackageNotFoundError:  # run from a copy that is not installed
+            found = "of unknown version"
+        sys.stdout.write(f"{CONSOLE} {found}\n")
+        parser.exit()
 
 
 def option(parser: argparse._ActionsContainer, *names: str, **settings: Any) -> None:

@@ -5,7 +5,6 @@ key: an engine built under other ones is refused. A `soft` field that differs as
 be verified again. `informative` fields are for people. Knows nothing of graphs.
 """
 
-import argparse
 import ctypes
 import hashlib
 import json
@@ -18,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from runtime.cli import option, run
+from runtime.cli import Parser, option, run
 from runtime.errors import BackendMissing
 from runtime.processor import processor
 
@@ -269,8 +268,8 @@ def _driver_version(load: Loader) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Print the record, or write it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m runtime.machine",
+    parser = Parser(
+        command="machine",
         description="Print what this machine is, as far as compiled engines care, as JSON.",
         allow_abbrev=False,
     )

@@ -31,6 +31,7 @@ G2PW_FILES = (  # as they are named in g2pW's folder
 )
 G2PW_MORE = "polyphonic.rep"  # its list of words, which need not be there
 
+DEEPEST, MOST_NAMED = 3, 8  # voice/length/precision, and how many of them a message names
 LARGEST_SIZE = 1 << 17
 RATES_HZ = range(8_000, 192_001)  # of what a vocoder makes
 PLAIN_NAME = re.compile(r"(?!\.)[^/\\:\0]+")  # never a path out of the bundle
@@ -165,7 +166,9 @@ def load(folder: Path) -> Manifest:
     try:
         content = records.content(path, BundleError, AGAIN)
     except FileNotFoundError:
-        raise BundleError(f"{folder}: no bundle here ({NAME} is missing); build it") from None
+        raise BundleError(
+            f"{folder}: no bundle here ({NAME} is missing); {_below(folder)}"
+        ) from None
     if isinstance(content, dict):
         _refuse_other_formats(path, content.get("format"))
     try:
@@ -221,6 +224,19 @@ def _compare_digests(folder: Path, manifest: Manifest) -> None:
                 f"{folder}: {name} is not the file of the manifest"
                 f" (sha256 {found[:12]}…, want {want.sha256[:12]}…); build it again"
             )
+
+
+def _below(folder: Path) -> str:
+    """What to do where no bundle is: take one of those below, or build one."""
+    found = sorted(
+        path.parent.relative_to(folder).as_posix()
+        for depth in range(1, DEEPEST + 1)
+        for path in folder.glob("*/" * depth + NAME)
+    )
+    if not found:
+        return "build it"
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return f"give one of those below it: {', '.join(found[:MOST_NAMED])}{more}"
 
 
 def _refuse_other_formats(path: Path, found: object) -> None:

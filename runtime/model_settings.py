@@ -23,7 +23,7 @@ _ROWS = (
         default=1.0, low=0, high=1000, optional=True, of_voice=True, api_v2=None,
     ),
     Setting(
-        "temperature", float, "lower is bolder", "tokens",
+        "temperature", float, "lower is steadier, higher more varied", "tokens",
         default=1.0, low=0, high=1000, optional=True, of_voice=True, api_v2=None,
     ),
     Setting(

@@ -5,7 +5,6 @@ up after their second chunk. Rounds are alike, so what the first quarter leaves 
 the longest utterance among it, is warm-up, and what is added later would be added for ever.
 """
 
-import argparse
 import logging
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from runtime import manifest as manifests
 from runtime import records
 from runtime.backends import tuned
-from runtime.cli import option, run
+from runtime.cli import Parser, option, run
 from runtime.errors import ProofError
 from runtime.files import write_whole
 from runtime.measure.memory_growth import Soak, SoakReport, soak
@@ -41,9 +40,7 @@ def line(report: Soak) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Load, speak, report; exit with the code of a missed proof where memory is not flat."""
-    parser = argparse.ArgumentParser(
-        prog="python -m runtime.soak", description=__doc__, allow_abbrev=False
-    )
+    parser = Parser(command="soak", description=__doc__)
     option(parser, "-m", "--voice", type=Path, required=True, metavar="DIR", help="bundle folder")
     option(
         parser, "--utterances", type=int, default=200, metavar="N", help="to speak (default: 200)"

@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from soundfile import available_formats
+
 from runtime.backends import BACKENDS, Folders, Threads, tuned
-from runtime.cli import log_to_stderr, option, run
+from runtime.cli import Parser, log_to_stderr, option, run
 from runtime.errors import SettingError, TextError
 from runtime.setting_row import Setting
 from runtime.settings import LANG, SETTINGS, Changes, Reference, Settings
@@ -34,6 +36,7 @@ OUTPUT = "output.wav"
 def main(argv: list[str] | None = None) -> None:
     """Parse, load, speak, write."""
     args = parser().parse_args(argv)
+    _take_text_of_references(args)
     log_to_stderr(logging.ERROR if args.quiet else logging.INFO)
     output = _output(args)
     text = _text(args)
@@ -60,14 +63,12 @@ def main(argv: list[str] | None = None) -> None:
         logging.info("%s: %.2f s", output.path, seconds)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m runtime.tts",
+    made = Parser(
+        command="tts",
         description=__doc__,
         epilog=EXAMPLE,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("words", nargs="?", metavar="TEXT", help="what to say")
     option(made, "--text", help="the same, as an option")
@@ -256,6 +257,19 @@ def _output(args: argparse.Namespace) -> Output:
     return output
 
 
+def _take_text_of_references(args: argparse.Namespace) -> None:
+    """A last word of `--ref-audio` that is no sound file is the text, where no other is given."""
+    words = args.ref_audio or []
+    elsewhere = (args.words, args.text, args.text_file) != (None, None, None)
+    if elsewhere or len(words) < 2 or words[-1].exists() or _names_sound(words[-1]):
+        return
+    args.words = str(words.pop())
+
+
+def _names_sound(path: Path) -> bool:
+    return path.suffix.lower() in OF_SUFFIX or path.suffix[1:].upper() in available_formats()
+
+
 def _text(args: argparse.Namespace) -> str:
     given = [source for source in (args.words, args.text, args.text_file) if source is not None]
     if len(given) > 1:
@@ -263,6 +277,8 @@ def _text(args: argparse.Namespace) -> str:
     if given and args.text_file is None:
         return str(given[0])
     name = "-" if args.text_file is None else str(args.text_file)
+    if name == "-" and sys.stdin.isatty():
+        sys.stderr.write("reading the text from the terminal; Ctrl-D ends it\n")
     try:
         content = sys.stdin.buffer.read() if name == "-" else args.text_file.read_bytes()
         return str(content.decode("utf-8-sig").replace("\r\n", "\n"))

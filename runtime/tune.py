@@ -4,14 +4,13 @@ A back end is taken where it is faster than cpu and what it gives stays within a
 prompt tokens, the same sound to within half a decibel. The result is one file per machine.
 """
 
-import argparse
 import math
 import sys
 from pathlib import Path
 
 from runtime.backends import BACKENDS, tuned
 from runtime.backends.tuned import Chosen, Entry, Tried
-from runtime.cli import option, run
+from runtime.cli import Parser, option, run
 from runtime.errors import SettingError
 from runtime.measure.tuning import TRIED, Job, candidates, label_of, tune
 
@@ -41,11 +40,9 @@ def _numbers(found: Tried, chosen: Chosen) -> str:
     return f"{speed}  {chosen.metric} {distance:.2g}{over}"
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m runtime.tune", description=__doc__, allow_abbrev=False
-    )
+    made = Parser(command="tune", description=__doc__)
     option(
         made, "-m", "--voice", type=Path, nargs="+", required=True, metavar="DIR", help="bundles"
     )

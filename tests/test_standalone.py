@@ -123,7 +123,7 @@ def test_a_language_without_its_extra_is_refused_in_one_line(python: Path, tmp_p
     done = subprocess.run([*command, "--quiet"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 5
     assert done.stderr == (
-        "error: Japanese: pyopenjtalk is not installed; pip install 'sovits-foundry[ja]'\n"
+        "error: Japanese: pyopenjtalk is not installed; pip install '.[ja]' in the checkout\n"
     )
 
 

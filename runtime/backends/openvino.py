@@ -27,7 +27,7 @@ IMPORTING = threading.Lock()
 def missing() -> str | None:
     """Why it can't be used here, or None."""
     if importlib.util.find_spec("openvino") is None:
-        return "openvino is not installed; pip install 'sovits-foundry[openvino]'"
+        return "openvino is not installed; pip install '.[openvino]' in the checkout"
     return None
 
 

@@ -28,7 +28,7 @@ DTYPES: dict[str, np.dtype[Any]] = {  # by ONNX Runtime's word
     "tensor(int64)": np.dtype(np.int64),
     BFLOAT16: np.dtype(np.uint16),  # its bytes: numpy has no such numbers
 }
-INSTALL = "pip uninstall onnxruntime, then pip install 'sovits-foundry[gpu]'"
+INSTALL = "pip uninstall onnxruntime, then pip install '.[gpu]' in the checkout"
 
 
 @dataclass(frozen=True)

@@ -58,4 +58,4 @@ class _Sink:
 
 def missing() -> str:
     """Why AAC can't be written here; empty if it can."""
-    return "" if find_spec("av") else "PyAV is not installed; pip install 'sovits-foundry[aac]'"
+    return "" if find_spec("av") else "PyAV is not installed; pip install '.[aac]' in the checkout"

@@ -21,7 +21,7 @@ class Sampling:
     Attributes:
         top_k: keep the best k and their ties; None keeps all.
         top_p: keep the best whose probabilities sum up to no more; 1 or more keeps all.
-        temperature: above 0; lower is bolder.
+        temperature: above 0; lower is steadier, higher more varied.
         repetition_penalty: above 0; 1 switches it off.
     """
 

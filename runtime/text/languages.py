@@ -71,7 +71,7 @@ def require(lang: str) -> None:
     if missing:
         raise BackendMissing(
             f"{LANGUAGES[code].name}: {', '.join(missing)} is not installed;"
-            f" pip install 'sovits-foundry[{code}]'"
+            f" pip install '.[{code}]' in the checkout"
         )
 
 

@@ -40,7 +40,7 @@ def test_a_runtime_without_the_provider_says_what_to_install() -> None:
     reason = cuda.lacking(["CPUExecutionProvider"], plain)
     assert reason == (
         "onnxruntime is built without it;"
-        " pip uninstall onnxruntime, then pip install 'sovits-foundry[gpu]'"
+        " pip uninstall onnxruntime, then pip install '.[gpu]' in the checkout"
     )
     gpu = packages(**{"onnxruntime-gpu": "1.31.1"})
     assert cuda.lacking([GPU.provider, "CPUExecutionProvider"], gpu) is None

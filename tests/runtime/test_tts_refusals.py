@@ -151,7 +151,7 @@ def test_a_format_whose_library_is_missing_is_refused(
         done = refused(*SPOKEN, "-f", output, "--format", "aac", bundle=tmp_path / "no bundle")
         assert done.code == 5
         assert done.err.endswith(
-            "format aac: PyAV is not installed; pip install 'sovits-foundry[aac]'\n"
+            "format aac: PyAV is not installed; pip install '.[aac]' in the checkout\n"
         )
 
 

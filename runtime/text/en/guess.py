@@ -41,7 +41,7 @@ def file_of(package: str, name: str) -> Path:
     for path in files(package) or ():
         if path.name == name:
             return Path(str(path.locate()))
-    raise BackendMissing(f"English: {package} has no {name}; pip install 'sovits-foundry[en]'")
+    raise BackendMissing(f"English: {package} has no {name}; pip install '.[en]' in the checkout")
 
 
 @cache

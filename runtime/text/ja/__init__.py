@@ -75,7 +75,7 @@ def _backend() -> ModuleType:
     if not path.is_dir():
         raise BackendMissing(
             f"Japanese: pyopenjtalk has no dictionary at '{path}'; set OPEN_JTALK_DICT_DIR to"
-            " one, or pip install 'sovits-foundry[ja]'"
+            " one, or pip install '.[ja]' in the checkout"
         )
     return backend
 

@@ -115,7 +115,7 @@ def _moved(one: str, two: str) -> tuple[str, str]:
 def _rules() -> Rules:
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise BackendMissing("Korean: g2pk2 is not installed; pip install 'sovits-foundry[ko]'")
+        raise BackendMissing("Korean: g2pk2 is not installed; pip install '.[ko]' in the checkout")
     special, regular, numerals, utils = _modules(spec)
     return Rules(
         idioms=_idioms(Path(spec.submodule_search_locations[0]) / "idioms.txt"),

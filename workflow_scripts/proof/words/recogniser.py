@@ -52,7 +52,7 @@ class Recogniser:
         """
         if find_spec(MODULE) is None:
             raise BackendMissing(
-                f"{MODULE}: it is not installed; pip install 'sovits-foundry[words]'"
+                f"{MODULE}: it is not installed; pip install '.[words]' in the checkout"
             )
         import pocketsphinx
 
