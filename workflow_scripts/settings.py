@@ -6,6 +6,7 @@ configuration and asks the tables of the code which choices there are.
 
 import copy
 import difflib
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from workflow_scripts.variants.precisions import PRECISIONS, usual_precision
 
 MAX_NAME_BYTES = 100  # of UTF-8; schedulers join all wildcards of a job into one file name
 REPEATED = re.compile(r"(.{1,3})\1{18}")  # Snakemake takes a wildcard like that for a loop
+MOST_NODES = 100_000
 NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 Config = dict[str, Any]
@@ -68,6 +70,7 @@ def checked(config: Config, schema: Config, files: Sequence[Path], facts_of: Rea
     """
     told = " + ".join(map(str, files)) or "config"
     _refuse("", [line for path in files for line in _repeated_keys(path)])
+    _refuse(told, list(_faults_of_structure(config)))
     config = _with_defaults(_with_numbers(copy.deepcopy(config)), schema)
     _refuse(told, list(_faults_of_form(config, schema)))
     _refuse(told, [*_faults_across(config), *_missing_files(config)])
@@ -134,18 +137,46 @@ def _refuse(where: str, faults: list[str]) -> None:
 def _repeated_keys(path: Path) -> Iterator[str]:
     """Keys that stand twice in a mapping; YAML's reader would keep the last in silence."""
     todo = [yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)]
+    visited: set[int] = set()  # an alias may lead back to a node above
     while todo:
         node = todo.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             todo += node.value
         elif isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
-                if key.value in seen:
+                if f"{key.value}" in seen:
                     line = key.start_mark.line + 1
-                    yield f"{path}: line {line}: key {key.value!r} appears twice; keep one"
-                seen.add(key.value)
+                    yield f"{path}: line {line}: key {key.value!r:.80} appears twice; keep one"
+                seen.add(f"{key.value}")
                 todo.append(value)
+
+
+def _faults_of_structure(config: Config) -> Iterator[str]:
+    """Keys that are no text, numbers that are none, and mappings that hold themselves."""
+    todo: list[tuple[str, Any, tuple[int, ...]]] = [("", config, ())]
+    count = 0
+    while todo and (count := count + 1) <= MOST_NODES:
+        where, value, above = todo.pop()
+        if id(value) in above:
+            yield f"{where[:80]}: holds itself; write it out"
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{where}: {value} is no number; give one"
+        below = (*above, id(value))
+        if isinstance(value, dict):
+            odd = [key for key in value if not isinstance(key, str)]
+            yield from (
+                f"{where or 'top level'}: key {key!r:.40} is no text; quote it" for key in odd
+            )
+            todo += [(f"{where}.{key}".lstrip("."), item, below) for key, item in value.items()]
+        elif isinstance(value, list):
+            todo += [(f"{where}[{place}]", item, below) for place, item in enumerate(value)]
+    if count > MOST_NODES:
+        yield f"more than {MOST_NODES} values; write fewer"
 
 
 def _with_numbers(config: Config) -> Config:
@@ -315,7 +346,12 @@ def _faults_of_names(names: list[str]) -> Iterator[str]:
 
 def _missing_files(config: Config) -> Iterator[str]:
     for where, path in _files(config):
-        if not Path(path).exists():
+        try:
+            there = Path(path).exists()
+        except OSError as error:  # of a name that is too long
+            yield f"{where}: {path!r:.80}: {error.strerror}; give a path that can be read"
+            continue
+        if not there:
             yield f"{where}: no such file {path!r} (looked in {str(Path.cwd())!r})"
 
 

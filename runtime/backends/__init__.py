@@ -13,6 +13,7 @@ from runtime.backends.turns import Turns
 from runtime.contract import GRAPHS
 from runtime.errors import SettingError
 
+MOST_THREADS = 1024
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -71,6 +72,10 @@ class Threads:
     def __post_init__(self) -> None:
         if self.intra_op < 0:
             raise SettingError(f"threads: {self.intra_op} is below 0; 0 takes all cores")
+        if self.intra_op > MOST_THREADS:
+            raise SettingError(
+                f"threads: {self.intra_op} is over {MOST_THREADS}; 0 takes all cores"
+            )
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def loop_of(decoder: Path, folder: Path | None) -> Path:
         raise BackendMissing(f"{LOOP}: no folder of engines was given; give --engines DIR")
     wanted = digest(decoder)
     sidecars = {
-        sidecar.with_suffix(""): json.loads(sidecar.read_text("utf-8"))
+        sidecar.with_suffix(""): _loop_facts(sidecar)
         for sidecar in sorted(folder.rglob(f"{LOOP}.onnx.json"))
     }
     found = {path: facts for path, facts in sidecars.items() if facts["onnx_sha256"] == wanted}
@@ -113,6 +113,23 @@ def loop_of(decoder: Path, folder: Path | None) -> Path:
     if not longest.exists() or digest(longest) != found[longest]["sha256"]:
         raise EngineMismatch(f"{longest}: not the file of its sidecar; {MAKE_LOOP}")
     return longest
+
+
+def _loop_facts(sidecar: Path) -> Mapping[str, Any]:
+    """What is said of a loop.
+
+    Raises:
+        EngineMismatch: it is not what we write.
+    """
+    try:
+        facts: Mapping[str, Any] = json.loads(sidecar.read_text("utf-8"))
+        texts = all(isinstance(facts[key], str) for key in ("onnx_sha256", "sha256"))
+        if not texts or type(facts["max_len"]) is not int:
+            raise TypeError("a digest or a size is none")
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as fault:
+        reason = f"{type(fault).__name__}: {fault}"
+        raise EngineMismatch(f"{sidecar}: no sidecar ({reason:.120}); {MAKE_LOOP}") from None
+    return facts
 
 
 def _engines(folder: Path, name: str) -> Iterator[EngineFile]:
@@ -133,13 +150,34 @@ def read(path: Path) -> EngineFile:
         raise EngineMismatch(
             f"{path}: has no {sidecar.name} beside it, so that nobody knows what it is; {BUILD}"
         ) from None
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EngineMismatch(f"{sidecar}: not readable as JSON ({error}); {BUILD}") from error
     needed = ("machine", "build", "engine", "puts")
     lacking = [key for key in needed if not isinstance(facts, dict) or key not in facts]
     if lacking or facts.get("format") != FORMAT:
         raise EngineMismatch(f"{sidecar}: not a sidecar of format {FORMAT}; {BUILD}")
-    return EngineFile(path, facts)
+    engine = EngineFile(path, facts)
+    try:
+        _refuse_incomplete(engine)
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        reason = f"{type(fault).__name__}: {fault}"
+        raise EngineMismatch(f"{sidecar}: not a whole sidecar ({reason:.120}); {BUILD}") from None
+    return engine
+
+
+def _refuse_incomplete(engine: EngineFile) -> None:
+    """Take everything that is taken later on; raises what a missing or odd value makes it raise."""
+    build, held = engine.facts["build"], engine.facts["engine"]
+    hard, soft = dict(engine.machine.hard), dict(engine.machine.soft)
+    if not isinstance(build["onnx_sha256"], str) or not isinstance(held["sha256"], str):
+        raise TypeError("a digest is no text")
+    if type(build["max_len"]) is not int or type(held["bytes"]) is not int:
+        raise TypeError("a size is no number")
+    if not hard or not isinstance(engine.machine.id, str) or not isinstance(soft, dict):
+        raise TypeError("no machine")
+    for put in engine.puts:
+        put["name"], put["mode"], put["dtype"], put["shape"]
+    list(engine.profiles)
 
 
 def refuse_other_machine(engine: EngineFile, here: MachineRecord) -> None:
