@@ -94,16 +94,18 @@ def read(path: Path | str) -> Audio:
         raise AudioError(f"{path}: {error.strerror}; give a sound file") from error
 
 
-def decode(file: BinaryIO, source: str) -> Audio:
+def decode(file: BinaryIO, source: str, longest_s: float | None = None) -> Audio:
     """Read sound from an open file.
 
     Args:
         file: seekable, at its beginning.
         source: its name, for messages.
+        longest_s: more is refused, and not read (s); None for ten minutes.
 
     Raises:
         AudioError: as `read` does.
     """
+    longest_s = LONGEST_S if longest_s is None else longest_s
     try:
         with soundfile.SoundFile(file) as sound:
             rate = int(sound.samplerate)
@@ -111,7 +113,7 @@ def decode(file: BinaryIO, source: str) -> Audio:
                 raise AudioError(
                     f"{source}: {rate} Hz; give {RATES_HZ.start} to {RATES_HZ.stop - 1} Hz"
                 )
-            samples = _mono_blocks(sound, rate, source)
+            samples = _mono_blocks(sound, longest_s, source)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless data
         raise AudioError(
             f"{source}: not a sound file that can be read; give WAV or FLAC"
@@ -119,18 +121,18 @@ def decode(file: BinaryIO, source: str) -> Audio:
     return Audio(samples, rate, source)
 
 
-def _mono_blocks(sound: soundfile.SoundFile, rate: int, source: str) -> Samples:
+def _mono_blocks(sound: soundfile.SoundFile, longest_s: float, source: str) -> Samples:
     """All samples, averaged block by block: what is read at once stays small, whatever a file says.
 
     Raises:
         AudioError: too long, empty, or with NaN or infinity in it.
     """
     blocks: list[Samples] = []
-    length = 0
+    length, rate = 0, int(sound.samplerate)
     while (block := sound.read(BLOCK, dtype="float32", always_2d=True)).size:
         length += len(block)
-        if length > LONGEST_S * rate:
-            raise AudioError(f"{source}: longer than {LONGEST_S} s; cut it")
+        if length > longest_s * rate:
+            raise AudioError(f"{source}: longer than {longest_s:g} s; cut it")
         if length * sound.channels > MOST_SAMPLES:
             width = f"{rate} Hz and {sound.channels} channels"
             longest = MOST_SAMPLES // (rate * sound.channels)

@@ -34,7 +34,18 @@ def test_the_lock_is_within_the_ranges_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     languages = ("zh", "en", "ja", "ko", "yue")
-    locked = ("build", "test", "lint", "openvino", "trt-check", "words", "aac", *languages)
+    locked = (
+        "build",
+        "test",
+        "lint",
+        "openvino",
+        "trt-check",
+        "words",
+        "server",
+        "wyoming",
+        "aac",
+        *languages,
+    )
     wanted = [*project["dependencies"], *(line for extra in locked for line in extras[extra])]
     for requirement in map(Requirement, wanted):
         version = VERSIONS.get(re.sub(r"[-_.]+", "-", requirement.name).lower())

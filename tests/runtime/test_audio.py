@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import audio
@@ -41,6 +41,7 @@ def test_equal_rates_leave_the_samples_alone(resample) -> None:
     assert resample(samples, 16_000, 16_000) is samples
 
 
+@settings(deadline=None)
 @given(
     rate=st.integers(4_000, 48_000),
     new_rate=st.sampled_from([16_000, 32_000]),
