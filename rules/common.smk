@@ -7,8 +7,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
-sys.path.insert(0, str(ROOT))
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+if (HERE / "workflow_scripts").is_dir():
+    sys.path.insert(0, str(HERE))
+try:  # of a module that was fetched by git only the rules are here: the code must be installed
+    import workflow_scripts
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"error: {HERE}: {error.name} is not installed; pip install '.[build]' in a checkout of it"
+    )
+ROOT = Path(workflow_scripts.__file__).parents[1]
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT))}; ")
 
@@ -22,7 +30,7 @@ from workflow_scripts.plan import ANY_LENGTH, DECODER, LOOP, T2S_GRAPHS
 try:
     PLAN = settings.checked(
         config,
-        settings.schema_of(ROOT / "config/schema.yaml", settings.choices()),
+        settings.schema_of(Path(workflow.source_path("../config/schema.yaml")), settings.choices()),
         [Path(path) for path in workflow.configfiles],
         peek.buildable,
     )
