@@ -13,6 +13,8 @@ CORES ?= all
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+READY_TO_TEST := $(VENV)/ready-to-test
+TESTS_ALONE := ^tensorrt
 
 .PHONY: build test lint
 
@@ -20,7 +22,7 @@ build: $(READY)
 	@$(BIN)/snakemake --cores $(CORES) --no-hooks
 	@$(BIN)/python -m workflow_scripts.bundle.hear artifacts/bundles --speak hello.wav
 
-test: $(READY)
+test: $(READY_TO_TEST)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 
 lint: $(READY)
@@ -33,7 +35,12 @@ lint: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	@echo "installing $$(grep -vc '^#\|$(TESTS_ALONE)' requirements.lock) packages into $(VENV), about 2 GB: some minutes"
 	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --no-deps --index-url $(TORCH_INDEX) $$(grep '^torch==' requirements.lock))
-	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --requirement <(grep -v '$(TESTS_ALONE)' requirements.lock)
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(READY_TO_TEST): $(READY)
+	$(BIN)/pip install --quiet --requirement requirements.lock
 	@touch $@
