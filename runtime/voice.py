@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -36,11 +36,13 @@ from runtime.sound import files
 from runtime.t2s.request import CUT_SHORT, Ending, Limits, Prompt, sampled
 from runtime.text import Lexicon, Phonemes, Piece, layered, load_lexicon, parse_phones, phonemize
 from runtime.text.pieces import pieces
+from runtime.text.unread import unread
 from runtime.text_features import Line, TextFeatures
 
 TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
 ROWS_PER_PHONE = 8  # of max_len: a phone's own row and those of the tokens that it needs
 CUT = "sentence %d was cut short (%s); cut the text finer"
+RAN_ON = "sentence %d ran on past what its text explains and was ended (%s); take another seed"
 LOG = logging.getLogger(__name__)
 
 
@@ -244,6 +246,8 @@ class Voice:
         room = self.manifest.max_len // ROWS_PER_PHONE
         lexicons = layered(request.lexicons or {}, self._lexicons)
         wanted = pieces(text, lang, request.cut, room, table=table, lexicons=lexicons)
+        if lost := unread(text, lang):
+            LOG.warning("text: %s", lost)
         return [
             self._phonemes(piece.text, lang, lexicons) if piece.text else piece for piece in wanted
         ]
@@ -323,7 +327,7 @@ class Voice:
                     reason = ending.reason if spoken.last else ""
                     last = end and spoken.last
                     if spoken.last and ending.cut_short:
-                        LOG.warning(CUT, sentence, reason)
+                        LOG.warning(RAN_ON if reason == "pace" else CUT, sentence, reason)
                     yield AudioChunk(samples, self.rate, number, spoken.tokens, reason, last)
 
     def _tokens(
@@ -333,7 +337,9 @@ class Voice:
         prompt = self._prompt(line, asked.reference)
         sampling = asked.request.sampling(self.manifest.defaults)
         chooser = sampled(sampling, partial(noise.exponentials, asked.seed, number))
-        return self._decoder.tokens(prompt, chooser, self._limits, ending)
+        most = -1 if prompt.most_tokens is None else prompt.most_tokens
+        limits = replace(self._limits, pace_tokens=most)
+        return self._decoder.tokens(prompt, chooser, limits, ending)
 
     def _conditioning(self, line: Line, asked: Asked, number: int) -> Conditioning:
         drawn = partial(noise.normals, asked.seed, number)

@@ -6,6 +6,7 @@ steps at a time. What is made behind the end of an utterance is thrown away.
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class LoopDecoder:
         Raises:
             SettingError: the prompt alone does not leave room for a token within max_len.
         """
-        room = Limits(limits.early_stop_tokens, min(limits.max_len, self._loop.capacity))
+        room = replace(limits, max_len=min(limits.max_len, self._loop.capacity))
         room.room(prompt)
         with self._turns() as turns:
             if isinstance(choose, Sampled):

@@ -1,8 +1,11 @@
 """How many tokens a text will need, told before the first one is made.
 
 A reference says how slowly its speaker speaks: tokens of its sound over phones of its text. From
-that come the tokens that a line will likely need, and a bound that it hardly passes. Knows nothing
-of graphs and caches.
+that come the tokens that a line will likely need, and a bound that ends it. Knows nothing of graphs
+and caches.
+
+The bound's numbers are from three voices of flite that read the English text goldens: of 10 phones
+and more no text took 2.2 times the voice's median of tokens per phone, of fewer none 35 tokens.
 """
 
 import math
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 
 USUAL_TOKENS_PER_PHONE = 2.5  # ten phones a second
 MOST_TOKENS_PER_PHONE = 12
-LEAST_TOKENS = 100  # of a bound: a short line may be drawn out
+LEAST_TOKENS = 100  # of a bound, 4 s: a short line may be drawn out
 SLOWER = 3  # times as slow as the reference, at most
 
 

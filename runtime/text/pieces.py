@@ -6,16 +6,17 @@ number, an abbreviation, an address or an ellipsis in two, and where a piece has
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 
 from runtime.errors import SettingError, TextError
 from runtime.text.cut import LONGEST, lines
 from runtime.text.frontend import INLINE, phonemize
+from runtime.text.imports import once
 from runtime.text.languages import mode_of
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Piece
 from runtime.text.symbols import ids_of
 from runtime.text.tables import table
+from runtime.text.unread import unread
 
 Count = Callable[[str], int]
 
@@ -90,9 +91,10 @@ def pieces(
             continue
         for line in _lines(part, mode, cut):
             parts = _limited(line, count, max_phones) if line else ()
-            found += [Piece(short) for short in parts if re.search(r"\w", short)]
+            found += [Piece(short) for short in parts if re.search(r"\w", short) and count(short)]
     if not found:
-        raise TextError("text: there is nothing in it to speak; give words or numbers")
+        hint = unread(text, mode) or "give words or numbers"
+        raise TextError(f"text: there is nothing in it to speak; {hint}")
     return found
 
 
@@ -143,7 +145,7 @@ def _cuts_in_two(text: str, found: list[str]) -> bool:
     )
 
 
-@cache
+@once
 def _whole() -> re.Pattern[str]:
     """What must stay whole, with the abbreviations that the English reader knows."""
     tables = table("en")

@@ -1,9 +1,9 @@
 """Units and money: how their signs are written in the words of each language."""
 
 import re
-from functools import cache
 from typing import Any
 
+from runtime.text.imports import once
 from runtime.text.tables import table
 
 NUM = r"[0-9]+(?:[.,][0-9]+)*"
@@ -25,7 +25,7 @@ def english_unit(unit: str) -> tuple[str, str]:
     return one, many
 
 
-@cache
+@once
 def unit_pattern(lang: str) -> str:
     """A pattern of the units that have a word in a language, the longest first."""
     units: dict[str, Any] = table("quantities")["units"]
@@ -33,7 +33,7 @@ def unit_pattern(lang: str) -> str:
     return "|".join(sorted(named, key=len, reverse=True))
 
 
-@cache
+@once
 def _measured(lang: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z])({RANGE}) ?({unit_pattern(lang)})(?![A-Za-z0-9²³])")
 

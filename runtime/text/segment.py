@@ -7,7 +7,6 @@ are the text.
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 
 from runtime.text.expressions import Expression, expressions
@@ -56,7 +55,7 @@ def segments(text: str, mode: str) -> list[Spoken]:
         return [Spoken("en", text, text)] if text else []
     if not any(char.isalnum() for char in text) and _has_symbol(text):
         return [Spoken("en", text, text)]
-    found = expressions(text, partial(_around, _masked_labels(text, mode), mode))
+    found = expressions(text, _Surroundings.of(_masked_labels(text, mode), mode).at)
     spoken, kinds, origins = _spelled_out(text, found)
     inside = {one.start for one in found if one.formula}
     return _with_origins(_runs(spoken, kinds, mode), text, origins, inside)
@@ -87,17 +86,34 @@ def _masked_labels(text: str, mode: str) -> list[str]:
     return [lang if char.isalpha() else "" for lang, char in zip(labels, masked, strict=True)]
 
 
-def _around(labels: list[str], mode: str, start: int, end: int) -> str:
-    """The language of what surrounds a stretch: English only among English words."""
-    before = next((lang for lang in reversed(labels[:start]) if lang), "")
-    after = next((lang for lang in labels[end:] if lang), "")
-    near = [lang for lang in (before, after) if lang]
-    if labels[end : end + 1] == [after]:
-        near.reverse()
-    named = mode.removeprefix("all_")
-    if not near:
-        return "en" if named.startswith("auto") else named
-    return next((lang for lang in near if lang != "en"), "en")
+@dataclass(frozen=True)
+class _Surroundings:
+    """Languages of the letters before and after each place of a text."""
+
+    before: list[str]
+    after: list[str]
+    labels: list[str]
+    mode: str
+
+    @classmethod
+    def of(cls, labels: list[str], mode: str) -> "_Surroundings":
+        before, after = [""], [""]
+        for label in labels:
+            before.append(label or before[-1])
+        for label in reversed(labels):
+            after.append(label or after[-1])
+        return cls(before, after[::-1], labels, mode)
+
+    def at(self, start: int, end: int) -> str:
+        """The language of what surrounds a stretch: English only among English words."""
+        before, after = self.before[start], self.after[end]
+        near = [lang for lang in (before, after) if lang]
+        if self.labels[end : end + 1] == [after]:
+            near.reverse()
+        named = self.mode.removeprefix("all_")
+        if not near:
+            return "en" if named.startswith("auto") else named
+        return next((lang for lang in near if lang != "en"), "en")
 
 
 def _spelled_out(text: str, found: list[Expression]) -> tuple[str, list[str], list[int]]:
@@ -126,12 +142,16 @@ def _with_origins(runs: list[Run], text: str, origins: list[int], inside: set[in
     for _, spoken in runs:
         starts.append(origins[at])
         at += len(spoken)
+    ends, end = [], len(text)
+    for start, later in zip(reversed(starts), reversed([*starts[1:], len(text)]), strict=True):
+        end = later if later > start else end
+        ends.append(end)
     found = []
-    for i, (lang, spoken) in enumerate(runs):
-        end = next((later for later in starts[i + 1 :] if later > starts[i]), len(text))
-        begun = i > 0 and starts[i] == starts[i - 1]
-        own = "" if begun else text[starts[i] : end]
-        found.append(Spoken(lang, own, spoken, starts[i] in inside))
+    for i, ((lang, spoken), start, end) in enumerate(
+        zip(runs, starts, reversed(ends), strict=True)
+    ):
+        own = "" if i and start == starts[i - 1] else text[start:end]
+        found.append(Spoken(lang, own, spoken, start in inside))
     return found
 
 
@@ -174,35 +194,58 @@ def _wide_as(runs: list[Run], language: str) -> list[Run]:
             for kind, text in runs]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Clause:
+    """What the runs between two sentence ends hold.
+
+    Attributes:
+        kana: whether there is Japanese.
+        chinese: whether there is Han that Japanese does not have.
+    """
+
+    kana: bool
+    chinese: bool
+
+
 def _detected(runs: list[Run]) -> list[Run]:
     """Runs with their language found by script; digits are open."""
+    clauses = _clauses(runs)
     found: list[Run] = []
     for i, (kind, part) in enumerate(runs):
+        near = [k for k, _ in runs[i + 1 : i + 2] + runs[max(i - 1, 0) : i]]
         if kind == HAN_KIND:
-            kind = _han(runs, i)
+            kind = _han(part, near, clauses[i])
         elif kind == WIDE:
-            near = [k for k, _ in runs[i + 1 : i + 2] + runs[max(i - 1, 0) : i]]
-            clause = [runs[j][0] for j in _clause(runs, i)]
-            kind = "ko" if "ko" in near else "ja" if "ja" in clause else "en"
+            kind = "ko" if "ko" in near else "ja" if clauses[i].kana else "en"
         elif kind == DIGIT:
             kind = OPEN
         found.append((kind, part))
     return found
 
 
-def _han(runs: list[Run], i: int) -> str:
+def _han(text: str, near: list[str], clause: _Clause) -> str:
     """Whether a Han run is Chinese or Japanese, by its characters and its clause."""
-    text = runs[i][1]
     if not _all_in(text, "shift_jis"):
         return "zh"
     if _only_japanese(text):
         return "ja"
-    clause = _clause(runs, i)
-    if not any(runs[j][0] == "ja" for j in clause):
+    if not clause.kana:
         return "zh"
-    touches = any(0 <= j < len(runs) and runs[j][0] == "ja" for j in (i - 1, i + 1))
-    chinese = any(runs[j][0] == HAN_KIND and not _all_in(runs[j][1], "shift_jis") for j in clause)
-    return "zh" if chinese and not touches else "ja"
+    return "zh" if clause.chinese and "ja" not in near else "ja"
+
+
+def _clauses(runs: list[Run]) -> list[_Clause]:
+    """The clause around each run."""
+    found: list[_Clause] = []
+    start = 0
+    for i, (kind, text) in enumerate([*runs, (OPEN, "\n")]):
+        if kind == OPEN and SENTENCE_END.search(text):
+            inside = runs[start:i]
+            chinese = any(k == HAN_KIND and not _all_in(t, "shift_jis") for k, t in inside)
+            clause = _Clause(any(k == "ja" for k, _ in inside), chinese)
+            found += [clause] * (i + 1 - start)
+            start = i + 1
+    return found
 
 
 def _all_in(text: str, encoding: str) -> bool:
@@ -216,14 +259,6 @@ def _all_in(text: str, encoding: str) -> bool:
 def _only_japanese(text: str) -> bool:
     """Whether a character is in neither mainland nor traditional Chinese character sets."""
     return any(not _all_in(char, "gb2312") and not _all_in(char, "big5hkscs") for char in text)
-
-
-def _clause(runs: list[Run], i: int) -> range:
-    """Indices of the runs between the sentence ends around run `i`."""
-    ends = [j for j, (kind, text) in enumerate(runs) if kind == OPEN and SENTENCE_END.search(text)]
-    start = max((j for j in ends if j < i), default=-1)
-    stop = min((j for j in ends if j > i), default=len(runs))
-    return range(start + 1, stop)
 
 
 def _attach(runs: list[Run], alone: str) -> list[Run]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from runtime.errors import SettingError, TextError
+from runtime.text.imports import once
 from runtime.text.tables import table as read
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ UNKNOWN = "UNK"
 MARKS = "!?…,.-"
 
 
-@cache
+@once
 def ids_of(table: str) -> dict[str, int]:
     """Symbol to id of one symbol table.
 

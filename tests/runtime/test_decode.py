@@ -105,6 +105,7 @@ def test_room_is_what_every_limit_leaves(case: Case) -> None:
     assert Limits(max_len=prompt.rows + 5).room(prompt) == 5
     assert Limits(early_stop_tokens=20).room(prompt) == 21
     assert Limits(max_len=4096).room(prompt) == 1500
+    assert Limits(max_len=4096, pace_tokens=100).room(prompt) == 100
 
 
 @pytest.mark.golden
@@ -122,3 +123,11 @@ def test_a_prompt_that_fills_max_len_is_refused(case: Case) -> None:
     with pytest.raises(SettingError, match="leave no room in"):
         limits = Limits(max_len=prompt.rows)
         next(t2s_decoder(case.model).tokens(prompt, greedy(1.35), limits, Ending()))
+
+
+@pytest.mark.golden
+def test_more_tokens_than_the_text_explains_end_an_utterance(case: Case) -> None:
+    decoder, prompt, ending = t2s_decoder(case.model), prompt_of(case), Ending()
+    limits = Limits(pace_tokens=7)
+    assert len(list(decoder.tokens(prompt, greedy(1.35), limits, ending))) == 7
+    assert (ending.reason, ending.cut_short) == ("pace", True)

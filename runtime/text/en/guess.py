@@ -4,7 +4,6 @@ A GRU reads the letters, another writes phones. Only the arrays of that package 
 package itself is never imported.
 """
 
-from functools import cache
 from importlib.metadata import files
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from runtime.arrays import Float32
 from runtime.errors import BackendMissing
+from runtime.text.imports import once
 
 Arrays = dict[str, Float32]
 
@@ -44,7 +44,7 @@ def file_of(package: str, name: str) -> Path:
     raise BackendMissing(f"English: {package} has no {name}; pip install '.[en]' in the checkout")
 
 
-@cache
+@once
 def _weights() -> Arrays:
     with np.load(file_of("g2p_en", "checkpoint20.npz")) as stored:
         return {name: stored[name] for name in stored.files}

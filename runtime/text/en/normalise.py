@@ -2,12 +2,12 @@
 
 import re
 import unicodedata
-from functools import cache
 
 from runtime.text.en.abbreviations import abbreviations, capitals
 from runtime.text.en.quantities import numbers, quantities
 from runtime.text.en.rules import Rule, Spelling, written
 from runtime.text.en.times import times
+from runtime.text.imports import once
 from runtime.text.tables import table
 from runtime.text.width import plain
 
@@ -25,7 +25,7 @@ def normalise(text: str) -> str:
     return text
 
 
-@cache
+@once
 def _rules() -> tuple[Rule, ...]:
     return written(
         (
@@ -47,7 +47,7 @@ def _plain(text: str) -> str:
     return "".join(_greek().get(char, char) for char in plain(text))
 
 
-@cache
+@once
 def _greek() -> dict[str, str]:
     names = [*GREEK.split(), "sigma", *LATER_GREEK.split()]  # U+03C2 is a second small sigma
     small = {chr(0x3B1 + i): f" {name} " for i, name in enumerate(names) if i != 5 + 30}

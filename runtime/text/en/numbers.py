@@ -1,5 +1,7 @@
 """Numbers in English words."""
 
+from functools import lru_cache
+
 from runtime.text.imports import quietly
 
 LARGEST = 10**30
@@ -44,5 +46,6 @@ def fraction(above: str, below: str) -> str:
     return f"{cardinal(above)} {ordinal(below)}{'s' if many else ''}"
 
 
+@lru_cache(maxsize=4096)
 def _words(number: str, to: str) -> str:
     return str(quietly("num2words").num2words(int(number), to=to))

@@ -4,12 +4,12 @@ Stands in for a part-of-speech tagger: only the difference that a second pronunc
 """
 
 import re
-from functools import cache
 
+from runtime.text.imports import once
 from runtime.text.tables import table
 
 
-@cache
+@once
 def _classes() -> dict[str, frozenset[str]]:
     return {name: frozenset(words) for name, words in table("en")["word_classes"].items()}
 

@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 from runtime.text.en.guess import file_of, guess
-from runtime.text.imports import quietly
+from runtime.text.imports import once, quietly
 from runtime.text.tables import table
 
 Phones = list[str]
 
 VOICELESS = {"P", "T", "K", "F", "TH", "HH"}
 SPELLED = 3  # letters; a shorter unknown word is spelled
+LONGEST_WORD = 40  # letters; what is longer is no word, and is guessed a stretch at a time
+STRETCH = 12
 PART = 4  # letters of a part of a compound
 SIBILANT = {"S", "Z", "SH", "ZH", "CH", "JH"}
 
 
-@cache
+@once
 def dictionary() -> dict[str, str]:
     """Lower-case word to its first pronunciation, phones split by blanks."""
     tables = table("en")
@@ -34,7 +35,7 @@ def dictionary() -> dict[str, str]:
     return words
 
 
-@cache
+@once
 def homographs() -> dict[str, tuple[str, str, str]]:
     """Lower-case word to its two pronunciations and the tag prefix that picks the first."""
     found: dict[str, tuple[str, str, str]] = {}
@@ -69,6 +70,9 @@ def look_up(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones:
     if word.endswith("'s"):
         base = look_up(word[:-2], own)
         return [*base, *_plural(base[-1] if base else "")]
+    if len(word) > LONGEST_WORD:
+        stretches = (word[i : i + STRETCH] for i in range(0, len(word), STRETCH))
+        return [phone for stretch in stretches for phone in look_up(stretch, own)]
     if "-" in word or "'" in word:
         return [phone for part in re.split("[-']", word) if part for phone in look_up(part, own)]
     return _inflected(word, own) or _compound(word, own) or guess(word)
@@ -169,7 +173,7 @@ ENDINGS: dict[str, Callable[[str], Phones]] = {
 }
 
 
-@cache
+@once
 def _segmenter() -> Any:
     segmenter = quietly("wordsegment").Segmenter()
     segmenter.load()

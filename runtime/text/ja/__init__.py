@@ -2,13 +2,12 @@
 
 import re
 import unicodedata
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from runtime.errors import BackendMissing
-from runtime.text.imports import quietly
+from runtime.text.imports import once, quietly
 from runtime.text.ja.normalise import spelled_out
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
@@ -66,7 +65,7 @@ def _phones(words: str) -> list[str]:
     return [phone for i in range(1, len(labels) - 1) for phone in _with_accent(labels, i)]
 
 
-@cache
+@once
 def _backend() -> ModuleType:
     """Open JTalk with a dictionary that is already there; one to be downloaded is refused."""
     backend = quietly("pyopenjtalk")

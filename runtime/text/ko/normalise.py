@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
 
+from runtime.text.imports import once
 from runtime.text.ko.numbers import decimal, digits, native, sino
 from runtime.text.quantities import MONEY_SIGNS, local_units, money_word
 from runtime.text.width import plain
@@ -114,7 +114,7 @@ def spelled_out(text: str) -> str:
     return text
 
 
-@cache
+@once
 def _rules() -> tuple[tuple[re.Pattern[str], Write], ...]:
     spellings = (*_names(), *_times(), *_sums(), *_money(), *_units(), *_ranges(), *_numbers())
     return tuple((re.compile(pattern), write) for pattern, write in spellings)

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from itertools import pairwise
@@ -17,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from runtime.errors import BackendMissing
-from runtime.text.imports import quietly
+from runtime.text.imports import once, quietly
 from runtime.text.tables import table
 
 PACKAGE = "g2pk2"
@@ -111,7 +110,7 @@ def _moved(one: str, two: str) -> tuple[str, str]:
     return chr(ord(one) - final), chr(FIRST + PLAIN[final] * VOWELS * FINALS + rest)
 
 
-@cache
+@once
 def _rules() -> Rules:
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:

@@ -4,10 +4,9 @@ Cantonese shares it. The order of the rules matters: each sees what those before
 """
 
 import re
-from functools import cache
 from typing import Any
 
-from runtime.text.imports import quietly
+from runtime.text.imports import once, quietly
 from runtime.text.tables import table
 from runtime.text.width import plain
 from runtime.text.zh.identifiers import identifiers
@@ -44,7 +43,7 @@ def normalise(text: str) -> str:
     return RUNS_OF_MARKS.sub(r"\1", marks(words, tables["punctuation_map"]))
 
 
-@cache
+@once
 def _converter() -> Any:
     return quietly("opencc").OpenCC("t2s")
 
@@ -64,7 +63,7 @@ def _simplified_character(char: str) -> str:
     return new if len(new) == 1 and "\u4e00" <= new <= "\u9fa5" else char
 
 
-@cache
+@once
 def _rules() -> tuple[Rule, ...]:
     return written((*identifiers(), *times(), *quantities(), *numbers(), *_signs()))
 

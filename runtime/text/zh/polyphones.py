@@ -10,12 +10,12 @@ import ast
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.errors import ArtifactError
-from runtime.text.imports import quietly
+from runtime.text.imports import once, quietly
 from runtime.text.tables import table
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _windows(asked: Sequence[int]) -> Iterator[list[int]]:
         yield window
 
 
-@cache
+@once
 def _converter() -> Any:
     return quietly("opencc").OpenCC("s2tw")
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from runtime.text.imports import quietly
+from runtime.text.imports import once, quietly
 from runtime.text.tables import table
 
 
@@ -28,7 +28,7 @@ class Word:
 Words = list[Word]
 
 
-@cache
+@once
 def _tokenizer() -> Any:
     """A jieba tokenizer of our own, which neither logs nor writes a cache file."""
     tokenizer = quietly("jieba").Tokenizer()
@@ -37,7 +37,7 @@ def _tokenizer() -> Any:
     return tokenizer
 
 
-@cache
+@once
 def _tagger() -> Any:
     return quietly("jieba.posseg").POSTokenizer(_tokenizer())
 

@@ -1,0 +1,62 @@
+"""Time grows with the length of a text, not faster: work is counted, not seconds."""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from runtime.text import phonemize
+from runtime.text.languages import LANGUAGES
+
+for needed in (module for language in LANGUAGES.values() for module in language.needs):
+    pytest.importorskip(needed)
+
+TEXTS = [
+    ("en", "hello world "),
+    ("en", "Dr. "),
+    ("en", "5"),
+    ("en", "abcdefghij"),
+    ("en", "a.b."),
+    ("zh", "今天5个人，"),
+    ("zh", "x=1"),
+    ("zh", "1-"),
+    ("ja", "今日は5人。"),
+    ("ko", "안녕 5개 "),
+    ("yue", "$5 "),
+    ("auto", "今a5kg"),
+    ("auto", "今あ。"),
+]
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many Python functions of ours are entered, comprehensions among them."""
+    count = 0
+
+    def watch(frame: FrameType, event: str, _arg: Any) -> None:
+        nonlocal count
+        count += event == "call" and "/runtime/text/" in frame.f_code.co_filename
+
+    sys.setprofile(watch)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(("lang", "unit"), TEXTS)
+def test_ten_times_the_text_is_ten_times_the_work(lang: str, unit: str) -> None:
+    def text(length: int) -> str:
+        return unit * (length // len(unit))
+
+    phonemize(text(1000), lang)
+    short = calls(lambda: phonemize(text(1000), lang))
+    long = calls(lambda: phonemize(text(5000), lang))
+    assert long <= 6 * short + 200
+
+
+@pytest.mark.parametrize("length", [41, 250, 1000])
+def test_a_word_longer_than_the_limit_is_guessed_a_stretch_at_a_time(length: int) -> None:
+    assert len(phonemize("abcdefghij" * (length // 10), "en").phones) >= length // 3
