@@ -22,6 +22,13 @@ RATES_HZ = range(4_000, 384_001)
 LONGEST_S = 600  # a whole album given by mistake must not fill the memory
 MOST_SAMPLES = 1 << 26  # of all channels: 600 s of stereo at 48 kHz, 21 s of 8 channels at 384 kHz
 BLOCK = 1 << 16
+UNREAD_FORMATS = (  # name, offset and magic of what libsndfile does not read
+    ("MP4 (m4a)", 4, b"ftyp"),
+    ("WMA", 0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    ("Matroska (webm)", 0, b"\x1a\x45\xdf\xa3"),
+    ("AAC", 0, b"\xff\xf1"),
+    ("AMR", 0, b"#!AMR"),
+)
 ZERO_CROSSINGS = 6
 ROLLOFF = 0.99
 SAMPLE_BYTES = 2
@@ -115,9 +122,7 @@ def decode(file: BinaryIO, source: str, longest_s: float | None = None) -> Audio
                 )
             samples = _mono_blocks(sound, longest_s, source)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless data
-        raise AudioError(
-            f"{source}: not a sound file that can be read; give WAV or FLAC"
-        ) from error
+        raise AudioError(f"{source}: {_why_unread(file)}") from error
     return Audio(samples, rate, source)
 
 
@@ -141,6 +146,16 @@ def _mono_blocks(sound: soundfile.SoundFile, longest_s: float, source: str) -> S
     if not blocks:
         raise AudioError(f"{source}: holds no samples; give a recording")
     return np.concatenate(blocks)
+
+
+def _why_unread(file: BinaryIO) -> str:
+    """What kind of file it is that libsndfile does not read, and what to do."""
+    file.seek(0)
+    head = file.read(16)
+    for name, start, magic in UNREAD_FORMATS:
+        if head[start : start + len(magic)] == magic:
+            return f"{name} cannot be read; convert it: ffmpeg -i INPUT -ac 1 output.wav"
+    return "not a sound file that can be read; give WAV or FLAC"
 
 
 def mono(channels: NDArray[np.float32], source: str = "audio") -> Samples:

@@ -30,6 +30,7 @@ from runtime.backends.choices import Choice, choose
 from runtime.backends.memory import releasing
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
+from runtime.reference.condition import condition
 from runtime.reference.prepared import Prepared
 from runtime.settings import Reference, Settings
 from runtime.sound import files
@@ -274,7 +275,7 @@ class Voice:
         Raises:
             AudioError: unreadable, or not 3 to 10 s long.
         """
-        audios = [_audio(item) for item in (reference.audio, *reference.more)]
+        audios = [_listened(_audio(item)) for item in (reference.audio, *reference.more)]
         sound_of = self._references.encoded(audios, self._acoustic.wants)
         tokens, line, phones = np.zeros(0, np.int64), None, np.zeros(0, np.int64)
         if reference.text.strip():
@@ -357,6 +358,16 @@ class Voice:
     ) -> Iterator[SpokenChunk]:
         streaming = request.chunking(self.manifest.defaults)
         return self._acoustic.stream(tokens, conditioning, streaming)
+
+
+def _listened(audio: Audio) -> Audio:
+    """A reference without its long silence; says what was cut and what is wrong with it."""
+    found = condition(audio)
+    if found.cut_s:
+        LOG.info("%s: %.2f s of silence is left out", audio.source, found.cut_s)
+    for fault in found.faults:
+        LOG.warning("%s", fault)
+    return found.audio
 
 
 def _audio(item: Audio | Path | str) -> Audio:

@@ -176,4 +176,5 @@ def _given(text: str, phones: str, table: str) -> Segment:
 
 
 def _short(text: str) -> str:
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= 20 else f"{text[:20]}…"

@@ -81,8 +81,8 @@ def pieces(
             if INLINE.search(part):
                 raise
             return 0
-        longest = max(len(segment.norm_text) for segment in read.segments)
-        return len(read.ids) if longest <= LONGEST else max(len(read.ids), max_phones + 1)
+        short = len(read.norm_text) <= LONGEST
+        return len(read.ids) if short else max(len(read.ids), max_phones + 1)
 
     found: list[Piece] = []
     for part, pause in _pauses(text):
