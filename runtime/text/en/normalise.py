@@ -11,6 +11,7 @@ from runtime.text.imports import once
 from runtime.text.tables import table
 from runtime.text.width import plain
 
+NEEDS_WORDS = re.compile(r"[0-9²³⁰¹⁴-⁹ⁿ+×÷=*^~<>≥≤≠≈±√#№°%‰]| - ")
 MARKS = r"!?…,.\-"
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho"
 PERIODS = "(?:hour|minute|second|day|week|month|year|person|night|game|page)"
@@ -20,24 +21,22 @@ LATER_GREEK = "sigma tau upsilon phi chi psi omega"
 def normalise(text: str) -> str:
     """English `norm_text`: words and marks, blanks between."""
     text = _plain(text)
-    for pattern, write in _rules():
+    rules = _rules() if NEEDS_WORDS.search(text) else _rules_of_words()
+    for pattern, write in rules:
         text = pattern.sub(write, text)
     return text
 
 
 @once
 def _rules() -> tuple[Rule, ...]:
-    return written(
-        (
-            *_typography(),
-            *capitals(),
-            *abbreviations(),
-            *times(),
-            *quantities(),
-            *numbers(),
-            *_last(),
-        )
-    )
+    words = (*_typography(), *capitals(), *abbreviations())
+    return written((*words, *times(), *quantities(), *numbers(), *_last()))
+
+
+@once
+def _rules_of_words() -> tuple[Rule, ...]:
+    """The rules for text without digits and signs that stand for words."""
+    return written((*_typography(), *capitals(), *abbreviations(), *_last()))
 
 
 def _plain(text: str) -> str:

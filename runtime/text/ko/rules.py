@@ -66,7 +66,8 @@ def pronounced(text: str) -> str:
     h2j, j2hcj = rules.jamo.h2j, rules.jamo.j2hcj
     for pattern, other in rules.idioms:
         text = pattern.sub(other, text)
-    text = _carried(text, rules.tagger.pos(text))
+    if any(_moved(one, two) != (one, two) for one, two in pairwise(text)):
+        text = _carried(text, rules.tagger.pos(text))
     for word, said in table("ko")["compounds"].items():
         text = text.replace(word, said)
     letters: str = h2j(rules.utils.annotate(text, rules.tagger))
