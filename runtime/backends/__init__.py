@@ -112,7 +112,7 @@ class Backend:
     Attributes:
         module: has `missing() -> str | None` and `open_graph(path, threads) -> GraphRunner`.
         note: what it is, for help and docs.
-        takes: graphs that it may run; the others stay on `cpu`.
+        only: graphs that it may run, where not every one; the others stay on `cpu`.
         compiles: whether `open_graph` takes a folder for compiled graphs as its third argument.
         engines: the library whose engines it runs; functions of its module take that name first,
             and `open_graph` the folder where engines are as its last argument.
@@ -122,11 +122,16 @@ class Backend:
 
     module: str
     note: str
-    takes: frozenset[str] = frozenset(GRAPHS)
+    only: frozenset[str] = frozenset()
     compiles: bool = False
     engines: str = ""
     loops: bool = False
     windows: tuple[Windows, ...] = (Windows(),)
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """Graphs that it may run."""
+        return self.only or frozenset(GRAPHS)
 
     def missing(self) -> str | None:
         """Why it can't be used here, or None."""
@@ -173,14 +178,14 @@ BACKENDS: dict[str, Backend] = {
     "openvino": Backend(
         "runtime.backends.openvino",
         "OpenVINO on the CPU, float32",
-        takes=FEW_LENGTHS,
+        only=FEW_LENGTHS,
         compiles=True,
         windows=(_fixed(32, 66, 122), _fixed(32, 100)),
     ),
     "openvino_bf16": Backend(
         "runtime.backends.openvino_bf16",
         "OpenVINO on a CPU with bfloat16 arithmetic: fast and less exact",
-        takes=FEW_LENGTHS,
+        only=FEW_LENGTHS,
         compiles=True,
         windows=(_fixed(32, 100), _fixed(32, 66, 122)),
     ),

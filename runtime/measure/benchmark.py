@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.backends import tuned
+from runtime.errors import SettingError
 from runtime.measure import fresh_process
 from runtime.measure.candidates import Candidates, Job, Opener, candidate
 from runtime.measure.findings import host_shares, judged_chunks
@@ -35,7 +36,6 @@ from runtime.measure.reports import (
 from runtime.measure.timing import Spread, Timed, interleaved, memory_bandwidth
 from runtime.measure.workload import (
     FIRST_SOUND,
-    PARTS,
     PHONES,
     PROMPT_TOKENS,
     ROWS,
@@ -60,11 +60,15 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
 
     Returns:
         The times of each.
+
+    Raises:
+        SettingError: they make sound in different ways.
     """
     *_, baseline = candidates
+    summands = _summands(candidates)
     fresh = _fresh(candidates)  # before memory fills with what the others leave
     steps = _steps(candidates, job, baseline)
-    timed = _parts(candidates, job)
+    timed = _parts(candidates, summands, job)
     all_sums = sums(timed, job, list(candidates))
     chunks = _chunks(candidates, job)
     scaling = _scaling(candidates, job) if job.scaling else {}
@@ -77,7 +81,7 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
             host_share_of_step=host_shares(
                 steps[name].step_ms, all_sums[name].sampler_ms_per_token
             ),
-            vocoder_vs_onnxruntime=_beside_cpu(name, timed),
+            vocoder_vs_onnxruntime=_beside_cpu(name, one.works.vocoder, timed),
             chunks=chunks.get(name),
             scaling=scaling.get(name),
         )
@@ -85,11 +89,11 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
     }
 
 
-def _beside_cpu(name: str, timed: Mapping[str, Timed]) -> Spread | None:
+def _beside_cpu(name: str, vocoder: str, timed: Mapping[str, Timed]) -> Spread | None:
     """How many times faster a vocoder elsewhere is than on ONNX Runtime."""
     if name not in timed[CPU].seconds:
         return None
-    both = Timed({**timed["vocoder"].seconds, CPU: timed[CPU].seconds[name]})
+    both = Timed({**timed[vocoder].seconds, CPU: timed[CPU].seconds[name]})
     return both.ratio(name, to=CPU)
 
 
@@ -132,9 +136,24 @@ def _steps(candidates: Candidates, job: Job, baseline: str) -> dict[str, Steps]:
     }
 
 
-def _parts(candidates: Candidates, job: Job) -> dict[str, Timed]:
+def _summands(candidates: Candidates) -> tuple[str, ...]:
+    """The parts that add up to a total, the same for all.
+
+    Raises:
+        SettingError: candidates make sound in different ways.
+    """
+    ways = {one.works.summands: name for name, one in candidates.items()}
+    if len(ways) > 1:
+        (one, first), (other, second), *_ = ways.items()
+        raise SettingError(
+            f"{first} consists of {', '.join(one)}, {second} of {', '.join(other)}; time them apart"
+        )
+    return next(iter(ways))
+
+
+def _parts(candidates: Candidates, summands: tuple[str, ...], job: Job) -> dict[str, Timed]:
     """Parts, total and first sound of all candidates in the same rounds."""
-    parts = (*PARTS, TOTAL, FIRST_SOUND)
+    parts = (*summands, TOTAL, FIRST_SOUND)
     ways = {
         f"{part} {name}": one.works.parts[part]
         for part in parts
@@ -191,18 +210,19 @@ def sums(timed: Mapping[str, Timed], job: Job, names: Sequence[str]) -> dict[str
     """The times of the parts and of the whole, and what follows from them.
 
     Args:
-        timed: name in PARTS, TOTAL and FIRST_SOUND → times of all candidates.
+        timed: parts, TOTAL and FIRST_SOUND → times of all candidates.
         job: how it was measured.
         names: of the candidates; the last is the baseline.
     """
     *_, baseline = names
+    parts = [part for part in timed if part not in (TOTAL, FIRST_SOUND, CPU)]
     found = {}
     for name in names:
-        summed = np.sum([timed[part].seconds[name] for part in PARTS], axis=0)
+        summed = np.sum([timed[part].seconds[name] for part in parts], axis=0)
         share = Spread.of(summed / timed[TOTAL].seconds[name])
-        medians = {part: timed[part].spread(name).median for part in (*PARTS, TOTAL)}
+        medians = {part: timed[part].spread(name).median for part in (*parts, TOTAL)}
         found[name] = Sums(
-            parts_ms={part: _in_ms(timed[part], name, baseline) for part in PARTS},
+            parts_ms={part: _in_ms(timed[part], name, baseline) for part in parts},
             total_ms=_in_ms(timed[TOTAL], name, baseline),
             parts_of_total=share,
             parts_add_up=abs(share.median - 1) <= WITHIN,

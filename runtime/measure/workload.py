@@ -35,7 +35,6 @@ FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waite
 CHUNK_TOKENS = STREAMING.largest_chunk_tokens  # of each chunk of a stream whose chunks are timed
 LARGEST = Streaming(CHUNK_TOKENS, 1.0, CHUNK_TOKENS)
 
-PARTS = ("prefill", "steps", "sampler", "prior", "vocoder")  # which add up to the total
 TOTAL, FIRST_SOUND = "total", "first_sound"
 
 
@@ -79,11 +78,13 @@ class Works:
 
     Attributes:
         steps: cached positions → STEPS_PER_RUN steps at that many.
-        parts: name in PARTS, or TOTAL, or FIRST_SOUND → that work once.
+        parts: `prefill`, `steps`, `sampler`, graphs that make sound, TOTAL, FIRST_SOUND → that work
+            once; all but the last two add up to the total.
         bare_steps: cached positions → as many runs of the step's graph alone, where they can be
             separated.
         chunks: a number of chunks → seconds of each in a stream whose tokens are there, and of a
             vocoder call on as many frames, always the same, beside it.
+        vocoder: name of the part that is its vocoder's.
         vocoder_on_cpu: the vocoder's part on ONNX Runtime, where it runs elsewhere.
     """
 
@@ -91,7 +92,13 @@ class Works:
     parts: Mapping[str, Work]
     bare_steps: Mapping[int, Work] = field(default_factory=dict)
     chunks: Callable[[int], list[tuple[float, float]]] | None = None
+    vocoder: str = "vocoder"
     vocoder_on_cpu: Work | None = None
+
+    @property
+    def summands(self) -> tuple[str, ...]:
+        """The parts that add up to the total."""
+        return tuple(part for part in self.parts if part not in (TOTAL, FIRST_SOUND))
 
 
 def conditioning(replay: Replay, reference: Arrays) -> Conditioning:
@@ -166,6 +173,7 @@ class Speaker:
             steps={rows: partial(_steps_at, states[rows], rows) for rows in ROWS},
             bare_steps={rows: partial(_bare_steps, states[rows]) for rows in ROWS},
             chunks=self.chunk_seconds,
+            vocoder=self._graphs.acoustic.vocoder,
             vocoder_on_cpu=self._vocoder_on_cpu(),
             parts={
                 "prefill": partial(_prefill, decoder, replay),

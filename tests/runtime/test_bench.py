@@ -20,17 +20,18 @@ from runtime.measure.timing import Spread, Timed
 from runtime.measure.workload import (
     FIRST_SOUND,
     FIRST_TOKENS,
-    PARTS,
     ROWS,
     STREAMING,
     TOTAL,
     Replay,
     Speaker,
+    Works,
 )
 from tests.tiny_voice import source, tiny_bundle
 from workflow_scripts.proof.speed import __main__ as speed
 from workflow_scripts.proof.speed import pytorch
 
+SUMMANDS = ("prefill", "steps", "sampler", "prior", "vocoder")
 JOB = Job(tokens=30, rounds=1, threads=1, buffer_bytes=1 << 20)
 
 
@@ -52,7 +53,7 @@ def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) ->
 def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
     reference = pytorch.load(source("t2s"), source("sovits"), 30)
     ours, theirs = speaker.works(), reference.works()
-    assert set(ours.parts) == set(theirs.parts) == {*PARTS, TOTAL, FIRST_SOUND}
+    assert set(ours.parts) == set(theirs.parts) == {*SUMMANDS, TOTAL, FIRST_SOUND}
     assert set(ours.steps) == set(theirs.steps) == set(ROWS)
     assert reference.decode(30).tolist() == list(speaker.decode(30))
     assert reference.first_sound().shape == speaker.first_sound().shape
@@ -65,12 +66,21 @@ def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
 def test_parts_that_do_not_add_up_to_the_total_are_reported() -> None:
     # 5 parts of 1 s each in every round, against a total of 5 s and of 8 s
     for total, add_up in ((5.0, True), (8.0, False)):
-        timed = {part: Timed({"a": np.full(3, 1.0)}) for part in (*PARTS, FIRST_SOUND)}
+        timed = {part: Timed({"a": np.full(3, 1.0)}) for part in (*SUMMANDS, FIRST_SOUND)}
         timed[TOTAL] = Timed({"a": np.full(3, total)})
         found = benchmark.sums(timed, JOB, ["a"])["a"]
         assert found.parts_add_up is add_up
         assert found.parts_of_total.median == 5 / total
         assert found.rtf == total / (30 / 25)
+
+
+def test_candidates_that_make_sound_in_different_ways_are_not_compared() -> None:
+    works = {part: lambda: None for part in (*SUMMANDS, TOTAL, FIRST_SOUND)}
+    other = {name: work for name, work in works.items() if name != "prior"}
+    names = {"a": Works({}, works), "b": Works({}, other)}
+    timed = {name: candidates.Candidate(one, reports.Facts()) for name, one in names.items()}
+    with pytest.raises(SettingError, match=r"a consists of prefill, .* b of prefill, .* apart"):
+        benchmark.measure(timed, replace(JOB, chunks=0))
 
 
 def test_chunks_that_take_longer_and_longer_are_reported() -> None:
@@ -132,7 +142,7 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", report.date)
     for found in report.candidates.values():
         assert set(found.step_ms) == set(ROWS)
-        assert set(found.parts_ms) == set(PARTS)
+        assert set(found.parts_ms) == set(SUMMANDS)
         assert found.fresh.ttfa_cold_s > found.fresh.load_s > 0
         assert found.disk_bytes > 0
         for value in (found.rtf, found.tokens_per_s, found.sampler_ms_per_token):
