@@ -19,6 +19,7 @@ from runtime.model_settings import Defaults as Defaults
 
 FORMAT = 1
 TOKENS_PER_SECOND = 25
+FRAMES_PER_TOKEN = 100  # at most
 AGAIN = "build it again"
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"  # of roberta: characters → ids
@@ -279,6 +280,11 @@ def _refuse_senseless(path: Path, manifest: Manifest) -> None:
     for key, found in counts.items():
         if not 1 <= found <= LARGEST_SIZE:
             raise BundleError(f"{path}.{key}: {found}, want 1 to {LARGEST_SIZE}; {AGAIN}")
+    if not 0 < acoustic.frames_per_token <= FRAMES_PER_TOKEN:
+        raise BundleError(
+            f"{path}.acoustic.frames_per_token: {acoustic.frames_per_token:g}, want above 0, up to"
+            f" {FRAMES_PER_TOKEN}; {AGAIN}"
+        )
     if acoustic.sampling_rate_hz not in RATES_HZ:
         raise BundleError(
             f"{path}.acoustic.sampling_rate_hz: {acoustic.sampling_rate_hz}, want"

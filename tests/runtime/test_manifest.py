@@ -167,6 +167,10 @@ HARM: dict[str, tuple[Callable[[Content], object], str]] = {
         lambda c: c["acoustic"].update(needs_speaker=True),
         "has no graph 'speaker'",
     ),
+    "no frames": (
+        lambda c: c["acoustic"].update(frames_per_token=0),
+        ".acoustic.frames_per_token: 0, want above 0, up to 100",
+    ),
     "another vocoder": (
         lambda c: c["acoustic"].update(vocoder="bigvgan"),
         "has no graph 'bigvgan'",

@@ -49,6 +49,7 @@ class Kind:
         traced: network → name, module and cases of each of its graphs, in the contract's order.
         spoken: network → the same in PyTorch as the runtime's acoustic model; see
             `workflow_scripts.graphs.spoken`.
+        shows: how names of tensors begin that no other kind has.
     """
 
     sizes: str
@@ -56,6 +57,7 @@ class Kind:
     load: str = ""
     traced: str = ""
     spoken: str = ""
+    shows: tuple[str, ...] = ()
 
     def function(self, name: str) -> Callable[..., Any]:
         """One of its functions, its module loaded."""
@@ -74,6 +76,7 @@ KINDS: dict[str, Kind] = {  # as in `runtime.acoustic.kind.KINDS`
     "cfm": Kind(  # a sampler makes a mel spectrogram, which a vocoder of its own file sounds
         sizes="workflow_scripts.checkpoint.acoustic:sizes_of_cfm",
         layout="workflow_scripts.checkpoint.acoustic:layout_of_cfm",
+        shows=("cfm.", "bridge."),
     ),
     "cfm LoRA": Kind(  # becomes a cfm when it is merged over its base
         sizes="workflow_scripts.checkpoint.acoustic:sizes_of_lora",
@@ -239,8 +242,12 @@ def family_of(marks: Marks, where: str) -> str:
         CheckpointError: none that we know, or a file without what its mark promises.
     """
     claimed = HEADERS.get(marks.header) or MD5S.get(marks.md5)
-    if marks.lora or any(name.startswith(("cfm.", "bridge.")) for name in marks.shapes):
+    kind = "cfm" if marks.lora else _shown_kind(marks)
+    if kind == "cfm":
         return _flow_matching_family(claimed, marks)
+    if kind is not None:
+        mine = [name for name, row in FAMILIES.items() if row.kind == kind]
+        return claimed if claimed in mine else mine[0]
     if claimed is not None and FAMILIES[claimed].kind == "cfm":
         raise _incomplete(claimed, marks, "cfm tensors", where)
     if TEXT_EMBEDDING not in marks.shapes:
@@ -253,6 +260,14 @@ def family_of(marks: Marks, where: str) -> str:
     if claimed is not None and FAMILIES[claimed].needs_speaker:
         raise _incomplete(claimed, marks, SPEAKER_EMBEDDING, where)
     return _plain_family(marks, where)
+
+
+def _shown_kind(marks: Marks) -> str | None:
+    """The kind that has such tensors alone."""
+    for kind, row in KINDS.items():
+        if row.shows and any(name.startswith(row.shows) for name in marks.shapes):
+            return kind
+    return None
 
 
 def refuse_unsupported(family: str, where: str) -> None:
