@@ -1,147 +1,33 @@
 """Turn the checked configuration into everything that has to exist: members, bundles, files.
 
-Knows names and paths only: reads no file, runs nothing, and does not know Snakemake. A unit is the
-folder of what one source gives: `shared/<base>` or `voices/<voice>`. A member is one graph of a
-unit at one precision; a bundle is a list of members.
+Knows names and paths only: reads no file, runs nothing, and does not know Snakemake.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from runtime.contract import GRAPHS, graphs_of
+from runtime.contract import GRAPHS
+from workflow_scripts.units import (
+    BASES,
+    Bench,
+    Bundle,
+    Facts,
+    Member,
+    Reference,
+    Target,
+    Voice,
+    words,
+)
 
-BASES = {"ssl": "hubert", "bert": "roberta", "sv": "speaker"}  # the config's words: their graphs
-BASE_SOURCES = {
-    "hubert": "folder of a HuBERT",
-    "roberta": "folder of a Chinese RoBERTa",
-    "speaker": "ERes2NetV2 checkpoint",
-}
 T2S_GRAPHS = tuple(name for name, graph in GRAPHS.items() if graph.stage == "t2s")
 DECODER, LOOP = "t2s_decoder", "t2s_loop"  # the engine of the one is built as the other
-OPTIONAL_BASES = ("roberta",)  # that every voice can do without, and uses where it is there
+OPTIONAL = frozenset(base.graph for base in BASES.values() if base.optional)
 ANY_LENGTH = "any"
-SPOKEN = ("gpt", "sovits", "reference-audio", "ssl", "sv")  # words of what no text goes into
 FULL = "fp32"  # the precision that every other is made from
 
 Item = TypeVar("Item")
-
-
-class Facts(Protocol):
-    """What the voice's files say of themselves."""
-
-    @property
-    def family(self) -> str:
-        """One of the supported families."""
-
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """Shared graphs that it can't do without."""
-
-    @property
-    def acoustic(self) -> Mapping[str, Any]:
-        """What a manifest says of its acoustic model."""
-
-    @property
-    def kind(self) -> str:
-        """How it makes sound."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The voice's example: path of its audio, what is said, and in which language."""
-
-    audio: str
-    text: str
-    lang: str
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One pair of checkpoints with its example; `lexicons` are files with readings by language."""
-
-    name: str
-    gpt: str
-    sovits: str
-    reference: Reference
-    lexicons: Mapping[str, str]
-    family: str
-    bases: tuple[str, ...]
-    kind: str
-    acoustic: Mapping[str, Any]
-
-    @property
-    def graphs(self) -> tuple[str, ...]:
-        """Graphs of its acoustic checkpoint."""
-        return graphs_of(self.kind, "reference", "acoustic")
-
-    @property
-    def unit(self) -> str:
-        """The folder of its graphs."""
-        return f"voices/{self.name}"
-
-
-@dataclass(frozen=True)
-class Member:
-    """One graph of a unit at one precision."""
-
-    precision: str
-    unit: str
-    graph: str
-
-    def __str__(self) -> str:
-        return f"{self.precision}/{self.unit}/{self.graph}"
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """One voice with one capacity of the KV cache at one precision."""
-
-    voice: str
-    max_len: str
-    precision: str
-
-    def __str__(self) -> str:
-        return f"{self.voice}/{self.max_len}/{self.precision}"
-
-
-@dataclass(frozen=True)
-class Bench:
-    """How built voices are timed: new tokens of a sentence, turns, threads of each session."""
-
-    tokens: int
-    rounds: int
-    threads: int
-
-    @property
-    def options(self) -> list[str]:
-        """The words that tell `speed`."""
-        return words(asdict(self))
-
-
-@dataclass(frozen=True)
-class Target:
-    """A machine that engines are built on.
-
-    Attributes:
-        name: folder of its engines.
-        library: what they are built with.
-        precisions: of the bundles whose graphs become engines.
-        required: whether a machine that can't build any is an error.
-        slurm: how its jobs get there; None for the machine that Snakemake runs on.
-    """
-
-    name: str
-    library: str
-    precisions: tuple[str, ...]
-    required: bool
-    slurm: Mapping[str, str | int] | None
-
-    @property
-    def requirement(self) -> list[str]:
-        """Options of the machine's record."""
-        return ["--require"] if self.required else []
 
 
 @dataclass(frozen=True)
@@ -214,7 +100,7 @@ class Plan:
         """Paths of everything that this voice is made of, by the words of our options."""
         voice = self.voice(name)
         own = {"gpt": voice.gpt, "sovits": voice.sovits, "reference-audio": voice.reference.audio}
-        used = ((word, graph) for word, graph in BASES.items() if self._uses(voice, graph))
+        used = ((word, base.graph) for word, base in BASES.items() if self._uses(voice, base.graph))
         shared = {word: self.bases[graph] for word, graph in used}
         return own | shared | self.reading_sources(name)
 
@@ -280,7 +166,9 @@ class Plan:
 
     def chain_sources(self, name: str) -> dict[str, str]:
         """Sources of a voice that its chain from audio and phones to samples takes: no text."""
-        return {word: path for word, path in self.sources(name).items() if word in SPOKEN}
+        of_text = {word for word, base in BASES.items() if GRAPHS[base.graph].stage == "text"}
+        of_text |= self.reading_sources(name).keys()
+        return {word: path for word, path in self.sources(name).items() if word not in of_text}
 
     def chain_options(self, name: str) -> list[str]:
         """The words that tell `record` each source of a voice's chain."""
@@ -383,7 +271,7 @@ class Plan:
         return shared + [(voice.unit, graph) for graph in (*voice.graphs, *T2S_GRAPHS)]
 
     def _uses(self, voice: Voice, base: str) -> bool:
-        return base in self.bases and (base in OPTIONAL_BASES or base in voice.bases)
+        return base in self.bases and (base in OPTIONAL or base in voice.bases)
 
 
 def planned(
@@ -398,13 +286,13 @@ def planned(
         loops: as the plan has them.
     """
     voices = tuple(_voice(entry, facts[entry["name"]]) for entry in config["voices"])
-    used = {*OPTIONAL_BASES, *(base for voice in voices for base in voice.bases)}
+    used = {*OPTIONAL, *(base for voice in voices for base in voice.bases)}
     return Plan(
         voices=voices,
         bases={
-            graph: config["shared"][word]
-            for word, graph in BASES.items()
-            if config["shared"][word] and graph in used
+            base.graph: config["shared"][word]
+            for word, base in BASES.items()
+            if config["shared"][word] and base.graph in used
         },
         lengths=tuple(map(str, config["max_len"])),
         precisions=tuple(config["precisions"]),
@@ -452,12 +340,3 @@ def _with_records(members: Iterable[Member]) -> list[str]:
 
 def _once(items: Iterable[Item]) -> list[Item]:
     return list(dict.fromkeys(items))
-
-
-def words(options: Mapping[str, Any]) -> list[str]:
-    """`--key` and its value, or its values if it is a list, of each key of a command line."""
-    found: list[str] = []
-    for key, value in options.items():
-        values = value if isinstance(value, list) else [value]
-        found += [f"--{key.replace('_', '-')}", *map(str, values)]
-    return found

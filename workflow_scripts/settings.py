@@ -23,8 +23,9 @@ from runtime.manifest import G2PW_FILES, G2PW_MORE
 from runtime.text.languages import MODES
 from runtime.text.lexicon import LANGS, load_lexicon
 from runtime.text.zh.polyphones import read_tables
-from workflow_scripts.plan import BASE_SOURCES, BASES, Facts, Plan, planned
+from workflow_scripts.plan import Plan, planned
 from workflow_scripts.proof import bars
+from workflow_scripts.units import BASES, Facts
 from workflow_scripts.variants.precisions import PRECISIONS, usual_precision
 
 MAX_NAME_BYTES = 100  # of UTF-8; schedulers join all wildcards of a job into one file name
@@ -380,9 +381,9 @@ def _faults_of_voices(config: Config, facts_of: Reader, facts: dict[str, Facts])
             yield f"voices[{index}]: {error}"
             continue
         facts[voice["name"]] = found
-        for word, graph in BASES.items():
-            if graph in found.bases and config["shared"][word] is None:
+        for word, base in BASES.items():
+            if base.graph in found.bases and config["shared"][word] is None:
                 yield (
                     f"shared.{word}: null, but voices[{index}] is a {found.family} voice;"
-                    f" give the {BASE_SOURCES[graph]}"
+                    f" give the {base.source}"
                 )
