@@ -69,6 +69,12 @@ def voice_of(wildcards):
     return PLAN.voice(wildcards.voice)
 
 
+def notice_of(wildcards):
+    """Digest of what goes into a bundle from beside the voice's example; empty without it."""
+    path = Path(voice_of(wildcards).reference.audio).with_name("NOTICE.txt")
+    return SOURCES.of(path) if path.is_file() else ""
+
+
 def members_of(wildcards):
     return PLAN.members(wildcards.voice, wildcards.precision)
 

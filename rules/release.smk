@@ -24,6 +24,7 @@ rule pack_bundle:
         lang=lambda w: voice_of(w).reference.lang,
         readings=lambda w: PLAN.reading_options(w.voice),
         options=lambda w: in_json(PLAN.options(w.precision)),
+        notice=notice_of,
         voice="{voice}",
         max_len="{max_len}",
         precision="{precision}",

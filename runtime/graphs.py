@@ -1,6 +1,7 @@
 """The graphs of one voice by name: opens them on a back end and puts them together."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,22 @@ from runtime.t2s.step_tables import read_tables
 POSITIONS = 4000  # rows of the reference's sine table
 DECODER = "t2s_decoder"
 Opened = TypeVar("Opened")
+
+
+class Once:
+    """Opens a graph at the first call, and hands the same one back at each further call."""
+
+    def __init__(self, opens: Callable[[], GraphRunner]) -> None:
+        self._opens = opens
+        self._lock = threading.Lock()
+        self._runner: GraphRunner | None = None
+
+    def __call__(self) -> GraphRunner:
+        """The graph."""
+        with self._lock:
+            if self._runner is None:
+                self._runner = self._opens()
+            return self._runner
 
 
 @dataclass(frozen=True)
@@ -126,8 +143,8 @@ class VoiceGraphs:
         return opened(backend_for(graph, names[-1]))
 
     def opener(self, graph: str) -> Callable[[], GraphRunner]:
-        """Load it when it is first needed."""
-        return partial(self.open, graph)
+        """Load it when it is first needed; once, also where several threads come first at once."""
+        return Once(partial(self.open, graph))
 
     def decoder(self) -> Decoder | LoopDecoder:
         """The T2S graphs, as their back end runs them."""

@@ -72,6 +72,24 @@ def test_the_manifest_fits_its_schema(contents: Contents, folder: Path) -> None:
     jsonschema.validate(written, json.loads(schema))
 
 
+def test_whose_work_a_voice_is_goes_with_it(contents: Contents, folder: Path) -> None:
+    notice = contents.audio.with_name("NOTICE.txt")
+    notice.write_text("By somebody.\n")
+    pack.pack(folder, replace(contents, notice=notice), LABELS, ORIGIN)
+    assert (folder / "NOTICE.txt").read_text() == "By somebody.\n"
+    assert "NOTICE.txt" in manifest.load(folder).files
+
+
+@pytest.mark.parametrize("word", ["gpt", "reference-audio", "lexicon-en"])
+def test_another_source_than_the_plan_names_is_refused(
+    contents: Contents, folder: Path, word: str
+) -> None:
+    facts = FACTS | {"gpt": {**FACTS["gpt"], "sha256": "01"}}  # type: ignore[dict-item]
+    with pytest.raises(ArtifactError, match=f"{word}: is another file now than when the build"):
+        pack.pack(folder, contents, LABELS, replace(ORIGIN, facts=facts, sources={word: "00"}))
+    assert not (folder / "manifest.json").exists()
+
+
 def test_graphs_and_tables_are_links_and_the_example_is_a_copy(
     contents: Contents, folder: Path
 ) -> None:

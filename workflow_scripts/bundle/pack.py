@@ -38,6 +38,7 @@ from workflow_scripts.proof.measured import Values, read_stream
 from workflow_scripts.proof.verdict import read_verdict
 
 USUAL = Defaults()
+NOTICE = "NOTICE.txt"  # beside the voice's example, and in its bundles
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Contents:
         audio: the voice's example.
         lexicons: language → file with readings of words.
         g2pw: folder of the g2pW model; None without it.
+        notice: whose work the voice is, in their own words; None without it.
     """
 
     parts: tuple[Part, ...]
@@ -66,6 +68,7 @@ class Contents:
     audio: Path
     lexicons: Mapping[str, Path] = field(default_factory=dict)
     g2pw: Path | None = None
+    notice: Path | None = None
 
     @property
     def audio_name(self) -> str:
@@ -98,7 +101,8 @@ class Contents:
     def copied(self) -> dict[str, Path]:
         """Name in the bundle → file of its owner, who may edit it."""
         lexicons = {name: self.lexicons[lang] for lang, name in self.lexicon_names.items()}
-        return {self.audio_name: self.audio} | lexicons
+        notice = {} if self.notice is None else {NOTICE: self.notice}
+        return {self.audio_name: self.audio} | lexicons | notice
 
 
 @dataclass(frozen=True)
@@ -311,12 +315,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Pack one bundle."""
     args = _parser().parse_args(argv)
+    notice = args.reference_audio.parent / NOTICE
     contents = Contents(
         parts=tuple(Part(graph, at, Path(path)) for graph, at, path in args.member),
         tables=tuple(args.tables),
         audio=args.reference_audio,
         lexicons={lang: Path(path) for lang, path in args.lexicon},
         g2pw=args.g2pw,
+        notice=notice if notice.exists() else None,
     )
     labels = Labels(
         args.voice, args.precision, args.max_len, args.reference_text, args.reference_lang
