@@ -1,5 +1,6 @@
 # make build   all from the checkpoints of config/config.yaml to bundles, then hello.wav
-# make test    tests                make lint    all that is checked without running
+# make quick   the tests that most changes touch           make test    all tests but the longest
+# make lint    all that is checked without running
 # CORES=4                           jobs at a time (all cores)
 # TORCH_INDEX=URL                   index to take torch from, for one without CUDA
 # VENV=folder                       where Python and its packages are installed (.venv)
@@ -16,7 +17,7 @@ READY := $(VENV)/ready
 READY_TO_TEST := $(VENV)/ready-to-test
 TESTS_ALONE := ^tensorrt
 
-.PHONY: build test lint
+.PHONY: build quick test lint
 
 build: $(READY)
 	@$(BIN)/snakemake --cores $(CORES) --no-hooks
@@ -31,6 +32,7 @@ lint: $(READY)
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python .ci/sizes.py
 	@$(BIN)/snakemake --lint
 
 $(READY): requirements.lock pyproject.toml

@@ -161,13 +161,9 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
     out = capsys.readouterr().out
     for word in ("step at 900 rows", "prefill", "vocoder", "total", "ttfa_warm", "rtf", "disk"):
         assert word in out
-    for words in (
-        "sampler and Python take",
-        "12 chunks of 50 tokens",
-        "more than its weights",
-        "by length",
-    ):
+    for words in ("sampler and Python take", "12 chunks of 50 tokens", "more than its weights"):
         assert words in out
+    assert "by length" in out
 
 
 def test_a_busy_machine_is_marked() -> None:

@@ -288,8 +288,7 @@ def check_machine(wanted: MachineRecord, here: MachineRecord, version: str) -> N
         )
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Build what the command line names."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("source", type=Path, help="ONNX file of the build")
     option(parser, "--graph", required=True, help="its name in the contract")
@@ -308,7 +307,12 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--timing-cache", type=Path, metavar="FILE", help="read and written")
     option(parser, "--output", type=Path, required=True, metavar="ENGINE", help="file to write")
     option(parser, "--sidecar", type=Path, required=True, metavar="JSON", help="file to write")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Build what the command line names."""
+    args = _parser().parse_args(argv)
     wanted = MachineRecord.from_json(json.loads(args.machine.read_text("utf-8")))
     if args.machine_id not in (None, wanted.id):
         raise EngineMismatch(

@@ -21,17 +21,6 @@ def vocabulary() -> dict[str, int]:
 def tokenizer() -> dict[str, Any]:
     """The content of a `tokenizer.json` that cuts text as a BERT for Chinese does."""
     numbers = vocabulary()
-    opening, closing = "[CLS]", "[SEP]"
-    single: list[dict[str, Any]] = [
-        {"SpecialToken": {"id": opening, "type_id": 0}},
-        {"Sequence": {"id": "A", "type_id": 0}},
-        {"SpecialToken": {"id": closing, "type_id": 0}},
-    ]
-    pair = [
-        *single,
-        {"Sequence": {"id": "B", "type_id": 1}},
-        {"SpecialToken": {"id": closing, "type_id": 1}},
-    ]
     return {
         "version": "1.0",
         "truncation": None,
@@ -45,15 +34,7 @@ def tokenizer() -> dict[str, Any]:
             "lowercase": True,
         },
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": single,
-            "pair": pair,
-            "special_tokens": {
-                token: {"id": token, "ids": [numbers[token]], "tokens": [token]}
-                for token in (opening, closing)
-            },
-        },
+        "post_processor": _template(numbers),
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
         "model": {
             "type": "WordPiece",
@@ -61,6 +42,30 @@ def tokenizer() -> dict[str, Any]:
             "continuing_subword_prefix": "##",
             "max_input_chars_per_word": 100,
             "vocab": numbers,
+        },
+    }
+
+
+def _template(numbers: dict[str, int]) -> dict[str, Any]:
+    """A text, or two, between the tokens that open and close it."""
+    opening, closing = "[CLS]", "[SEP]"
+    single: list[dict[str, Any]] = [
+        {"SpecialToken": {"id": opening, "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+        {"SpecialToken": {"id": closing, "type_id": 0}},
+    ]
+    pair = [
+        *single,
+        {"Sequence": {"id": "B", "type_id": 1}},
+        {"SpecialToken": {"id": closing, "type_id": 1}},
+    ]
+    return {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": pair,
+        "special_tokens": {
+            token: {"id": token, "ids": [numbers[token]], "tokens": [token]}
+            for token in (opening, closing)
         },
     }
 
