@@ -16,6 +16,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 READY_TO_TEST := $(VENV)/ready-to-test
 TESTS_ALONE := ^tensorrt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
+QUICK := tests/bundle tests/runtime/text/test_frontend.py tests/runtime/text/test_goldens.py \
+	$(addprefix tests/runtime/test_,$(addsuffix .py,acoustic cache decode manifest noise sampler \
+	settings sound stream tts voice)) \
+	$(addprefix tests/workflow/test_,$(addsuffix .py,digests plan rules settings)) \
+	$(addprefix tests/proof/test_,$(addsuffix .py,metrics verdict))
 
 .PHONY: build quick test lint
 
@@ -23,8 +29,11 @@ build: $(READY)
 	@$(BIN)/snakemake --cores $(CORES) --no-hooks
 	@$(BIN)/python -m workflow_scripts.bundle.hear artifacts/bundles --speak hello.wav
 
+quick: $(READY_TO_TEST)
+	@$(PYTEST) $(QUICK)
+
 test: $(READY_TO_TEST)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
+	@$(PYTEST)
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
