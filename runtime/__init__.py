@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from runtime.acoustic.kind import Streaming
     from runtime.audio import Audio
     from runtime.errors import FoundryError
+    from runtime.reference.prepared import EncodedReference
     from runtime.settings import Reference, Settings
-    from runtime.voice import AudioChunk, Speech, Voice
+    from runtime.speech import AudioChunk, Speech, SpeechStream
+    from runtime.voice import Voice
 
 __all__ = [
     "Audio",
     "AudioChunk",
+    "EncodedReference",
     "FoundryError",
     "Reference",
     "Settings",
     "Speech",
+    "SpeechStream",
     "Streaming",
     "Voice",
 ]
@@ -31,12 +35,14 @@ telemetry.switch_off()  # before any import of what would report
 
 _HOMES = {
     "Audio": "runtime.audio",
-    "AudioChunk": "runtime.voice",
+    "AudioChunk": "runtime.speech",
+    "EncodedReference": "runtime.reference.prepared",
     "FoundryError": "runtime.errors",
     "Reference": "runtime.settings",
     "Settings": "runtime.settings",
-    "Speech": "runtime.voice",
-    "Streaming": "runtime.acoustic.vits_stream",
+    "Speech": "runtime.speech",
+    "SpeechStream": "runtime.speech",
+    "Streaming": "runtime.acoustic.kind",
     "Voice": "runtime.voice",
 }
 

@@ -6,6 +6,7 @@ FoundryError
   InputError 4      TextError, AudioError
   MachineError 5    BackendMissing, EngineMismatch, EngineBuildError
   ProofError 6
+  Stopped 130
 
 A message is one line: where: what is wrong; what to do. Exit code 1 is a fault of ours, with its
 traceback; 130 is an interrupt.
@@ -107,6 +108,12 @@ class EngineMismatch(MachineError):  # noqa: N818 - the name says what happened
 
 class EngineBuildError(MachineError):
     """The engine library could not build an engine here."""
+
+
+class Stopped(FoundryError):  # noqa: N818 - no fault: somebody wanted it
+    """The caller has stopped the work, so that there is no whole result."""
+
+    exit_code = 130
 
 
 class ProofError(FoundryError):

@@ -37,6 +37,7 @@ class Setting:
     Attributes:
         name: in Python, and in a manifest.
         kind: type of its values; of a structured setting its class.
+        other_kinds: further classes of its values.
         help: what it is, a phrase.
         group: where lists put it: `request`, `tokens`, `sound` or `stream`.
         default: its value where nobody says otherwise; None: see `usual`.
@@ -60,6 +61,7 @@ class Setting:
     kind: type
     help: str
     group: str
+    other_kinds: tuple[type, ...] = ()
     default: Any = None
     usual: str = ""
     low: float = -math.inf
@@ -117,7 +119,7 @@ class Setting:
         name, value = name or self.name, _plain(value)
         if value is None and self.optional:
             return None
-        if not _is_a(self.kind, value):
+        if not _is_a(self.kind, value) and not isinstance(value, self.other_kinds):
             noun = NOUNS.get(self.kind, f"a {self.kind.__name__}")
             raise SettingError(f"{name}: {shown(value)} is not {noun}; give {self.allowed}")
         if self.choices:

@@ -13,6 +13,7 @@ from runtime.acoustic.kind import AcousticSettings, Streaming
 from runtime.audio import Audio
 from runtime.errors import SettingError
 from runtime.model_settings import MODEL_SETTINGS, Defaults, ModelChanges, ModelSettings
+from runtime.reference.prepared import EncodedReference
 from runtime.setting_row import Api, Setting, nearest, shown
 from runtime.t2s.sampler import Sampling
 from runtime.text import CUTS, MODES, Lexicon
@@ -74,8 +75,9 @@ _ROWS = (
         usual="random", low=0, high=2**63 - 1, optional=True, api_v2=None, below=None,
     ),
     Setting(
-        "reference", Reference, "whom to sound like", "request",
-        usual="the voice's example", values="a runtime.Reference", optional=True,
+        "reference", Reference, "whom to sound like", "request", other_kinds=(EncodedReference,),
+        usual="the voice's example", values="a runtime.Reference, or what Voice.encode gives",
+        optional=True,
         cli="--ref-audio", openai=(),
     ),
     Setting(
@@ -105,7 +107,7 @@ class Changes(ModelChanges, total=False):
     as_phones: bool
     cut: str
     seed: int | None
-    reference: Reference | None
+    reference: Reference | EncodedReference | None
     pause_ms: int
     lexicons: Mapping[str, Lexicon] | None
     streaming: Streaming
@@ -120,7 +122,7 @@ class Settings(ModelSettings):
         as_phones: the text is phone symbols with spaces between them.
         cut: how long text is cut, `cut0` .. `cut5`.
         seed: same seed, same samples; None draws one.
-        reference: whom to sound like; None takes the voice's own example.
+        reference: whom to sound like, encoded or not; None takes the voice's own example.
         pause_ms: silence after each sentence.
         lexicons: the user's own readings, by language.
         streaming: how a stream is cut; of no effect on a whole decode.
@@ -134,7 +136,7 @@ class Settings(ModelSettings):
     as_phones: bool = SETTINGS["as_phones"].default
     cut: str = SETTINGS["cut"].default
     seed: int | None = None
-    reference: Reference | None = None
+    reference: Reference | EncodedReference | None = None
     pause_ms: int = SETTINGS["pause_ms"].default
     lexicons: Mapping[str, Lexicon] | None = None
     streaming: Streaming = field(default_factory=Streaming)
@@ -158,6 +160,16 @@ class Settings(ModelSettings):
         if self.streaming.lookahead_tokens is not None:
             return self.streaming
         return replace(self.streaming, lookahead_tokens=defaults.lookahead_tokens)
+
+    def refuse_unused(self, acoustic_kind: str) -> None:
+        """Refuse what a kind of acoustic model has no use for.
+
+        Raises:
+            SettingError: a setting was given that only other kinds have.
+        """
+        for name, row in MODEL_SETTINGS.items():
+            if not row.used_by(acoustic_kind) and getattr(self, name, None) is not None:
+                raise SettingError(f"{name}: voices of this family have no such setting")
 
     def changed(self, **changes: Unpack[Changes]) -> "Settings":
         """The same with some values replaced.

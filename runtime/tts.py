@@ -326,7 +326,7 @@ def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
     for chunk in chunks:
         tokens += chunk.tokens.size
         samples += chunk.samples.size
-        if chunk.ending:
+        if chunk.finish_reason:
             sentence += 1
             seconds = samples / chunk.rate
             logging.info("sentence %d: %d tokens, %.2f s", sentence, tokens, seconds)

@@ -1,117 +1,50 @@
 """A voice: load a bundle once, then speak from it.
 
-    voice = Voice.load("artifacts/bundles/flite/1000/fp32")
-    audio = voice.synthesize("Hello.", lang="en", seed=7)
+    with Voice.load("artifacts/bundles/flite/1000/fp32") as voice:
+        audio = voice.synthesize("Hello.", lang="en", seed=7)
 
-Reads top to bottom like the models' figure: text to phones, reference to prompt and style, both to
-semantic tokens, tokens to latent frames, latent frames to samples.
+What is to be spoken is made ready in `preparation`, spoken in `speaking`; what comes out is in
+`speech`.
 """
 
-import logging
-import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from types import TracebackType
+from typing import Literal, Unpack
+from weakref import WeakSet
 
 import numpy as np
-from numpy.typing import NDArray
 
-from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime import noise, polyphones
-from runtime.acoustic.kind import Conditioning, SpokenChunk
-from runtime.arrays import Samples, Tokens
-from runtime.audio import Audio
+from runtime.acoustic.kind import Conditioning
+from runtime.asynchronous import chunks_in_thread
 from runtime.backends import Folders, Threads
 from runtime.backends.choices import Choice, choose
-from runtime.backends.memory import releasing
+from runtime.errors import SettingError, Stopped, UsageError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
-from runtime.reference.condition import condition
-from runtime.reference.prepared import Prepared
-from runtime.settings import Reference, Settings
-from runtime.sound import files
-from runtime.t2s.request import CUT_SHORT, Ending, Limits, Prompt, sampled
-from runtime.text import Lexicon, Phonemes, Piece, layered, load_lexicon, parse_phones, phonemize
-from runtime.text.pieces import pieces
-from runtime.text.unread import unread
-from runtime.text_features import Line, TextFeatures
+from runtime.preparation import Preparation, Request
+from runtime.reference.prepared import EncodedReference
+from runtime.setting_row import shown
+from runtime.settings import Changes, Reference, Settings
+from runtime.speaking import STOPPED, Speaker
+from runtime.speech import AudioChunk as AudioChunk
+from runtime.speech import Speech as Speech
+from runtime.speech import SpeechStream, Stop
+from runtime.t2s.request import Limits, Prompt
+from runtime.text import Lexicon, Phonemes, Piece
 
-TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
-ROWS_PER_PHONE = 8  # of max_len: a phone's own row and those of the tokens that it needs
-CUT = "sentence %d was cut short (%s); cut the text finer"
-RAN_ON = "sentence %d ran on past what its text explains and was ended (%s); take another seed"
-LOG = logging.getLogger(__name__)
+Speak = Callable[[Speaker, Request, Stop], Generator[AudioChunk, None, None]]
 
 
-@dataclass(frozen=True, eq=False)
-class Speech(Audio):
-    """The sound of a whole text.
+@dataclass(frozen=True)
+class _Loaded:
+    """What a voice lets go when it is closed."""
 
-    Attributes:
-        endings: why each sentence ended: `eos`, or the limit that cut it short.
-    """
-
-    endings: tuple[str, ...] = ()
-
-    @property
-    def cut_short(self) -> bool:
-        """Whether a limit ended some sentence before the model did."""
-        return not CUT_SHORT.isdisjoint(self.endings)
-
-    def save(self, path: Path | str) -> None:
-        """Write a file in the format of its name (`.wav`, `.mp3`, ...), whole or not at all.
-
-        Raises:
-            SettingError: a suffix of no format that is written; the message lists them.
-            BackendMissing: the format's library is not installed.
-            AudioError: a sample is not finite, or the sound is too long for the format.
-            OSError: the file can't be written.
-        """
-        files.save(path, [self.samples], self.rate)
-
-
-@dataclass(frozen=True, eq=False)
-class AudioChunk:
-    """A piece of sound of a stream.
-
-    Attributes:
-        samples: float32 [S], in -1..1.
-        rate: samples per second (Hz).
-        segment: number of the piece of text that it belongs to, from 0.
-        tokens: the semantic tokens that it holds, int64 [T]; empty for a pause.
-        ending: why the tokens of its segment ended (`eos`, or a limit that cut them short); empty
-            for a pause, and as long as the segment goes on.
-        last: whether the stream ends with it.
-    """
-
-    samples: Samples
-    rate: int
-    segment: int
-    tokens: Tokens
-    ending: str
-    last: bool
-
-    @property
-    def int16(self) -> NDArray[np.int16]:
-        """The samples as 16-bit numbers."""
-        return sound.to_int16(self.samples)
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A request, checked: what to speak, and how."""
-
-    wanted: Sequence[Line | Piece]
-    reference: Prepared
-    request: Settings
-    seed: int
-
-
-Speak = Callable[[Iterable[int], Conditioning, Settings], Iterator[SpokenChunk]]
+    preparation: Preparation
+    speaker: Speaker
 
 
 class Voice:
@@ -119,6 +52,7 @@ class Voice:
 
     Attributes:
         manifest: what the bundle says of itself.
+        rate: samples per second (Hz) of what it speaks.
         provider: the back ends in use and why they were chosen; None if graphs came from outside.
     """
 
@@ -131,16 +65,13 @@ class Voice:
     ) -> None:
         self.manifest = manifest
         self.rate = manifest.acoustic.sampling_rate_hz
-        self._folder = folder
-        self._decoder = graphs.decoder()
-        self._acoustic = graphs.acoustic_model()
-        self._references = graphs.references()
-        self.provider = provider.after(graphs.opened) if provider else None
-        self._polyphones = polyphones.of_bundle(folder, manifest, graphs.threads)
-        self._features = TextFeatures(
-            graphs.opener("roberta") if "roberta" in graphs else None,
-            folder / manifests.VOCABULARY,
+        acoustic, decoder = graphs.acoustic_model(), graphs.decoder()
+        self._loaded: _Loaded | None = _Loaded(
+            Preparation(folder, manifest, graphs, acoustic), Speaker(manifest, decoder, acoustic)
         )
+        self._streams: WeakSet[SpeechStream] = WeakSet()
+        self._closing = threading.Lock()
+        self.provider = provider.after(graphs.opened) if provider else None
 
     @classmethod
     def load(
@@ -175,200 +106,189 @@ class Voice:
         graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, at)
         return cls(folder, manifest, graphs, choice)
 
-    def synthesize(self, text: str, settings: Settings | None = None, **changes: Any) -> Speech:
+    def synthesize(
+        self,
+        text: str,
+        settings: Settings | None = None,
+        *,
+        stop: threading.Event | None = None,
+        **changes: Unpack[Changes],
+    ) -> Speech:
         """Speak a text of any length.
 
         Args:
             text: what to say.
             settings: how; None for the voice's defaults.
+            stop: whoever sets it ends the work, after the token or the call of a graph that it is
+                at.
             changes: single settings by name, over `settings`.
 
         Raises:
             TextError: there is nothing to say in it, or a language is missing.
             AudioError: the reference can't be used.
-            SettingError: a setting is unknown or out of range.
+            SettingError: a setting is unknown, or its value is none that it takes.
+            Stopped: by `stop`, before the end.
         """
-        chunks = list(self.sentences(text, settings, **changes))
+        with self._stream(text, settings, changes, stop, Speaker.whole) as stream:
+            chunks = list(stream)
+        if not chunks or not chunks[-1].last:
+            raise Stopped(STOPPED)
         samples = np.concatenate([chunk.samples for chunk in chunks])
-        endings = tuple(chunk.ending for chunk in chunks if chunk.ending)
-        return Speech(samples, self.rate, endings=endings)
+        reasons = tuple(chunk.finish_reason for chunk in chunks if chunk.finish_reason)
+        return Speech(samples, self.rate, finish_reasons=reasons)
 
     def sentences(
-        self, text: str, settings: Settings | None = None, **changes: Any
-    ) -> Iterator[AudioChunk]:
+        self,
+        text: str,
+        settings: Settings | None = None,
+        *,
+        stop: threading.Event | None = None,
+        **changes: Unpack[Changes],
+    ) -> SpeechStream:
         """The same samples as `synthesize`, sentence by sentence, as they are made.
 
-        Text, settings and reference are checked by the call itself, before the first chunk.
+        Text, settings and reference are checked by the call itself, before the first chunk. Whoever
+        sets `stop`, or calls `close` of what is returned, ends the work, inside a sentence too; the
+        iteration then ends without a last chunk.
         """
-        return self._speak_all(self._asked(text, settings, changes), self._whole)
+        return self._stream(text, settings, changes, stop, Speaker.whole)
 
     def stream(
-        self, text: str, settings: Settings | None = None, **changes: Any
-    ) -> Iterator[AudioChunk]:
+        self,
+        text: str,
+        settings: Settings | None = None,
+        *,
+        stop: threading.Event | None = None,
+        **changes: Unpack[Changes],
+    ) -> SpeechStream:
         """Speak in chunks of some tokens, each as soon as it can be made.
 
         The same tokens as `synthesize`, and as many samples; what differs is in docs/streaming.md.
-        Checks are made by the call itself; closing the iterator ends the work.
+        Checks are made by the call itself. It is stopped as `sentences` is.
         """
-        return self._speak_all(self._asked(text, settings, changes), self._chunked)
+        return self._stream(text, settings, changes, stop, Speaker.streamed)
+
+    def astream(
+        self,
+        text: str,
+        settings: Settings | None = None,
+        *,
+        ahead: int = 2,
+        **changes: Unpack[Changes],
+    ) -> AsyncGenerator[AudioChunk, None]:
+        """The chunks of `stream` for asyncio, made in a thread of their own.
+
+        A task that is cancelled, or an iterator that is closed (`contextlib.aclosing`), ends the
+        work as closing a stream does. Settings are checked by the call; what text and reference
+        are refused for is raised with the first chunk.
+
+        Args:
+            text: what to say.
+            settings: how; None for the voice's defaults.
+            ahead: chunks, 1 or more, that may be made before they are asked for.
+            changes: single settings by name, over `settings`.
+        """
+        if not isinstance(ahead, int) or isinstance(ahead, bool) or ahead < 1:
+            raise SettingError(f"ahead: {shown(ahead)} is not a number of chunks; give 1 or more")
+        wanted = _changed(settings, changes)
+        return chunks_in_thread(lambda stop: self.stream(text, wanted, stop=stop), ahead)
 
     def parts(
-        self, text: str, settings: Settings | None = None, **changes: Any
+        self, text: str, settings: Settings | None = None, **changes: Unpack[Changes]
     ) -> list[tuple[Prompt, Conditioning]]:
         """What each sentence is decoded from, and what its sound is made under; to measure with."""
-        asked = self._asked(text, settings, changes)
-        return [
-            (self._prompt(item, asked.reference), self._conditioning(item, asked, number))
-            for number, item in enumerate(asked.wanted)
-            if isinstance(item, Line)
-        ]
-
-    def _asked(self, text: str, settings: Settings | None, changes: Mapping[str, Any]) -> Asked:
-        request = (settings or Settings()).changed(**changes)
-        wanted = self._pieces(text, request)
-        reference = self.prepare(request.reference) if request.reference else self._own
-        seed = secrets.randbits(63) if request.seed is None else request.seed
-        self._foresee([item for item in wanted if isinstance(item, Line)], reference)
-        return Asked(wanted, reference, request, seed)
-
-    def _pieces(self, text: str, request: Settings) -> list[Line | Piece]:
-        """Lines to speak, phones and features included, and pauses between them."""
-        return [
-            self._features.line(part) if isinstance(part, Phonemes) else part
-            for part in self.read(text, request)
-        ]
+        open_ = self._open
+        wanted = _changed(settings, changes)
+        return open_.speaker.parts(open_.preparation.request(text, wanted, Stop().is_set))
 
     def read(self, text: str, request: Settings) -> list[Phonemes | Piece]:
         """What the front end makes of a text: phones of each piece, and pauses between them."""
-        table = self.manifest.symbols
-        if request.as_phones:
-            return [parse_phones(text, table)]
-        lang = request.lang or self.manifest.reference.lang
-        room = self.manifest.max_len // ROWS_PER_PHONE
-        lexicons = layered(request.lexicons or {}, self._lexicons)
-        wanted = pieces(text, lang, request.cut, room, table=table, lexicons=lexicons)
-        if lost := unread(text, lang):
-            LOG.warning("text: %s", lost)
-        return [
-            self._phonemes(piece.text, lang, lexicons) if piece.text else piece for piece in wanted
-        ]
+        return self._open.preparation.read(text, request)
 
-    def _phonemes(self, text: str, lang: str, lexicons: Mapping[str, Lexicon]) -> Phonemes:
-        table, chooser = self.manifest.symbols, self._polyphones
-        return phonemize(text, lang, table, lexicons=lexicons, polyphones=chooser)
+    def encode(
+        self, reference: Reference, lexicons: Mapping[str, Lexicon] | None = None
+    ) -> EncodedReference:
+        """Encode a reference once, for many requests: `reference=` takes what this returns.
 
-    @cached_property
-    def _lexicons(self) -> dict[str, Lexicon]:
-        """Readings that the voice came with; a caller's go before them."""
-        files = self.manifest.lexicons.items()
-        return {lang: load_lexicon(self._folder / file, lang) for lang, file in files}
+        The last 64 references are found again by their content without it; what is returned can
+        also be saved, and loaded for the same voice in another process.
 
-    @cached_property
-    def _own(self) -> Prepared:
-        """The voice's own example, prepared when it is first needed."""
-        example = self.manifest.reference
-        return self.prepare(Reference(self._folder / example.audio, example.text, example.lang))
-
-    def prepare(self, reference: Reference) -> Prepared:
-        """Listen to a reference: prompt tokens, what is said, and the style.
+        Args:
+            reference: sounds, and what is said in the first.
+            lexicons: own readings of words in its text, by language.
 
         Raises:
             AudioError: unreadable, or not 3 to 10 s long.
         """
-        audios = [_listened(_audio(item)) for item in (reference.audio, *reference.more)]
-        sound_of = self._references.encoded(audios, self._acoustic.wants)
-        tokens, line, phones = np.zeros(0, np.int64), None, np.zeros(0, np.int64)
-        if reference.text.strip():
-            phonemes = self._phonemes(reference.text, reference.lang, self._lexicons)
-            tokens = self._references.prompt_tokens(audios[0])
-            line = self._features.line(phonemes)
-            phones = line.phones
-        return Prepared(tokens, line, self._acoustic.primed(sound_of, tokens, phones))
+        return self._open.preparation.encode(reference, lexicons or {})
+
+    prepare = encode  # the name that it had before
 
     @property
-    def _limits(self) -> Limits:
-        return Limits(
-            early_stop_tokens=int(TOKENS_PER_SECOND_OF_LIMIT * self.manifest.t2s.max_sec),
-            max_len=self.manifest.max_len,
-        )
+    def limits(self) -> Limits:
+        """When a sentence ends besides by the model; may be set, for measurements."""
+        return self._open.speaker.limits
 
-    def _prompt(self, line: Line, reference: Prepared) -> Prompt:
-        spoken = line.after(reference.line) if reference.line else line
-        most = reference.pace.most(line.phones.size)
-        return Prompt(spoken.phones, spoken.features, reference.tokens, most)
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._open.speaker.limits = limits
 
-    def _foresee(self, lines: Sequence[Line], reference: Prepared) -> None:
-        """Say, before anything is spoken, which sentences will likely be cut short."""
-        for sentence, line in enumerate(lines, 1):
-            room = self._limits.room(self._prompt(line, reference))
-            likely = reference.pace.likely(line.phones.size)
-            if likely > room:
-                LOG.warning(
-                    "sentence %d: %d phones likely need %d tokens and there is room for %d; cut the"
-                    " text finer or build a longer max_len",
-                    sentence, line.phones.size, likely, room,
-                )  # fmt: skip
+    def warm_up(self) -> None:
+        """Load what is loaded when it is first needed, and speak a few tokens that nobody hears.
 
-    def _speak_all(self, asked: Asked, speak: Speak) -> Iterator[AudioChunk]:
-        sentence = 0
-        for number, item in enumerate(asked.wanted):
-            end = number == len(asked.wanted) - 1
-            if not isinstance(item, Line):
-                silence = np.zeros(item.samples(self.rate), np.float32)
-                yield AudioChunk(silence, self.rate, number, np.zeros(0, np.int64), "", end)
-                continue
-            sentence += 1
-            ending = Ending()
-            pause = Piece(pause_ms=asked.request.pause_ms).samples(self.rate)
-            conditioning = self._conditioning(item, asked, number)
-            # closed at once where a stream is given up, so that the decode state is free again
-            with releasing(), closing(self._tokens(item, asked, number, ending)) as tokens:
-                for spoken in speak(tokens, conditioning, asked.request):
-                    samples = np.pad(spoken.samples, (0, pause * spoken.last))
-                    reason = ending.reason if spoken.last else ""
-                    last = end and spoken.last
-                    if spoken.last and ending.cut_short:
-                        LOG.warning(RAN_ON if reason == "pace" else CUT, sentence, reason)
-                    yield AudioChunk(samples, self.rate, number, spoken.tokens, reason, last)
+        The first request then takes no longer than the others.
+        """
+        with self.stream(self._open.preparation.example, as_phones=True, seed=0) as stream:
+            next(stream, None)
 
-    def _tokens(
-        self, line: Line, asked: Asked, number: int, ending: Ending
-    ) -> Generator[int, None, None]:
-        """Semantic tokens of one line as they are made; `number` is the line's."""
-        prompt = self._prompt(line, asked.reference)
-        sampling = asked.request.sampling(self.manifest.defaults)
-        chooser = sampled(sampling, partial(noise.exponentials, asked.seed, number))
-        most = -1 if prompt.most_tokens is None else prompt.most_tokens
-        limits = replace(self._limits, pace_tokens=most)
-        return self._decoder.tokens(prompt, chooser, limits, ending)
+    def close(self) -> None:
+        """Stop what the voice speaks and let its graphs go; requests are refused from then on.
 
-    def _conditioning(self, line: Line, asked: Asked, number: int) -> Conditioning:
-        drawn = partial(noise.normals, asked.seed, number)
-        settings = asked.request.acoustic(self.manifest.defaults)
-        return Conditioning(line.phones, asked.reference.acoustic, drawn, settings)
+        A thread that is at work keeps the graphs until it is done with the call that it is at.
+        """
+        with self._closing:
+            self._loaded = None
+            streams = list(self._streams)
+        for stream in streams:
+            stream.close()
 
-    def _whole(
-        self, tokens: Iterable[int], conditioning: Conditioning, _request: Settings
-    ) -> Iterator[SpokenChunk]:
-        """The whole line at once."""
-        yield self._acoustic.whole(np.fromiter(tokens, np.int64), conditioning)
+    def __enter__(self) -> "Voice":
+        return self
 
-    def _chunked(
-        self, tokens: Iterable[int], conditioning: Conditioning, request: Settings
-    ) -> Iterator[SpokenChunk]:
-        streaming = request.chunking(self.manifest.defaults)
-        return self._acoustic.stream(tokens, conditioning, streaming)
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def _open(self) -> _Loaded:
+        loaded = self._loaded
+        if loaded is None:
+            raise UsageError(f"voice {self.manifest.voice!r}: it is closed; load it again")
+        return loaded
+
+    def _stream(
+        self,
+        text: str,
+        settings: Settings | None,
+        changes: Changes,
+        outer: threading.Event | None,
+        speak: Speak,
+    ) -> SpeechStream:
+        loaded, stop = self._open, Stop(outer)
+        request = loaded.preparation.request(text, _changed(settings, changes), stop.is_set)
+        loaded.speaker.foresee(request)
+        stream = SpeechStream(speak(loaded.speaker, request, stop), stop)
+        with self._closing:
+            self._open  # noqa: B018 - it may have been closed meanwhile
+            self._streams.add(stream)
+        return stream
 
 
-def _listened(audio: Audio) -> Audio:
-    """A reference without its long silence; says what was cut and what is wrong with it."""
-    found = condition(audio)
-    if found.cut_s:
-        LOG.info("%s: %.2f s of silence is left out", audio.source, found.cut_s)
-    for fault in found.faults:
-        LOG.warning("%s", fault)
-    return found.audio
-
-
-def _audio(item: Audio | Path | str) -> Audio:
-    return item if isinstance(item, Audio) else sound.read(item)
+def _changed(settings: Settings | None, changes: Changes) -> Settings:
+    if settings is not None and not isinstance(settings, Settings):
+        raise SettingError(f"settings: {shown(settings)} is no Settings; give them by name")
+    return (settings or Settings()).changed(**changes)

@@ -14,9 +14,10 @@ import numpy as np
 from runtime.backends.tuned import Machine
 from runtime.errors import MachineError, SettingError
 from runtime.measure.fresh_process import rss_bytes
+from runtime.preparation import ROWS_PER_PHONE
 from runtime.settings import Settings
 from runtime.text.symbols import MARKS, ids_of
-from runtime.voice import ROWS_PER_PHONE, Voice
+from runtime.voice import Voice
 
 PHONES = (3, 60, 8, 35, 15, 90, 5, 24, 12, 48)  # of the texts of a round
 SECONDS = (2, 10, 4, 8, 6)  # of sound after which utterances are stopped, in rotation
@@ -134,8 +135,7 @@ def speak(voice: Voice, said: Utterance) -> float:
     """Say it; seconds of sound."""
     # an utterance is stopped at 50 tokens per second of the longest training example
     longest = max(1, said.seconds * TOKENS_PER_SECOND // 50)
-    t2s = voice.manifest.t2s
-    voice.manifest = replace(voice.manifest, t2s=replace(t2s, max_sec=longest))
+    voice.limits = replace(voice.limits, early_stop_tokens=50 * longest)
     settings = Settings(as_phones=True, seed=said.seed, pause_ms=0)
     stream = (voice.stream if said.streamed else voice.sentences)(said.text, settings)
     chunks = islice(stream, CHUNKS_BEFORE_GIVING_UP if said.given_up else None)

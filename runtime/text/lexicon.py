@@ -1,5 +1,6 @@
 """Readings that the user gives for words, one file per language."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -50,6 +51,12 @@ class Lexicon:
         """Matches any word of the lexicon, the longest first; nothing if it is empty."""
         words = sorted(self.words, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, words)) if words else r"(?!)")
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that it says, to tell whether two are the same."""
+        said = (self.lang, sorted(self.words.items()), sorted(self.dictionary.items()))
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
     def over(self, other: "Lexicon") -> "Lexicon":
         """Both in one; where both say how to read a word, this one is followed."""

@@ -94,7 +94,7 @@ def one_latent(calls: list[Latent], frames: list[int]) -> Latent:
 
 def check(text: str, request: Settings) -> None:
     """Compare a stream with the whole decode, and with the vocoder of its own frames."""
-    acoustic = voice()._acoustic.listening
+    acoustic = voice()._open.speaker._acoustic.listening
     whole = list(voice().sentences(text, request))
     acoustic.heard.clear()
     chunks = list(voice().stream(text, request))
@@ -104,7 +104,7 @@ def check(text: str, request: Settings) -> None:
         tokens = np.concatenate([chunk.tokens for chunk in segment])
         assert tokens.tolist() == wanted.tokens.tolist()
         assert samples.size == wanted.samples.size
-        assert segment[-1].ending == wanted.ending
+        assert segment[-1].finish_reason == wanted.finish_reason
         if not tokens.size:
             continue
         frames = [chunk.samples.size // SAMPLES_PER_FRAME for chunk in segment]
@@ -146,7 +146,7 @@ def test_a_sentence_of_one_token_is_streamed_as_it_is_spoken_whole(
     request = Settings(as_phones=True, seed=4, streaming=CUTS[cut])
     one = instant(tmp_path)
     (chunk,) = one.stream(PHONES, request)
-    assert (chunk.tokens.size, chunk.ending, chunk.last) == (1, "early_stop", True)
+    assert (chunk.tokens.size, chunk.finish_reason, chunk.last) == (1, "early_stop", True)
     assert chunk.samples.tobytes() == one.synthesize(PHONES, request).samples.tobytes()
 
 

@@ -71,9 +71,9 @@ def test_the_voices_own_example_is_what_its_reference_is(voice: Voice) -> None:
 
 
 def test_further_references_join_in_the_style_alone(voice: Voice) -> None:
-    one = voice.prepare(Reference(tone(3.5), SPOKEN))
-    other = voice.prepare(Reference(tone(4, hertz=300), SPOKEN))
-    both = voice.prepare(Reference(tone(3.5), SPOKEN, more=(tone(4, hertz=300),)))
+    one = voice.encode(Reference(tone(3.5), SPOKEN))
+    other = voice.encode(Reference(tone(4, hertz=300), SPOKEN))
+    both = voice.encode(Reference(tone(3.5), SPOKEN, more=(tone(4, hertz=300),)))
     first, second = one.acoustic["style"], other.acoustic["style"]
     np.testing.assert_allclose(both.acoustic["style"], (first + second) / 2, atol=1e-6)
     assert both.tokens.tolist() == one.tokens.tolist()
@@ -82,9 +82,9 @@ def test_further_references_join_in_the_style_alone(voice: Voice) -> None:
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_a_reference_without_text_gives_its_style_alone(voice: Voice, text: str) -> None:
-    prepared = voice.prepare(Reference(bundles.EXAMPLE, text))
-    assert prepared.tokens.size == 0
-    assert prepared.line is None
+    encoded = voice.encode(Reference(bundles.EXAMPLE, text))
+    assert encoded.tokens.size == 0
+    assert encoded.line is None
     assert pcm(voice, reference=Reference(bundles.EXAMPLE, text)) != pcm(voice)
 
 
@@ -96,7 +96,7 @@ def test_a_reference_too_short_or_too_long_is_refused(voice: Voice, seconds: flo
 
 @pytest.mark.parametrize("seconds", [3.0, 10.0])
 def test_a_reference_of_just_the_right_length_is_taken(voice: Voice, seconds: float) -> None:
-    tokens = voice.prepare(Reference(tone(seconds), SPOKEN)).tokens
+    tokens = voice.encode(Reference(tone(seconds), SPOKEN)).tokens
     heard = round(16_000 * seconds) + 9_600
     assert tokens.size == ((heard - 400) // 320 + 1) // 2
 
@@ -168,7 +168,7 @@ def test_a_pause_in_the_text_is_exact_and_holds_no_tokens(voice: Voice) -> None:
     assert [chunk.samples.size for chunk in chunks[1::2]] == [3_936, 32]
     assert not chunks[1].samples.any()
     assert [chunk.last for chunk in chunks] == [False, False, False, True]
-    assert [chunk.ending for chunk in chunks[1::2]] == ["", ""]
+    assert [chunk.finish_reason for chunk in chunks[1::2]] == ["", ""]
     for chunk in chunks[::2]:
         assert chunk.samples.size == SAMPLES_PER_TOKEN * chunk.tokens.size + 640
 
@@ -187,7 +187,7 @@ def test_calls_side_by_side_equal_their_solo_runs(voice: Voice) -> None:
 
 def ending(bundle: Path, text: str = PHONES, seed: int = 7) -> str:
     *_, last = Voice.load(bundle, threads=1, verify="size").stream(text, NARROW, seed=seed)
-    return last.ending
+    return last.finish_reason
 
 
 def test_a_sentence_says_why_it_ended(tmp_path: Path) -> None:
@@ -201,8 +201,8 @@ def test_a_sentence_says_why_it_ended(tmp_path: Path) -> None:
 def test_a_cut_is_foreseen_told_and_in_the_result(caplog: pytest.LogCaptureFixture) -> None:
     brief = Voice.load(bundles.brief(), threads=1, verify="size")
     speech = brief.synthesize(f"[phones={PHONES}][pause=20ms][phones={PHONES}]", seed=7)
-    assert speech.endings == ("early_stop", "eos")  # what is likely need not come
-    assert speech.cut_short
+    assert speech.finish_reasons == ("early_stop", "eos")  # what is likely need not come
+    assert speech.truncated
     foreseen = (
         "11 phones likely need 113 tokens and there is room for 51; cut the text finer or build a"
         " longer max_len"
@@ -219,7 +219,7 @@ def test_nothing_is_said_where_nothing_is_cut(
     voice: Voice, caplog: pytest.LogCaptureFixture
 ) -> None:
     speech = voice.synthesize(PHONES, NARROW)
-    assert (speech.endings, speech.cut_short) == (("eos",), False)
+    assert (speech.finish_reasons, speech.truncated) == (("eos",), False)
     assert caplog.records == []
 
 

@@ -87,12 +87,14 @@ def test_a_streamed_text_has_the_tokens_and_the_length_of_the_whole(
     assert samples.size == voice.synthesize(text, request).samples.size
     assert tokens.tolist() == spoken(whole)[1].tolist()
     assert len(chunks) > len(whole) > 1
-    endings = [(chunk.segment, chunk.ending) for chunk in chunks if chunk.ending]
-    assert endings == [(chunk.segment, chunk.ending) for chunk in whole if chunk.ending]
+    endings = [(chunk.segment, chunk.finish_reason) for chunk in chunks if chunk.finish_reason]
+    assert endings == [
+        (chunk.segment, chunk.finish_reason) for chunk in whole if chunk.finish_reason
+    ]
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     pause = 120 * voice.rate // 1000
     silent = [not chunk.samples[-pause:].any() for chunk in chunks]
-    assert silent == [bool(chunk.ending) or not chunk.tokens.size for chunk in chunks]
+    assert silent == [bool(chunk.finish_reason) or not chunk.tokens.size for chunk in chunks]
 
 
 @pytest.mark.full
