@@ -119,7 +119,7 @@ class OpenVinoGraph:
     def _tensor(self, array: NDArray[Any]) -> Any:
         """A view that keeps its dtype: given an array, the library would convert it in silence."""
         usual = np.dtype(array.dtype.str)  # of C's two names for 64 bits the library knows one
-        return self._openvino.Tensor(np.ascontiguousarray(array, usual), shared_memory=True)
+        return self._openvino.Tensor(np.require(array, usual, ["C", "W"]), shared_memory=True)
 
     def input_dim(self, name: str, axis: int) -> int:
         """A size of an input that stands still."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from runtime import Reference, Settings, Streaming
-from runtime.acoustic.kind import Delivery
+from runtime.acoustic.kind import AcousticSettings
 from runtime.errors import SettingError
 from runtime.model_settings import MODEL_SETTINGS, Defaults, ModelSettings
 from runtime.setting_row import Setting
@@ -142,7 +142,7 @@ def test_the_records_and_what_callers_write_have_the_names_of_the_table() -> Non
     } == stream
     tokens = {name for name, row in SETTINGS.items() if row.group == "tokens"}
     assert {known.name for known in fields(Sampling)} == tokens
-    assert {known.name for known in fields(Delivery)} - {"steady"} == {
+    assert {known.name for known in fields(AcousticSettings)} - {"steady"} == {
         name for name, row in SETTINGS.items() if row.group == "sound" and not row.acoustic_kinds
     }
 
@@ -155,7 +155,7 @@ def test_the_type_that_a_checker_sees_is_the_one_of_the_table(name: str) -> None
     assert (row.kind in kinds, type(None) in kinds) == (True, row.optional)
 
 
-@pytest.mark.parametrize("kind", [Settings, Streaming, Sampling, Delivery, Defaults])
+@pytest.mark.parametrize("kind", [Settings, Streaming, Sampling, AcousticSettings, Defaults])
 def test_defaults_are_those_of_the_table_and_are_taken(kind: type) -> None:
     made = kind()
     for known in fields(made):
