@@ -128,7 +128,7 @@ def chunks(voice: Voice, plan: Plan, job: Job) -> Iterator[AudioChunk]:
         for chunk in made:
             plan.made.samples += chunk.samples.size
             plan.made.tokens += chunk.tokens.size
-            plan.made.truncated += chunk.ending not in ("", "eos")
+            plan.made.truncated += chunk.finish_reason not in ("", "eos")
             yield chunk
     if job.stop.is_set():
         raise Stopped
