@@ -1,5 +1,6 @@
 """Files that appear whole, or not at all."""
 
+import errno
 import os
 import secrets
 import tempfile
@@ -29,7 +30,10 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it can't be written; what stood there before is unchanged.
     """
-    target = path.resolve()  # a link stays, the file behind it is replaced
+    try:
+        target = path.resolve()  # a link stays, the file behind it is replaced
+    except RuntimeError:  # what Python says of links that lead back to themselves
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), f"{path}") from None
     if target.exists() and not target.is_file():
         with target.open("wb") as file:
             yield file

@@ -128,6 +128,16 @@ def test_a_disk_that_is_full_is_no_fault_of_ours() -> None:
         assert "No space left" in done.stderr
 
 
+def test_an_output_that_links_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    words = ["--phones", "AH0", "--threads", "1", "--quiet", "-f", tmp_path / "loop.wav"]
+    done = call("-m", bundles.brief(), *words)
+    assert done.code in (2, 4)
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert (tmp_path / "loop.wav").is_symlink()
+
+
 def test_a_small_file_of_much_silence_does_not_fill_the_memory(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="no limits here")
     bomb = tmp_path / "bomb.flac"
