@@ -17,7 +17,14 @@ rule time_bundle:
         "../environment.yml"
     threads: 256
     params:
-        code=digests.of_code("workflow_scripts.proof.speed.__main__"),
+        code=digests.of_code(
+            "workflow_scripts.proof.speed.__main__",
+            "workflow_scripts.proof.speed.fresh_process",
+            *BACK_ENDS,
+            *ACOUSTIC_MODELS,
+            *LAYOUTS,
+            *SPOKEN,
+        ),
         tools=digests.of_tools("torch", "onnxruntime", "openvino", "numpy"),
         gpt=lambda w: SOURCES.of(voice_of(w).gpt),
         sovits=lambda w: SOURCES.of(voice_of(w).sovits),

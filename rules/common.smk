@@ -20,11 +20,13 @@ ROOT = Path(workflow_scripts.__file__).parents[1]
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT))}; ")
 
+from runtime.acoustic.kind import KINDS
+from runtime.backends import BACKENDS
 from runtime.errors import FoundryError
 from runtime.machine import machine_record
 from workflow_scripts import digests, settings
 from workflow_scripts.bundle import hear
-from workflow_scripts.checkpoint import peek
+from workflow_scripts.checkpoint import families, peek
 from workflow_scripts.plan import ANY_LENGTH, DECODER, LOOP, T2S_GRAPHS
 
 try:
@@ -44,6 +46,15 @@ SOURCES = digests.Sources(
     Path(".snakemake/source_digests.json"), settled=True, follow=not workflow.is_main_process
 )
 TOOLS = ("torch", "transformers", "onnx", "onnxsim", "onnxconverter-common", "onnxruntime", "numpy")
+
+
+# what scripts load by the names in tables, for their digests
+BACK_ENDS = [row.module for row in BACKENDS.values()]
+ACOUSTIC_MODELS = [row.module for row in KINDS.values()]
+LAYOUTS = [m for row in families.KINDS.values() for m in row.modules("sizes", "layout")]
+NETWORKS = [m for row in families.KINDS.values() for m in row.modules("load", "traced")]
+SPOKEN = [m for row in families.KINDS.values() for m in row.modules("load", "spoken")]
+IMPORTER = str(ROOT / "workflow_scripts/engines/data/importer.json")  # operators by release
 
 
 def one_of(names):

@@ -26,6 +26,7 @@ rule build_engine:
         graph=engine_source,
         tables=loop_tables,
         machine=ancient("artifacts/machines/{target}.json"),
+        importer=ancient(IMPORTER),
     output:
         engine="artifacts/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.engine",
         sidecar="artifacts/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.json",
@@ -43,6 +44,7 @@ rule build_engine:
     params:
         code=digests.of_code("workflow_scripts.engines.build"),
         tools=digests.of_tools("onnx"),
+        importer=SOURCES.of(IMPORTER),
         graph="{graph}",
         precision="{precision}",
         rows=lambda w: 0 if w.length == ANY_LENGTH else w.length,

@@ -13,7 +13,7 @@ rule export_shared:
     conda:
         "../environment.yml"
     params:
-        code=digests.of_code("workflow_scripts.graphs.export"),
+        code=digests.of_code("workflow_scripts.graphs.export", *LAYOUTS, *NETWORKS),
         tools=digests.of_tools("torch", "transformers", "onnx", "numpy"),
         source=lambda w: SOURCES.of(PLAN.bases[w.base]),
         base="{base}",
@@ -52,7 +52,7 @@ for kind, voices in PLAN.kinds.items():
         conda:
             "../environment.yml"
         params:
-            code=digests.of_code("workflow_scripts.graphs.export"),
+            code=digests.of_code("workflow_scripts.graphs.export", *LAYOUTS, *NETWORKS),
             tools=digests.of_tools("torch", "onnx", "numpy"),
             source=lambda w: SOURCES.of(voice_of(w).sovits),
             unit="voices/{voice}",
@@ -76,7 +76,7 @@ rule export_t2s:
     conda:
         "../environment.yml"
     params:
-        code=digests.of_code("workflow_scripts.graphs.export"),
+        code=digests.of_code("workflow_scripts.graphs.export", *LAYOUTS, *NETWORKS),
         tools=digests.of_tools("torch", "onnx", "numpy"),
         source=lambda w: SOURCES.of(voice_of(w).gpt),
         unit="voices/{voice}",

@@ -13,7 +13,7 @@ rule describe_voice:
     conda:
         "../environment.yml"
     params:
-        code=digests.of_code("workflow_scripts.models.describe"),
+        code=digests.of_code("workflow_scripts.models.describe", *LAYOUTS),
         planned=lambda w: in_json(
             SOURCES.of_each({"gpt": voice_of(w).gpt, "sovits": voice_of(w).sovits})
         ),

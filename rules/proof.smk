@@ -10,7 +10,7 @@ rule record_chain:
     conda:
         "../environment.yml"
     params:
-        code=digests.of_code("workflow_scripts.proof.record"),
+        code=digests.of_code("workflow_scripts.proof.record", *LAYOUTS, *SPOKEN),
         tools=digests.of_tools("torch", "transformers", "numpy"),
         planned=lambda w: in_json(SOURCES.of_each(PLAN.chain_sources(w.voice))),
         sources=lambda w: PLAN.chain_options(w.voice),
@@ -63,7 +63,7 @@ rule measure_chain:
     conda:
         "../environment.yml"
     params:
-        code=digests.of_code("workflow_scripts.proof.chain"),
+        code=digests.of_code("workflow_scripts.proof.chain", *ACOUSTIC_MODELS),
         tools=digests.of_tools("onnxruntime", "numpy"),
         named=lambda w: PLAN.named_files(w.voice, w.precision),
         acoustic=lambda w: in_json(voice_of(w).acoustic),
@@ -91,7 +91,7 @@ rule measure_stream:
     conda:
         "../environment.yml"
     params:
-        code=digests.of_code("workflow_scripts.proof.stream"),
+        code=digests.of_code("workflow_scripts.proof.stream", *ACOUSTIC_MODELS),
         tools=digests.of_tools("onnxruntime", "numpy"),
         named=lambda w: named(PLAN.sounding_files(w.voice, w.precision)),
         acoustic=lambda w: in_json(voice_of(w).acoustic),

@@ -2,6 +2,7 @@ rule import_graph:
     input:
         graph=engine_source,
         tables=loop_tables,
+        importer=ancient(IMPORTER),
     output:
         "artifacts/imports/{precision}/{unit}/{length}/{graph}.json",
     log:
@@ -13,6 +14,7 @@ rule import_graph:
     params:
         code=digests.of_code("workflow_scripts.engines.imports"),
         tools=digests.of_tools("onnx", "tensorrt_rtx_cu13", "tensorrt_rtx_cu12", "tensorrt_rtx"),
+        importer=SOURCES.of(IMPORTER),
         graph="{graph}",
         precision="{precision}",
         rows=lambda w: 0 if w.length == ANY_LENGTH else w.length,

@@ -97,13 +97,14 @@ def _remembered(store: Path) -> dict[str, tuple[Stamp, str]]:
         return {}
 
 
-def of_code(module: str) -> str:
+def of_code(module: str, *named: str) -> str:
     """Digest of a script and of all our modules that it imports; comments don't count.
 
     Args:
         module: dotted name; each name that it imports from `OURS` is followed, relative or
             absolute, at the top or inside a function, and so is the `__init__` of each package.
             What is loaded by a name in a string is not seen.
+        named: modules that it loads so, by the names in tables; they count as imported ones do.
 
     Returns:
         12 hexadecimal digits over the syntax trees, without comments and docstrings.
@@ -111,24 +112,25 @@ def of_code(module: str) -> str:
     Raises:
         ModuleNotFoundError: there is no such module of ours.
     """
-    return hashlib.sha256(repr(sorted(_code(module).items())).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr(sorted(_code(module, *named).items())).encode()).hexdigest()[:12]
 
 
-def modules_of(module: str) -> list[str]:
-    """The modules that count into the digest of a script, itself included.
+def modules_of(module: str, *named: str) -> list[str]:
+    """The modules that count into the digest of a script, itself included; see `of_code`.
 
     Raises:
         ModuleNotFoundError: there is no such module of ours.
     """
-    return sorted(_code(module))
+    return sorted(_code(module, *named))
 
 
-def _code(module: str) -> dict[str, str]:
-    """Syntax trees of a script and of all our modules that it imports, by name."""
-    if _file_of(module) is None:
-        raise ModuleNotFoundError(f"{module}: no such module below {ROOT}")
+def _code(*modules: str) -> dict[str, str]:
+    """Syntax trees of modules and of all our modules that they import, by name."""
+    for module in modules:
+        if _file_of(module) is None:
+            raise ModuleNotFoundError(f"{module}: no such module below {ROOT}")
     found: dict[str, str] = {}
-    todo = [module]
+    todo = [*modules]
     while todo:
         name = todo.pop()
         if name in found or name.split(".")[0] not in OURS or _file_of(name) is None:

@@ -13,6 +13,7 @@ from runtime.backends import Threads
 from runtime.contract import STEP_TABLES
 from runtime.errors import ArtifactError, UsageError
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import Acoustic
 from tests.goldens import OWN
 from tests.graphs.exported import exported
 from workflow_scripts.checkpoint.families import FAMILIES
@@ -26,7 +27,7 @@ from workflow_scripts.proof.record import TOKENS, load_networks, record_chain
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.precisions import reduce_file
 
-SOVITS, V2 = OWN / "sovits", FAMILIES["v2"].acoustic
+SOVITS, V2 = OWN / "sovits", Acoustic(**FAMILIES["v2"].acoustic)
 ACOUSTIC = ("--acoustic", records.text(V2))
 SOURCES = {
     "t2s": OWN / "t2s" / "tiny_a.ckpt",

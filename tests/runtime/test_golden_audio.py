@@ -11,6 +11,7 @@ from runtime.arrays import Latent, Style
 from runtime.audio import Audio
 from runtime.backends import Threads
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import Acoustic
 from runtime.reference.encoder import ReferenceEncoder
 from tests.goldens import Case, base_cases, sovits_decodes, sovits_models
 from tests.graphs.exported import exported
@@ -35,7 +36,7 @@ def graphs(checkpoint: Path, hubert: Path | None = None) -> VoiceGraphs:
         for kind, source in sources.items()
         for graph in EXPORTERS[kind].graphs(source)
     }
-    found = FAMILIES["v2"].acoustic
+    found = Acoustic(**FAMILIES["v2"].acoustic)
     return VoiceGraphs(files, Path("none"), found, threads=Threads(intra_op=1))
 
 

@@ -39,3 +39,18 @@ def test_other_work_or_another_bundle_is_timed_again(timed: Path) -> None:
     packing.write_text(packing.read_text("utf-8") + "\nMORE = 1\n", "utf-8")
     told = pending(timed, "benchmark")
     assert (told["pack_bundle"], told["time_bundle"]) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "runtime/backends/openvino.py",
+        "runtime/backends/cuda.py",
+        "runtime/backends/engine_run.py",
+        "workflow_scripts/proof/speed/fresh_process.py",
+    ],
+)
+def test_what_a_benchmark_loads_by_its_name_times_it_again(timed: Path, module: str) -> None:
+    path = timed / module
+    path.write_text(path.read_text("utf-8") + "\nMORE = 1\n", "utf-8")
+    assert pending(timed, "benchmark") == {"benchmark": 1, "time_bundle": 4}

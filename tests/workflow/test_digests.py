@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts import digests
+from workflow_scripts.checkpoint.families import KINDS
 
 EXPORT = "workflow_scripts.graphs.export"
 SCRIPT = "workflow_scripts.stage.script"
@@ -117,10 +118,23 @@ def test_no_script_takes_names_that_the_runtime_loads_by_a_string() -> None:
 
 def test_what_speaks_does_not_count_where_graphs_are_exported() -> None:
     # an edit of the runtime's back ends or loops would export every checkpoint anew
-    runtime = {name for name in digests.modules_of(EXPORT) if name.startswith("runtime.")}
+    named = [m for row in KINDS.values() for m in row.modules("sizes", "layout", "load", "traced")]
+    runtime = {name for name in digests.modules_of(EXPORT, *named) if name.startswith("runtime.")}
     assert runtime == {
         f"runtime.{name}" for name in ("arrays", "cli", "contract", "errors", "frames", "telemetry")
     }
+
+
+def test_a_module_that_is_loaded_by_its_name_counts_where_it_is_told(package: Path) -> None:
+    named = "workflow_scripts.stage.other"
+    (package / "script.py").write_text(f"LOADED = '{named}'\n")
+    before, without = digests.of_code(SCRIPT, named), code()
+    (package / "other.py").write_text("A = 2\n")
+    digests._parsed.cache_clear()
+    assert digests.of_code(SCRIPT, named) != before
+    assert code() == without
+    with pytest.raises(ModuleNotFoundError, match=r"workflow_scripts\.stage\.lost: no such module"):
+        digests.of_code(SCRIPT, "workflow_scripts.stage.lost")
 
 
 def test_a_script_that_does_not_exist_is_refused(package: Path) -> None:

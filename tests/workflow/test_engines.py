@@ -113,6 +113,16 @@ def test_what_a_change_concerns_is_built_anew_and_nothing_else(folder: Path) -> 
     }
 
 
+def test_what_the_importer_takes_is_an_input_of_every_engine(folder: Path) -> None:
+    pretend(folder, H100)
+    build(folder, "engines")
+    table = folder / "workflow_scripts/engines/data/importer.json"
+    table.touch()
+    assert pending(folder, "engines") == {}
+    table.write_text(table.read_text("utf-8").replace("{", "{ ", 1), "utf-8")
+    assert pending(folder, "engines")["build_engine"] == len(engines(folder, H100))
+
+
 def test_another_driver_asks_for_comparisons_and_for_no_engines(folder: Path) -> None:
     pretend(folder, H100)
     build(folder, "engines")

@@ -173,6 +173,24 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         edited("runtime/t2s/sampler.py", "if penalty == 1:", "if 1 == penalty:"),
         {"measure_parity": 28, "check_parity": 4, "pack_bundle": 4},
     ),
+    "how a voice is streamed": (
+        appended("runtime/acoustic/vits_stream.py", "\nMORE = 1\n"),
+        {"measure_chain": 4, "measure_stream": 4, "check_parity": 4, "pack_bundle": 4},
+    ),
+    "how PyTorch speaks": (
+        appended("workflow_scripts/proof/vits.py", "\nMORE = 1\n"),
+        {
+            "record_chain": 2,
+            "measure_chain": 4,
+            "measure_stream": 4,
+            "check_parity": 4,
+            "pack_bundle": 4,
+        },
+    ),
+    "a back end that no proof runs on": (
+        appended("runtime/backends/openvino.py", "\nMORE = 1\n"),
+        NOTHING,
+    ),
     "the code of packing": (
         appended("workflow_scripts/bundle/pack.py", "\nMORE = 1\n"),
         {"pack_bundle": 4},

@@ -11,7 +11,6 @@ from typing import Any
 
 from runtime.contract import graphs_of
 from runtime.errors import CheckpointError
-from runtime.manifest import Acoustic
 
 PLAIN = "PK"  # the header of a file that no version was written over
 
@@ -48,7 +47,7 @@ class Kind:
         load: (weights, config, where) → its network.
         traced: network → name, module and cases of each of its graphs, in the contract's order.
         spoken: network → the same in PyTorch as the runtime's acoustic model; see
-            `workflow_scripts.graphs.spoken`.
+            `workflow_scripts.proof.spoken`.
         shows: how names of tensors begin that no other kind has.
     """
 
@@ -58,6 +57,11 @@ class Kind:
     traced: str = ""
     spoken: str = ""
     shows: tuple[str, ...] = ()
+
+    def modules(self, *names: str) -> list[str]:
+        """Modules of some of its functions, in which a rebuild edge begins."""
+        named = (getattr(self, name) for name in names)
+        return [function.partition(":")[0] for function in named if function]
 
     def function(self, name: str) -> Callable[..., Any]:
         """One of its functions, its module loaded."""
@@ -71,7 +75,7 @@ KINDS: dict[str, Kind] = {  # as in `runtime.acoustic.kind.KINDS`
         layout="workflow_scripts.checkpoint.layout:sovits_layout",
         load="workflow_scripts.models.sovits:load_sovits",
         traced="workflow_scripts.graphs.vits:traced",
-        spoken="workflow_scripts.graphs.vits:spoken",
+        spoken="workflow_scripts.proof.vits:VitsInTorch",
     ),
     "cfm": Kind(  # a sampler makes a mel spectrogram, which a vocoder of its own file sounds
         sizes="workflow_scripts.checkpoint.acoustic:sizes_of_cfm",
@@ -135,17 +139,17 @@ class Family:
         return graphs_of(self.kind, "reference", "acoustic")
 
     @property
-    def acoustic(self) -> Acoustic:
-        """What a manifest says of it."""
-        return Acoustic(
-            sampling_rate_hz=self.sampling_rate_hz,
-            spectrogram_bins=self.spectrogram_bins,
-            needs_speaker=self.needs_speaker,
-            kind=self.kind,
-            vocoder=self.vocoder,
-            frames_per_token=self.frames_per_token,
-            sizes=dict(self.numbers),
-        )
+    def acoustic(self) -> dict[str, Any]:
+        """What a manifest says of it: the fields of `runtime.manifest.Acoustic`."""
+        return {
+            "sampling_rate_hz": self.sampling_rate_hz,
+            "spectrogram_bins": self.spectrogram_bins,
+            "needs_speaker": self.needs_speaker,
+            "kind": self.kind,
+            "vocoder": self.vocoder,
+            "frames_per_token": self.frames_per_token,
+            "sizes": dict(self.numbers),
+        }
 
     def function(self, name: str) -> Callable[..., Any]:
         """A function of its kind; see `Kind`."""

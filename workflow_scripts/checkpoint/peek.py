@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime import records
 from runtime.errors import CheckpointError
 from workflow_scripts.checkpoint.contents import Contents, Kind, contents
 from workflow_scripts.checkpoint.families import (
@@ -52,8 +51,7 @@ class VoiceFacts:
     @property
     def acoustic(self) -> dict[str, Any]:
         """What a manifest says of its acoustic model."""
-        found: dict[str, Any] = records.in_json(FAMILIES[self.family].acoustic)
-        return found
+        return FAMILIES[self.family].acoustic
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.files import atomic
-from workflow_scripts.graphs.spoken import SpokenInTorch
 from workflow_scripts.models.bases import read_tensor_file
 from workflow_scripts.models.eres2net import load_eres2net
 from workflow_scripts.models.hubert import load_hubert
 from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
 from workflow_scripts.proof.chain_record import ChainRecord
+from workflow_scripts.proof.spoken import SpokenInTorch
 
 SEED = 20261124
 REFERENCE_PHONES, PHONES, FEATURE_PHONES = 24, 40, 10

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime.measure.calibration import Calibration, bar_of
-from workflow_scripts.graphs.spoken import SpokenInTorch
 from workflow_scripts.proof.gpu.reports import Row, Rows, attempt
 from workflow_scripts.proof.gpu.trials import Job, timed_call
+from workflow_scripts.proof.spoken import SpokenInTorch
 
 Model = Callable[..., Tensor]
 

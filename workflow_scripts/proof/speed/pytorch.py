@@ -24,8 +24,8 @@ from runtime.t2s.request import sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.read import read
-from workflow_scripts.graphs.spoken import SpokenInTorch
 from workflow_scripts.models.t2s import T2S, KVCache
+from workflow_scripts.proof.spoken import SpokenInTorch
 
 
 class Reference:
