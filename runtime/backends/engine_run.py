@@ -5,6 +5,8 @@ the library answers with becomes an error.
 """
 
 import math
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +19,7 @@ from runtime.backends.engine_load import Loaded
 from runtime.backends.turns import Turns, checked
 from runtime.contract import CARRIED
 from runtime.errors import GraphError, MachineError
+from runtime.pool import Pool
 
 Array = NDArray[Any]
 Dims = tuple[int, ...]
@@ -35,9 +38,16 @@ def done(answer: bool, call: str, where: str) -> None:
         raise MachineError(f"{where}: {call} failed; the library gives no more than that")
 
 
-@dataclass
+def freed_with(owner: object, device: Device, address: int) -> Callable[[], object]:
+    """Give memory of a device back when its owner is gone; or before, by calling the result."""
+    release = weakref.finalize(owner, device.free, address)
+    release.atexit = False  # the device takes all of it back by itself
+    return release
+
+
+@dataclass(eq=False)
 class Buffer:
-    """Memory of a device that grows.
+    """Memory of a device that grows, and is given back with this.
 
     Attributes:
         address: where it is; 0 before it was needed.
@@ -46,14 +56,16 @@ class Buffer:
 
     address: int = 0
     size_bytes: int = 0
+    _release: Callable[[], object] | None = None
 
     def hold(self, size_bytes: int, device: Device) -> int:
         """The address of at least so much."""
         if not self.address or size_bytes > self.size_bytes:
-            if self.address:
-                device.free(self.address)
+            if self._release:
+                self._release()
             self.size_bytes = max(size_bytes, 1)  # an empty tensor has an address as well
             self.address = device.allocate(self.size_bytes)
+            self._release = freed_with(self, device, self.address)
         return self.address
 
 
@@ -141,6 +153,11 @@ class _Request:
     context: Context
     buffers: dict[str, Buffer] = field(default_factory=dict)
 
+    @property
+    def size_bytes(self) -> int:
+        """What its buffers hold on the device."""
+        return sum(buffer.size_bytes for buffer in self.buffers.values())
+
     def run(self, inputs: Arrays) -> list[Array]:
         """All outputs in the engine's order, as arrays of their own."""
         context, device = self.context, self.context.device
@@ -181,18 +198,15 @@ class EngineGraph:
 
     def __init__(self, loaded: Loaded, device: Device) -> None:
         self._loaded, self._device = loaded, device
-        self._idle: list[_Request] = []  # list.append and list.pop are atomic
+        self._requests: Pool[_Request] = Pool()
 
     def run(self, inputs: Arrays) -> list[Array]:
         """All outputs in the graph's order."""
-        try:
-            request = self._idle.pop()
-        except IndexError:
-            request = _Request(Context(self._loaded, self._device))
+        request = self._requests.take(lambda: _Request(Context(self._loaded, self._device)))
         try:
             return request.run(inputs)
         finally:
-            self._idle.append(request)
+            self._requests.give(request, request.size_bytes)
 
     def input_dim(self, name: str, axis: int) -> int:
         """A size of an input that stands still."""
@@ -246,16 +260,22 @@ class _EngineBuffers:
         context = self._turn
         for name in context.inputs:
             size = context.size_bytes(name, self._shapes[name])
-            self._at[name] = self._device.allocate(size)
+            self._at[name] = self._held(size)
         for name in context.outputs:
             taken = CARRIED.get(name, name.replace("present_", "past_", 1))
             if loaded.engine.get_aliased_input_tensor(name):
                 self._at[name] = self._at[taken]
                 continue
             size = context.size_bytes(name, self._shapes[name])
-            self._at[name] = self._device.allocate(size)
+            self._at[name] = self._held(size)
             if taken != name:
                 self._copies.append((self._at[taken], self._at[name], size))
+
+    def _held(self, size_bytes: int) -> int:
+        """An address that is given back with these buffers."""
+        address = self._device.allocate(size_bytes)
+        freed_with(self, self._device, address)
+        return address
 
     def put(self, name: str, array: Array) -> None:
         """Write an input; its dtype and shape are those of the graph."""
