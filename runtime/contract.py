@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 STAGES = ("text", "reference", "t2s", "acoustic")  # in the order of speech
 VITS = frozenset({"vits"})
 STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
-MOVING = frozenset("XPTQKCNSRFMUZ")
+MOVING = frozenset("BXPTQKCNSRFMUZ")
 GROWING = frozenset("XPTQN")  # those of one utterance, which the KV cache's capacity bounds
 HALVES = ("float16", "bfloat16")  # arithmetic of a device
 BLOCK_TOKENS = 16  # that a decoder on a device makes before the host looks at them
@@ -75,6 +75,10 @@ class Graph:
             self, inputs=_expand(self.inputs, layers), outputs=_expand(self.outputs, layers)
         )
 
+    def single(self) -> "Graph":
+        """The same graph for one sequence at a time: B is 1."""
+        return replace(self, inputs=_single(self.inputs), outputs=_single(self.outputs))
+
     def without(self, absent: frozenset[str]) -> "Graph":
         """The same graph less optional inputs that a family does not have."""
         return replace(
@@ -82,6 +86,13 @@ class Graph:
             inputs=tuple(tensor for tensor in self.inputs if tensor.name not in absent),
             optional=self.optional - absent,
         )
+
+
+def _single(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    ones: dict[int | str, int | str] = {"B": 1, "B*Q": "Q"}
+    return tuple(
+        replace(tensor, dims=tuple(ones.get(dim, dim) for dim in tensor.dims)) for tensor in tensors
+    )
 
 
 def _expand(tensors: tuple[Tensor, ...], layers: int) -> tuple[Tensor, ...]:
@@ -101,7 +112,7 @@ def _f32(name: str, *dims: int | str) -> Tensor:
 
 def _cache(name: str, *reduced: str) -> Tensor:
     """Keys or values of a layer; whoever feeds it reads the dtype from the graph."""
-    return Tensor(name, "float32", (1, "H", "C", "A"), reduced)
+    return Tensor(name, "float32", ("B", "H", "C", "A"), reduced)
 
 
 def _i64(name: str, *dims: int | str) -> Tensor:
@@ -155,14 +166,15 @@ GRAPHS: dict[str, Graph] = {
         shared=False,
         stage="t2s",
         inputs=(
-            _f32("rows", "Q", "D"),
-            Tensor("live_rows", "int32", (1,)),
+            # B sequences, Q rows of each; a step of several has one bias, as wide as the longest
+            _f32("rows", "B*Q", "D"),
+            Tensor("live_rows", "int32", ("B",)),
             _f32("bias", 1, 1, "Q", "K"),
             _cache("past_keys.{layer}", "int8"),
             _cache("past_values.{layer}", "int8"),
         ),
         outputs=(
-            _f32("logits", 1, "V"),
+            _f32("logits", "B", "V"),
             _cache("present_keys.{layer}", "int8"),
             _cache("present_values.{layer}", "int8"),
         ),
@@ -238,7 +250,7 @@ DEVICE_GRAPHS: dict[str, Graph] = {
             _cache("present_keys.{layer}", *HALVES),
             _cache("present_values.{layer}", *HALVES),
         ),
-    ),
+    ).single(),
 }
 # what a turn leaves, and where the next one takes it
 CARRIED: dict[str, str] = {"next_state": "state", "next_used": "used", "next_history": "history"}

@@ -8,8 +8,9 @@ written yet.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from runtime.contract import GRAPHS
 from runtime.errors import GraphError
@@ -22,6 +23,11 @@ FUSED = "GroupQueryAttention"
 FIXED_DIMS = ("C", "K")  # capacity of the cache, and the rows that the bias covers
 BIAS_PLACE = 10
 IR_VERSION = 10
+FIRST_DIM, LAST_ROW = "one/first_dim", "one/last_row"
+SINGLE = {
+    "B": onnx.TensorShapeProto.Dimension(dim_value=1),
+    "B*Q": onnx.TensorShapeProto.Dimension(dim_param="Q"),
+}
 MADE_HERE = "standard/"
 OUTER = "outer/"  # marks names of the graph around while the spelling is added
 
@@ -53,6 +59,7 @@ def engine_decoder(model: onnx.ModelProto, max_len: int, form: str) -> onnx.Mode
     """
     spelled = onnx.ModelProto()
     spelled.CopyFrom(model)
+    hold_one(spelled.graph)
     if any(node.op_type == FUSED for node in model.graph.node):
         _spell(spelled, form)
     del spelled.graph.value_info[:]  # dims of the graph as it was
@@ -62,6 +69,34 @@ def engine_decoder(model: onnx.ModelProto, max_len: int, form: str) -> onnx.Mode
                 dim.dim_value = max_len
     onnx.checker.check_model(spelled)
     return spelled
+
+
+def hold_one(graph: onnx.GraphProto) -> None:
+    """Leave out what keeps several sequences apart: an engine decodes one."""
+    for value in (*graph.input, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in SINGLE:
+                dim.CopyFrom(SINGLE[dim.dim_param])
+    made_by = {name: node for node in graph.node for name in node.output}
+    fused = [node for node in graph.node if node.op_type == FUSED]
+    packed, mixed = {node.input[0] for node in fused}, {node.output[0] for node in fused}
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.output[0] in packed:
+            node.op_type, node.input[1] = "Unsqueeze", FIRST_DIM
+        elif node.op_type == "Reshape" and node.input[0] in mixed:
+            node.op_type, node.input[1] = "Squeeze", FIRST_DIM
+        elif node.op_type == "Squeeze" and _picks_last(made_by.get(node.input[0])):
+            rows = made_by[made_by[node.input[0]].input[0]].input[0]
+            node.op_type, node.input[:] = "Gather", [rows, LAST_ROW]
+    graph.initializer.extend(
+        numpy_helper.from_array(np.array([value], np.int64), name)
+        for name, value in ((FIRST_DIM, 0), (LAST_ROW, -1))
+    )
+
+
+def _picks_last(node: onnx.NodeProto | None) -> bool:
+    """Whether a node takes the last row of each sequence."""
+    return node is not None and node.op_type == "Gather" and node.attribute[0].i == 1
 
 
 @dataclass(frozen=True)
@@ -79,7 +114,7 @@ def _spell(model: onnx.ModelProto, form: str) -> None:
     graph, spelling = model.graph, FORMS[form]
     replaced = {node.name: _fused(node) for node in graph.node if node.op_type == FUSED}
     sizes = _sizes(graph, next(iter(replaced.values())).node, len(replaced))
-    hand = GraphBuilder("t2s_decoder", GRAPHS["t2s_decoder"].expanded(sizes.layers), {})
+    hand = GraphBuilder("t2s_decoder", GRAPHS["t2s_decoder"].single().expanded(sizes.layers), {})
     spelling.prepare(hand)
     nodes = hand.parts()[0]
     for node in graph.node:

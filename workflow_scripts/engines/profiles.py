@@ -64,7 +64,7 @@ def profiles(graph: str, inputs: Mapping[str, Dims], max_len: int) -> tuple[Prof
         GraphError: an input is not in the contract, or moves where the contract does not.
     """
     layers = sum(name.startswith("past_keys.") for name in inputs)
-    tensors = {tensor.name: tensor for tensor in CONTRACTS[graph].expanded(layers).inputs}
+    tensors = {tensor.name: tensor for tensor in CONTRACTS[graph].single().expanded(layers).inputs}
     if odd := sorted(inputs.keys() - tensors.keys()):
         raise GraphError(f"{graph}: input '{odd[0]}' is not in the contract; export again")
     found = []

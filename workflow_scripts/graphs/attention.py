@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workflow_scripts.checkpoint.sizes import T2SSizes
-from workflow_scripts.graphs.builder import GraphBuilder
+from workflow_scripts.graphs.builder import ELEMENT_TYPES, GraphBuilder
 
 LOWEST = np.array(np.finfo(np.float32).min, np.float32)
 
@@ -33,12 +33,14 @@ class Form:
         prepare: adds what all layers share, once.
         attend: adds one layer; returns the name of float32 [Q, D].
         note: where it runs.
+        batched: whether it takes several sequences at once.
     """
 
     opset: int
     prepare: Callable[[GraphBuilder], None]
     attend: Callable[[GraphBuilder, CachedAttention, T2SSizes], str]
     note: str
+    batched: bool = False
 
 
 def fits_group_query(sizes: T2SSizes) -> bool:
@@ -49,18 +51,23 @@ def fits_group_query(sizes: T2SSizes) -> bool:
 def _prepare_group_query(graph: GraphBuilder) -> None:
     one = graph.weight("int32.1", np.array([1], np.int32))
     graph.add("Sub", ["live_rows", one], to="last_row")
+    longest = graph.add("Shape", ["bias"], start=3, end=4)
+    graph.add_many("Cast", [longest], ["longest"], to=ELEMENT_TYPES["int32"])
+    graph.add("Shape", ["live_rows"], to="batch")
 
 
 def _group_query(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
-    batch = graph.integers(0)
     layer = at.layer
+    if layer == 0:
+        width = graph.integers(-1, 3 * sizes.hidden)
+        graph.add("Concat", ["batch", width], to="sequences_apart", axis=0)
     mixed, _, _ = graph.add_many(
         "GroupQueryAttention",
         [
-            graph.add("Unsqueeze", [at.packed, batch]),
+            graph.add("Reshape", [at.packed, "sequences_apart"]),
             *("", ""),  # keys and values are packed into the first input
             *(f"past_keys.{layer}", f"past_values.{layer}"),
-            *("last_row", "live_rows"),
+            *("last_row", "longest"),
             *("", "", ""),  # rotary tables and position ids
             "bias",
         ],
@@ -71,7 +78,7 @@ def _group_query(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> s
         do_rotary=0,
         causal=0,  # the bias does the masking: text rows see text behind them
     )
-    return graph.add("Squeeze", [mixed, batch])
+    return graph.add("Reshape", [mixed, graph.integers(-1, sizes.hidden)])
 
 
 def _prepare_scatter(graph: GraphBuilder) -> None:
@@ -158,7 +165,9 @@ def _scatter(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
 
 
 FORMS: dict[str, Form] = {
-    "group_query": Form(18, _prepare_group_query, _group_query, "ONNX Runtime, in place, fastest"),
+    "group_query": Form(
+        18, _prepare_group_query, _group_query, "ONNX Runtime, in place, fastest", batched=True
+    ),
     "scatter": Form(24, _prepare_scatter, _scatter, "standard operators, any head width"),
     "scatter_in_parts": Form(
         24, _prepare_scatter, _scatter_in_parts, "engines: cache in place, any precision"

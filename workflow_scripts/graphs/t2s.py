@@ -46,9 +46,10 @@ def build_decoder(model: T2S, form: str) -> onnx.ModelProto:
     """The decoder with attention spelled as `form` of FORMS says."""
     sizes, spelling = model.sizes, FORMS[form]
     contract = GRAPHS["t2s_decoder"].expanded(sizes.layers)
+    contract = contract if spelling.batched else contract.single()
     graph = GraphBuilder("t2s_decoder", contract, letters(sizes))
     spelling.prepare(graph)
-    layers = _Layers(graph, model)
+    layers = _Layers(graph, model, spelling.batched)
     hidden = "rows"
     for layer in range(sizes.layers):
         packed = layers.linear(hidden, layer, "self_attn.in_proj_weight", "self_attn.in_proj_bias")
@@ -66,6 +67,7 @@ class _Layers:
 
     graph: GraphBuilder
     model: T2S
+    batched: bool
 
     def weight(self, name: str) -> str:
         return self.graph.weight(name, self.model.weights[name].numpy())
@@ -75,7 +77,14 @@ class _Layers:
         return self.graph.add("Gemm", [rows, *names], transB=1)
 
     def last_row(self, rows: str) -> str:
-        return self.graph.add("Gather", [rows, self.graph.integers(-1)], axis=0)
+        """The last one of each sequence."""
+        graph, hidden = self.graph, self.model.sizes.hidden
+        if not self.batched:
+            return graph.add("Gather", [rows, graph.integers(-1)], axis=0)
+        apart = graph.add("Concat", ["batch", graph.integers(-1, hidden)], axis=0)
+        rows = graph.add("Reshape", [rows, apart])
+        last = graph.add("Gather", [rows, graph.integers(-1)], axis=1)
+        return graph.add("Squeeze", [last, graph.integers(1)])
 
     def rest_of_block(self, hidden: str, mixed: str, layer: int) -> str:
         mixed = self.linear(mixed, layer, "self_attn.out_proj.weight", "self_attn.out_proj.bias")

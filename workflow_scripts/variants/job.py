@@ -6,6 +6,9 @@ from fnmatch import fnmatchcase
 from workflow_scripts.graphs.answers import Answer
 
 AIM = 5e-3  # 46 dB: half the distance that the default bar of the audio allows
+# bits → weights that share a scale: the largest at which ONNX Runtime's products have the same bits
+# however many rows there are, so that sentences can be decoded side by side
+BLOCKS = {8: 64, 4: 32}
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Job:
         keep_fp32: names of nodes or weights, with `*`, whose arithmetic stays fp32.
         keep_int8: names of nodes or weights, with `*`, that get no fewer than 8 bits.
         aim: largest relative rms from the answers that a search for nodes settles for.
-        block: weights that share a scale.
+        block: weights that share a scale; None takes BLOCKS.
     """
 
     graph: str
@@ -26,7 +29,7 @@ class Job:
     keep_fp32: tuple[str, ...] = ()
     keep_int8: tuple[str, ...] = ()
     aim: float = AIM
-    block: int = 128
+    block: int | None = None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         default=AIM,
         help="relative rms that fp16 must reach (default: %(default)s)",
     )
-    add("--block", type=int, choices=[16, 32, 64, 128, 256], default=128, help="weights per scale")
+    add("--block", type=int, choices=[16, 32, 64, 128, 256], help="weights per scale")
     args = parser.parse_args(argv)
     job = Job(
         args.graph,

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from runtime.errors import GraphError
 from workflow_scripts.variants.grams import Gram, grams
-from workflow_scripts.variants.job import Job, Record, matches
+from workflow_scripts.variants.job import BLOCKS, Job, Record, matches
 from workflow_scripts.variants.joined import join
 from workflow_scripts.variants.packing import Packed, pack
 from workflow_scripts.variants.stored import stored_half
@@ -38,6 +38,7 @@ def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.Model
     Raises:
         GraphError: there is no constant matrix in the graph.
     """
+    block = job.block or BLOCKS[bits]
     gemms_to_matmuls(graph)
     weights = {
         tensor.name: tensor
@@ -62,8 +63,8 @@ def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.Model
         key = (weight.name, 8 if wide else bits)
         if key not in made:
             gram = None if wide else seen.get(node.input[0])
-            made[key] = pack(numpy_helper.to_array(weight), key[1], job.block, gram)
-        _to_integers(node, weight, job.block, key[1], made[key])
+            made[key] = pack(numpy_helper.to_array(weight), key[1], block, gram)
+        _to_integers(node, weight, block, key[1], made[key])
     if not made:
         raise GraphError(f"{job.graph}: has no MatMul weights; give it another precision")
     _add_weights(graph, made)
