@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,14 +22,17 @@ from runtime.backends import (
 from runtime.backends.choices import Choice
 from runtime.backends.cpu import CpuGraph
 from runtime.contract import STEP_TABLES
-from runtime.errors import BundleError, GraphError, MachineError
+from runtime.errors import BundleError, GraphError, MachineError, SettingError
 from runtime.external_data import refuse_external_data
 from runtime.manifest import Acoustic, Manifest
+from runtime.processor import cores
 from runtime.reference.encoder import ReferenceEncoder, ReferenceGraphs
 from runtime.signature import Signed, Sizes
+from runtime.t2s.batch import Plan
 from runtime.t2s.cache import CacheShape
 from runtime.t2s.decode import Decoder
 from runtime.t2s.device_loop import LoopDecoder
+from runtime.t2s.request import TokenSource
 from runtime.t2s.step_tables import read_tables
 
 POSITIONS = 4000  # rows of the reference's sine table
@@ -69,6 +72,7 @@ class VoiceGraphs:
         opened: graph to the back end that runs it, as far as it was opened.
         sizes: what graphs are compared with when they are opened; None compares none.
         windows: back end to the vocoder's, where not the usual ones.
+        users: sentences that are decoded at once.
     """
 
     files: Mapping[str, Path]
@@ -82,6 +86,7 @@ class VoiceGraphs:
     opened: dict[str, str] = field(default_factory=dict, compare=False)
     sizes: Sizes | None = field(default=None, compare=False)
     windows: Mapping[str, Windows] = field(default_factory=dict)
+    users: int = 1
 
     @classmethod
     def of_bundle(
@@ -91,6 +96,7 @@ class VoiceGraphs:
         choice: Choice,
         threads: int | Threads = 0,
         folders: Folders | None = None,
+        users: int = 1,
     ) -> "VoiceGraphs":
         """The graphs of a bundle on the back ends that were chosen."""
         files = {name: folder / member.file for name, member in manifest.graphs.items()}
@@ -105,6 +111,7 @@ class VoiceGraphs:
             folders=folders or Folders(),
             sizes=Sizes.of(manifest),
             windows=choice.windows,
+            users=users,
         )
 
     def __contains__(self, graph: str) -> bool:
@@ -147,8 +154,25 @@ class VoiceGraphs:
         return Once(partial(self.open, graph))
 
     def decoder(self) -> Decoder | LoopDecoder:
-        """The T2S graphs, as their back end runs them."""
+        """The T2S graphs, as their back end runs them, for one sentence at a time."""
         return self._first(DECODER, self._decoder)
+
+    def token_source(self) -> TokenSource:
+        """The T2S graphs for `users` sentences at once, as far as their back end decodes so.
+
+        Raises:
+            SettingError: `users` is below 1.
+        """
+        users = self.users
+        if users < 1:
+            raise SettingError(f"users: {users} is below 1; give 1 or more")
+        decoder = self.decoder()
+        if users == 1 or isinstance(decoder, LoopDecoder):
+            return decoder
+        row = backend_for(DECODER, self.opened[DECODER])
+        one = replace(self.threads, intra_op=1)
+        narrow = cast(CpuGraph, row.open_graph(self.files[DECODER], one, self.folders))
+        return decoder.batched(narrow, Plan.of(users, self.threads.intra_op or cores()))
 
     def _decoder(self, backend: Backend) -> Decoder | LoopDecoder:
         if not backend.loops:

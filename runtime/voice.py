@@ -65,7 +65,7 @@ class Voice:
     ) -> None:
         self.manifest = manifest
         self.rate = manifest.acoustic.sampling_rate_hz
-        acoustic, decoder = graphs.acoustic_model(), graphs.decoder()
+        acoustic, decoder = graphs.acoustic_model(), graphs.token_source()
         self._loaded: _Loaded | None = _Loaded(
             Preparation(folder, manifest, graphs, acoustic), Speaker(manifest, decoder, acoustic)
         )
@@ -74,7 +74,7 @@ class Voice:
         self.provider = provider.after(graphs.opened) if provider else None
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - all but the first are keywords
         cls,
         folder: Path | str,
         *,
@@ -83,6 +83,7 @@ class Voice:
         verify: Literal["full", "size"] = "full",
         measured: Path | None = None,
         folders: Folders | None = None,
+        users: int = 1,
     ) -> "Voice":
         """Load a bundle.
 
@@ -94,6 +95,8 @@ class Voice:
             measured: what `auto` goes by; None for this machine's file.
             folders: for what back ends compile, to load quickly; and where this machine's engines
                 are, which `auto` tries first. None for neither.
+            users: sentences that are decoded at once; more wait their turn. Each has the bytes that
+                it has alone. See docs/several_at_once.md for what one more costs.
 
         Raises:
             BundleError: incomplete, altered, or newer than this runtime.
@@ -103,7 +106,7 @@ class Voice:
         manifest = manifests.load(folder)
         choice = choose(provider, manifest, measured, at.engines)
         manifests.verify(folder, manifest, verify)
-        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, at)
+        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads, at, users)
         return cls(folder, manifest, graphs, choice)
 
     def synthesize(

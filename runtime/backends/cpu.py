@@ -66,6 +66,11 @@ class SessionGraph:
         (dims,) = (put.shape for put in self.session.get_inputs() if put.name == name)
         return int(dims[axis])
 
+    def moves(self, name: str, axis: int) -> bool:
+        """Whether a size of an input may change from call to call."""
+        (dims,) = (put.shape for put in self.session.get_inputs() if put.name == name)
+        return not isinstance(dims[axis], int)
+
     def input_dtype(self, name: str) -> str:
         """Numpy's name of an input's element type."""
         (kind,) = (put.type for put in self.session.get_inputs() if put.name == name)

@@ -45,12 +45,13 @@ class KVCache:
     """Keys and values of all layers, allocated once and written in place by the graph.
 
     Attributes:
-        keys, values: per layer [1, H, C, A], float32 or int8.
-        live_rows: rows that are filled.
+        keys, values: per layer [B, H, C, A], float32 or int8.
+        live_rows: rows that are filled, at most, in any of the B.
     """
 
-    def __init__(self, shape: CacheShape, capacity: int) -> None:
+    def __init__(self, shape: CacheShape, capacity: int, sequences: int = 1) -> None:
         self.shape = shape
+        self._sequences = sequences
         self.live_rows = 0
         buffers = self._buffers(capacity)
         self.keys, self.values = buffers[: shape.layers], buffers[shape.layers :]
@@ -60,17 +61,22 @@ class KVCache:
         """Rows that fit."""
         return int(self.keys[0].shape[2])
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all layers, at this capacity."""
+        return self._sequences * self.capacity * self.shape.row_bytes
+
     def _buffers(self, capacity: int) -> list[CacheRows]:
-        size = (1, self.shape.heads, capacity, self.shape.head_width)
+        size = (self._sequences, self.shape.heads, capacity, self.shape.head_width)
         count = 2 * self.shape.layers
         if not self.shape.huge_pages:
             return [np.zeros(size, self.shape.dtype) for _ in range(count)]
-        memory = _on_huge_pages(capacity * self.shape.row_bytes)
+        memory = _on_huge_pages(self._sequences * capacity * self.shape.row_bytes)
         return list(memory.view(self.shape.dtype).reshape(count, *size))
 
     def grown(self, capacity: int) -> "KVCache":
         """A larger cache with the same live rows, copied once."""
-        larger = KVCache(self.shape, capacity)
+        larger = KVCache(self.shape, capacity, self._sequences)
         for mine, theirs in zip(self.keys + self.values, larger.keys + larger.values, strict=True):
             theirs[:, :, : self.live_rows] = mine[:, :, : self.live_rows]
         larger.live_rows = self.live_rows

@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from runtime.arrays import Float32, Logits
 from runtime.backends import GraphRunner
 from runtime.backends.cpu import Binding, CpuGraph
+from runtime.pool import Pool
+from runtime.t2s.batch import BatchedDecoder, Plan, Sessions
 from runtime.t2s.cache import CacheShape, KVCache, capacity_for
-from runtime.t2s.forecast import Pace
-from runtime.t2s.request import HARD_CAP_TOKENS, Chooser, Ending, Limits, Prompt, limit_reached
+from runtime.t2s.request import (
+    Chooser,
+    Ending,
+    Limits,
+    Prompt,
+    decoded,
+    most_rows,
+    prefill_inputs,
+)
 from runtime.t2s.step_tables import StepTables
 
 
@@ -29,7 +38,7 @@ class Decoder:
         self._decoder = decoder
         self._tables = tables
         self.cache_shape = shape
-        self._idle: list[DecodeState] = []  # list.append and list.pop are atomic
+        self._idle: Pool[DecodeState] = Pool()
 
     @property
     def vocabulary(self) -> int:
@@ -52,25 +61,23 @@ class Decoder:
             SettingError: the prompt alone does not leave room for a token within max_len.
         """
         limits.room(prompt)
-        state = self._state_for(prompt, limits)
+        inputs = prefill_inputs(self._embed, prompt)
+        state = self._state_for(most_rows(prompt, limits), limits.max_len)
+        running = _Running(state, inputs, limits.max_len)
         try:
-            logits = state.prefill(*self._prefill_inputs(prompt))
-            used = np.zeros(self.vocabulary, np.bool_)
-            used[prompt.tokens] = True
-            for step in range(HARD_CAP_TOKENS):
-                token = choose(logits, used, step)
-                if token is None:
-                    ending.reason = "eos"
-                    return
-                used[token] = True
-                ending.reason = limit_reached(step + 1, prompt.rows, limits)
-                yield token
-                if ending.reason:
-                    return
-                state = state.with_room(limits.max_len)
-                logits = state.step(token, prompt.tokens.size + step)
+            yield from decoded(prompt, choose, limits, ending, running)
         finally:
-            self._idle.append(state)
+            self._idle.give(running.state, running.state.cache.size_bytes)
+
+    def batched(self, narrow: CpuGraph, plan: Plan) -> BatchedDecoder:
+        """The same voice for several sentences at once.
+
+        Args:
+            narrow: the decoder's graph in a session of one thread.
+            plan: how many.
+        """
+        sessions = Sessions(self._decoder, narrow)
+        return BatchedDecoder(self._embed, sessions, self._tables, self.cache_shape, plan)
 
     def state_at(self, rows: int) -> "DecodeState":
         """A state with `rows` live rows of no meaning, to time steps at."""
@@ -80,28 +87,36 @@ class Decoder:
             buffer.fill(1)  # untouched zeros would all be one page, and read from the cache
         return state
 
-    def _prefill_inputs(self, prompt: Prompt) -> tuple[Float32, Float32]:
-        rows, bias = self._embed.run(
-            {
-                "phones": prompt.phones[None],
-                "text_features": prompt.features[None],
-                "prompts": prompt.tokens[None],
-            }
+    def _state_for(self, rows: int, limit: int) -> "DecodeState":
+        capacity = capacity_for(rows, limit)
+        return self._idle.take(
+            lambda: DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, capacity)),
+            lambda state: state.cache.capacity >= capacity,
         )
-        return rows, bias
 
-    def _state_for(self, prompt: Prompt, limits: Limits) -> "DecodeState":
-        most = prompt.most_tokens
-        if most is None:
-            most = Pace().most(prompt.phones.size)
-        capacity = capacity_for(prompt.rows + most, limits.max_len)
-        try:
-            state = self._idle.pop()
-        except IndexError:
-            state = None
-        if state is None or state.cache.capacity < capacity:
-            state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, capacity))
-        return state
+
+@dataclass
+class _Running:
+    """One utterance over a state that may grow.
+
+    Attributes:
+        state: now.
+        inputs: of the prefill.
+        limit: rows at most.
+    """
+
+    state: "DecodeState"
+    inputs: tuple[Float32, Float32]
+    limit: int
+
+    def prefill(self) -> Logits:
+        """Logits [V] after the prompt."""
+        return self.state.prefill(*self.inputs)
+
+    def step(self, token: int, position: int) -> Logits:
+        """Logits [V] after one more token; a view that the next step overwrites."""
+        self.state = self.state.with_room(self.limit)
+        return self.state.step(token, position)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from runtime.arrays import Float32, Int64
 from runtime.backends import GraphRunner, Loop
 from runtime.backends.turns import Array, Turns
 from runtime.contract import BLOCK_TOKENS
+from runtime.pool import IDLE_BYTES, Pool
 from runtime.t2s.request import (
     HARD_CAP_TOKENS,
     Chooser,
@@ -22,9 +23,11 @@ from runtime.t2s.request import (
     Prompt,
     Sampled,
     limit_reached,
+    prefill_inputs,
 )
 from runtime.t2s.sampler import COLDEST, Sampling
 
+BUFFERS_BYTES = IDLE_BYTES // 4  # of a whole cache on the device, about: four are kept
 KEEPS_ALL = 2.0  # a top-p that rounding does not reach
 
 
@@ -34,7 +37,7 @@ class LoopDecoder:
     def __init__(self, embed: GraphRunner, loop: Loop) -> None:
         self._embed = embed
         self._loop = loop
-        self._idle: list[Turns] = []  # list.append and list.pop are atomic
+        self._idle: Pool[Turns] = Pool()
 
     @property
     def vocabulary(self) -> int:
@@ -43,14 +46,11 @@ class LoopDecoder:
 
     @contextmanager
     def _turns(self) -> Iterator[Turns]:
-        try:
-            turns = self._idle.pop()
-        except IndexError:
-            turns = self._loop.turns()
+        turns = self._idle.take(self._loop.turns)
         try:
             yield turns
         finally:
-            self._idle.append(turns)
+            self._idle.give(turns, BUFFERS_BYTES)
 
     def tokens(
         self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
@@ -117,13 +117,7 @@ class LoopDecoder:
             turns.turn()
 
     def _begin(self, turns: Turns, prompt: Prompt, sampling: Sampling, noise: Float32) -> None:
-        rows, bias = self._embed.run(
-            {
-                "phones": prompt.phones[None],
-                "text_features": prompt.features[None],
-                "prompts": prompt.tokens[None],
-            }
-        )
+        rows, bias = prefill_inputs(self._embed, prompt)
         turns.begin(self._inputs(prompt, sampling) | {"noise": noise}, rows, bias)
 
     def _inputs(self, prompt: Prompt, sampling: Sampling) -> dict[str, Array]:

@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from runtime.arrays import Features, Flags, Float32, Logits, PhoneIds, Tokens
+from runtime.backends import GraphRunner
 from runtime.errors import GraphError, SettingError
+from runtime.t2s.forecast import Pace
 from runtime.t2s.sampler import Sampling, draw, penalised, probabilities
 from runtime.t2s.step_tables import END_HELD_BACK_STEPS
 
@@ -84,6 +86,18 @@ class Ending:
         return self.reason in CUT_SHORT
 
 
+class Steps(Protocol):
+    """Logits of one utterance, row after row."""
+
+    def prefill(self) -> Logits:
+        """Logits [V] after the prompt."""
+        ...
+
+    def step(self, token: int, position: int) -> Logits:
+        """Logits [V] after one more token."""
+        ...
+
+
 class TokenSource(Protocol):
     """A decoder, as far as who only wants its tokens sees it."""
 
@@ -92,6 +106,46 @@ class TokenSource(Protocol):
     ) -> Generator[int, None, None]:
         """Semantic tokens one by one, as `Decoder.tokens` gives them."""
         ...
+
+
+def prefill_inputs(embed: GraphRunner, prompt: Prompt) -> tuple[Float32, Float32]:
+    """Rows float32 [Q, D] and bias float32 [1, 1, Q, Q] that a prompt begins with."""
+    rows, bias = embed.run(
+        {
+            "phones": prompt.phones[None],
+            "text_features": prompt.features[None],
+            "prompts": prompt.tokens[None],
+        }
+    )
+    return rows, bias
+
+
+def most_rows(prompt: Prompt, limits: Limits) -> int:
+    """Cache rows that an utterance hardly passes."""
+    most = prompt.most_tokens
+    if most is None:
+        most = Pace().most(prompt.phones.size)
+    return min(prompt.rows + most, limits.max_len)
+
+
+def decoded(
+    prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending, steps: Steps
+) -> Generator[int, None, None]:
+    """Choose token after token; arguments as of `Decoder.tokens`, and what gives the logits."""
+    logits = steps.prefill()
+    used = np.zeros(logits.size, np.bool_)
+    used[prompt.tokens] = True
+    for step in range(HARD_CAP_TOKENS):
+        token = choose(logits, used, step)
+        if token is None:
+            ending.reason = "eos"
+            return
+        used[token] = True
+        ending.reason = limit_reached(step + 1, prompt.rows, limits)
+        yield token
+        if ending.reason:
+            return
+        logits = steps.step(token, prompt.tokens.size + step)
 
 
 def forced_logits(decoder: TokenSource, prompt: Prompt, tokens: Tokens, max_len: int) -> Float32:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import SettingError
+from runtime.pool import Pool
 from runtime.t2s.cache import CAPACITIES
 from runtime.t2s.request import Chooser, Ending, Limits, Prompt, sampled
 from runtime.t2s.sampler import Sampling
@@ -92,11 +93,11 @@ def test_the_first_cache_is_the_smallest_that_holds_prompt_and_forecast(
     case: Case, most: int, max_len: int, capacity: int
 ) -> None:
     decoder = t2s_decoder(case.model)
-    decoder._idle.clear()
+    decoder._idle = Pool()
     prompt = replace(prompt_of(case), most_tokens=most)
     limits = Limits(early_stop_tokens=11, max_len=max_len)
     assert list(decoder.tokens(prompt, greedy(1.35), limits, Ending()))
-    assert [state.cache.capacity for state in decoder._idle] == [capacity]
+    assert decoder._idle.idle_bytes == capacity * decoder.cache_shape.row_bytes
 
 
 @pytest.mark.golden
