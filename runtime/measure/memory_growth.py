@@ -1,8 +1,9 @@
 """Speak on and on in one process, and report whether its memory stays flat.
 
-A round speaks texts of ten lengths, each whole and streamed; in every other round streams are given
-up after their second chunk. Rounds are alike, so what the first quarter leaves behind, buffers of
-the longest utterance among it, is warm-up, and what is added later would be added for ever.
+A round speaks texts of ten lengths, each whole and streamed, at speeds that do not come again, so
+that hardly a length of sound does; in every other round streams are given up after their second
+chunk. Rounds are alike, so what the first quarter leaves behind, buffers of the longest utterance
+among it, is warm-up, and what is added later would be added for ever.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from runtime.voice import Voice
 
 PHONES = (3, 60, 8, 35, 15, 90, 5, 24, 12, 48)  # of the texts of a round
 SECONDS = (2, 10, 4, 8, 6)  # of sound after which utterances are stopped, in rotation
+SPEEDS = (0.8, 1.25)
 TOKENS_PER_SECOND = 25
 ROUND = 2 * len(PHONES)
 CHUNKS_BEFORE_GIVING_UP = 2
@@ -98,6 +100,7 @@ class Utterance:
         seed: of its noise.
         streamed: in chunks, or whole.
         given_up: whether its stream is closed early.
+        speed: drawn, so that no length of sound comes again.
     """
 
     text: str
@@ -105,6 +108,7 @@ class Utterance:
     seed: int
     streamed: bool
     given_up: bool
+    speed: float = 1.0
 
 
 def utterances(table: str, longest: int) -> Iterator[Utterance]:
@@ -127,6 +131,7 @@ def utterances(table: str, longest: int) -> Iterator[Utterance]:
                     seed=number,
                     streamed=streamed,
                     given_up=streamed and number // ROUND % 2 == 1,
+                    speed=float(generator.uniform(*SPEEDS)),
                 )
                 number += 1
 
@@ -136,7 +141,7 @@ def speak(voice: Voice, said: Utterance) -> float:
     # an utterance is stopped at 50 tokens per second of the longest training example
     longest = max(1, said.seconds * TOKENS_PER_SECOND // 50)
     voice.limits = replace(voice.limits, early_stop_tokens=50 * longest)
-    settings = Settings(as_phones=True, seed=said.seed, pause_ms=0)
+    settings = Settings(as_phones=True, seed=said.seed, pause_ms=0, speed=said.speed)
     stream = (voice.stream if said.streamed else voice.sentences)(said.text, settings)
     chunks = islice(stream, CHUNKS_BEFORE_GIVING_UP if said.given_up else None)
     return sum(chunk.samples.size for chunk in chunks) / voice.rate

@@ -1,13 +1,16 @@
 """Speaking on and on: what is said, and what counts as flat."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from runtime import soak
+from runtime.backends import BACKENDS
 from runtime.errors import ProofError, SettingError
 from runtime.measure import memory_growth
 from runtime.measure.fresh_process import STATUS
@@ -44,6 +47,7 @@ def test_memory_that_each_utterance_adds_to_is_not_flat(count: int) -> None:
 def test_a_round_says_every_length_whole_and_streamed_and_nothing_twice() -> None:
     said = list(islice(memory_growth.utterances("v2", 40), 3 * memory_growth.ROUND))
     assert len({one.text for one in said}) == len(said)
+    assert len({one.speed for one in said}) == len(said)
     for number in range(3):
         part = said[number * memory_growth.ROUND : (number + 1) * memory_growth.ROUND]
         for streamed in (False, True):
@@ -88,6 +92,30 @@ def test_the_command_reports_in_json_and_for_people(
     with pytest.raises(ProofError, match="memory grows while it speaks"):
         soak.main([*brief, "--utterances", "40"])
     assert "flat up to" in capsys.readouterr().out
+
+
+def test_each_installed_back_end_speaks_in_its_own_process_and_one_that_grows_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[list[str]] = []
+
+    def run(command: list[str], check: bool) -> SimpleNamespace:
+        asked.append(command)
+        return SimpleNamespace(returncode=int(not check and "openvino" in command))
+
+    for name, row in BACKENDS.items():
+        absent = name not in ("cpu", "openvino")
+        made = replace(row, module=f"{__name__}:{absent}")
+        monkeypatch.setattr(
+            type(made), "missing", lambda self: self.module.endswith("True") or None
+        )
+        monkeypatch.setitem(BACKENDS, name, made)
+    monkeypatch.setattr("subprocess.run", run)
+    with pytest.raises(ProofError, match="nowhere: failed on openvino; see above"):
+        soak.main(["-m", "nowhere"])
+    assert [command[command.index("--provider") + 1] for command in asked] == ["cpu", "openvino"]
+    with pytest.raises(SettingError, match="--json: holds the report of one back end"):
+        soak.main(["-m", "nowhere", "--json", "report.json"])
 
 
 def test_too_few_utterances_are_refused() -> None:
