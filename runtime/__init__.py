@@ -49,6 +49,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for: `runtime.text` alone needs no ONNX Runtime."""
+    if name == "__version__":
+        return importlib.import_module("runtime.cli").version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -45,12 +45,16 @@ class Parser(argparse.ArgumentParser):
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> None:
-        try:
-            found = importlib.metadata.version(CONSOLE)
-        except importlib.metadata.PackageNotFoundError:  # run from a copy that is not installed
-            found = "of unknown version"
-        sys.stdout.write(f"{CONSOLE} {found}\n")
+        sys.stdout.write(f"{CONSOLE} {version()}\n")
         parser.exit()
+
+
+def version() -> str:
+    """Version of the installed package; "unknown" where a copy runs that is not installed."""
+    try:
+        return importlib.metadata.version(CONSOLE)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def option(parser: argparse._ActionsContainer, *names: str, **settings: Any) -> None:

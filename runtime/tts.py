@@ -70,6 +70,16 @@ def parser() -> Parser:
         description=__doc__,
         epilog=EXAMPLE,
     )
+    _add_text(made)
+    _add_output(made)
+    _add_reference(made.add_argument_group("reference"))
+    for group, title in GROUPS.items():
+        _add_settings(made.add_argument_group(title), group)
+    _add_machine(made.add_argument_group("machine"))
+    return made
+
+
+def _add_text(made: Parser) -> None:
     made.add_argument("words", nargs="?", metavar="TEXT", help="what to say")
     option(made, "--text", help="the same, as an option")
     option(
@@ -80,6 +90,17 @@ def parser() -> Parser:
         help="read it from a UTF-8 file, - for standard input",
     )
     option(made, "-m", "--voice", type=Path, required=True, metavar="DIR", help="bundle folder")
+    option(
+        made,
+        "--lexicon",
+        action="append",
+        default=[],
+        metavar="LANG=FILE",
+        help="own readings of words in a language; may be given several times",
+    )
+
+
+def _add_output(made: Parser) -> None:
     option(
         made,
         "-f",
@@ -109,23 +130,10 @@ def parser() -> Parser:
     )
     option(
         made,
-        "--lexicon",
-        action="append",
-        default=[],
-        metavar="LANG=FILE",
-        help="own readings of words in a language; may be given several times",
-    )
-    option(
-        made,
         "--dump-phones",
         action="store_true",
         help="print segments, phones and ids as JSON instead of speaking",
     )
-    _add_reference(made.add_argument_group("reference"))
-    for group, title in GROUPS.items():
-        _add_settings(made.add_argument_group(title), group)
-    _add_machine(made.add_argument_group("machine"))
-    return made
 
 
 def _add_reference(group: argparse._ArgumentGroup) -> None:
@@ -193,6 +201,28 @@ def _folders(args: argparse.Namespace) -> Folders:
 
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
+    _add_backends(group)
+    option(
+        group,
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of each graph; 0 takes all cores",
+    )
+    for name, text in MACHINE.items():
+        option(group, f"--{name}", action="store_true", help=text)
+    option(
+        group,
+        "--verify",
+        choices=["full", "size"],
+        default="full",
+        help="how closely the bundle is checked before use",
+    )
+    option(group, "--quiet", action="store_true", help="say nothing but errors")
+
+
+def _add_backends(group: argparse._ArgumentGroup) -> None:
     option(
         group,
         "--provider",
@@ -221,24 +251,6 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="keep compiled graphs in the user's cache folder, to load quickly",
     )
-    option(
-        group,
-        "--threads",
-        type=int,
-        default=0,
-        metavar="N",
-        help="of each graph; 0 takes all cores",
-    )
-    for name, text in MACHINE.items():
-        option(group, f"--{name}", action="store_true", help=text)
-    option(
-        group,
-        "--verify",
-        choices=["full", "size"],
-        default="full",
-        help="how closely the bundle is checked before use",
-    )
-    option(group, "--quiet", action="store_true", help="say nothing but errors")
 
 
 def _output(args: argparse.Namespace) -> Output:

@@ -293,9 +293,9 @@ def test_an_acoustic_model_of_real_sizes_equals_the_reference() -> None:
     case.facts["family"] = "v3"
     mu = features(model, case, tensor(case, "codes"), "phones", 1.0)
     assert_near(mu, case, "fea")
-    half, eighth = torch.tensor([0.5]), torch.tensor([0.125])
     x, prompt = tensor(case, "x"), tensor(case, "prompt_x")
-    velocity = model.cfm.estimator(x, prompt, mu[..., : x.shape[2]], half, eighth)
+    times = torch.tensor([0.5]), torch.tensor([0.125])
+    velocity = model.cfm.estimator(x, prompt, mu[..., : x.shape[2]], *times)
     assert_near(velocity.transpose(1, 2), case, "v")
     noise, given = tensor(case, "noise"), int(np.abs(case["prompt_x"]).max((0, 1)).nonzero()[0][-1])
     made = model.cfm(mu[..., : noise.shape[2]], prompt[..., : given + 1], noise, 4)

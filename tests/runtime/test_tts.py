@@ -9,10 +9,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from runtime.backends import BACKENDS
+import runtime
 from runtime.tts import parser
 from tests import bundles
 from tests.runtime.command import PHONES, call, spoken
+from tests.runtime.test_tts_machine import TESTS as OF_THE_MACHINE
 
 SPOKEN = ("--phones", PHONES)
 OTHER = bundles.SOVITS / "ref_mono_24k.wav"
@@ -166,60 +167,6 @@ def test_further_references_and_the_text_of_the_first_change_the_sound(tmp_path:
     assert len({one, more, said}) == 3
 
 
-def test_the_back_end_is_told_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    told = []
-    for name in ("cpu", "auto"):
-        options = ("-m", bundles.brief(), "--provider", name, *SPOKEN, "-f", tmp_path / "o.wav")
-        told.append(call(*options).err.splitlines()[0])
-    assert told[0] == "provider: cpu (asked for)"
-    assert told[1].startswith("provider: cpu (not measured on this machine")
-
-
-def test_a_folder_of_engines_is_looked_at_and_why_none_is_taken_is_told(tmp_path: Path) -> None:
-    options = ("-m", bundles.brief(), "--engines", tmp_path, *SPOKEN, "-f", tmp_path / "o.wav")
-    told = call(*options).err.splitlines()[0]
-    assert told.startswith("provider: cpu (")
-    assert "no tensorrt: " in told
-    assert "no tensorrt: " not in call(*options[:2], *options[4:]).err
-
-
-def test_what_was_measured_is_read_from_the_file_that_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "mine.json"
-    file.write_text("no JSON", "utf-8")
-    done = call("-m", bundles.brief(), "--measured", file, *SPOKEN, "-f", tmp_path / "o.wav")
-    assert done.code == 5
-    assert done.err.startswith(f"error: {file}: ")
-
-
-def test_compiled_graphs_are_kept_on_demand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    missing = BACKENDS["openvino"].missing()
-    if missing:
-        pytest.skip(f"no back end that compiles is tried: {missing}")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    compiling = (*SPOKEN, "--provider", "vocoder=openvino")
-    spoken(tmp_path, *compiling)
-    assert not (tmp_path / "cache").exists()
-    spoken(tmp_path, *compiling, "--keep-compiled")
-    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-
-
-def test_threads_below_none_are_refused(tmp_path: Path) -> None:
-    done = call("-m", bundles.v2(), "--threads=-1", *SPOKEN, "-f", tmp_path / "o.wav")
-    assert (done.code, done.err) == (2, "error: threads: -1 is below 0; 0 takes all cores\n")
-
-
-@pytest.mark.parametrize("option", ["--spinning", "--huge-pages"])
-def test_how_the_machine_is_used_changes_no_sample(
-    tmp_path: Path, usual: bytes, option: str
-) -> None:
-    assert spoken(tmp_path, *SPOKEN, option) == usual
-
-
 def test_sizes_are_all_that_is_checked_on_demand(tmp_path: Path) -> None:
     bundle = bundles.copied(bundles.brief(), tmp_path / "altered")
     tables = bytearray((bundle / "reference.wav").read_bytes())
@@ -296,7 +243,13 @@ def test_a_stream_on_standard_output_is_written_as_it_is_made(tmp_path: Path) ->
     assert done.out[4:8] == done.out[40:44] == b"\xff" * 4
 
 
+def test_the_version_is_that_of_the_package() -> None:
+    done = call("--version")
+    assert (done.code, done.out.decode().split()[-1]) == (0, runtime.__version__)
+
+
 OWN_TESTS = {
+    "--version": test_the_version_is_that_of_the_package,
     "TEXT": test_text_comes_as_a_word_an_option_a_file_or_standard_input,
     "--help": test_help_ends_well,
     "--text": test_text_comes_as_a_word_an_option_a_file_or_standard_input,
@@ -313,13 +266,6 @@ OWN_TESTS = {
     "--dump-phones": test_dumping_phones_writes_no_sound,
     "--ref-text": test_further_references_and_the_text_of_the_first_change_the_sound,
     "--ref-lang": test_the_language_of_the_reference_is_that_of_the_text,
-    "--provider": test_the_back_end_is_told_with_its_reason,
-    "--engines": test_a_folder_of_engines_is_looked_at_and_why_none_is_taken_is_told,
-    "--measured": test_what_was_measured_is_read_from_the_file_that_is_named,
-    "--keep-compiled": test_compiled_graphs_are_kept_on_demand,
-    "--threads": test_threads_below_none_are_refused,
-    "--spinning": test_how_the_machine_is_used_changes_no_sample,
-    "--huge-pages": test_how_the_machine_is_used_changes_no_sample,
     "--verify": test_sizes_are_all_that_is_checked_on_demand,
     "--quiet": test_quiet_says_nothing_but_errors,
 }
@@ -330,4 +276,4 @@ def test_every_option_has_a_test() -> None:
         action.option_strings[-1] if action.option_strings else str(action.metavar)
         for action in parser()._actions
     }
-    assert existing == {*CHANGES, *CHANGES_A_STREAM, *OWN_TESTS}
+    assert existing == {*CHANGES, *CHANGES_A_STREAM, *OWN_TESTS, *OF_THE_MACHINE}
