@@ -9,12 +9,16 @@ configfile: "config/config.yaml"
 include: "rules/common.smk"
 include: "rules/inspect.smk"
 include: "rules/export.smk"
+include: "rules/export_t2s.smk"
 include: "rules/precision.smk"
+include: "rules/machines.smk"
 include: "rules/engines.smk"
 include: "rules/states.smk"
+include: "rules/measure.smk"
 include: "rules/proof.smk"
 include: "rules/release.smk"
 include: "rules/bench.smk"
+include: "rules/report.smk"
 
 
 localrules:
@@ -29,14 +33,17 @@ localrules:
     parity,
     bundles,
     benchmark,
+    report,
 
 
 rule inspect:
+    """What the checkpoints are: family, sizes, symbols (artifacts/inspect)."""
     input:
         PLAN.inspect_files,
 
 
 rule graphs:
+    """The fp32 graphs, PyTorch's recorded answers and tables (artifacts/graphs/fp32)."""
     input:
         PLAN.graph_files,
         PLAN.answer_files,
@@ -44,42 +51,56 @@ rule graphs:
 
 
 rule variants:
+    """Graphs at the other precisions (artifacts/graphs)."""
     input:
         PLAN.variant_files,
 
 
 rule engines:
+    """Compiled engines for every target that has a GPU (artifacts/engines)."""
     input:
         expand("artifacts/machines/{target.name}.json", target=PLAN.targets),  # all at once
         all_engines,
 
 
 rule loops:
+    """Decode loops that the cuda back end runs (artifacts/engines/cuda)."""
     input:
         PLAN.loop_files,
 
 
 rule engine_report:
+    """How far the engines of every target got."""
     input:
         expand("artifacts/engines/{target.name}/report.json", target=PLAN.targets),
 
 
 rule parity:
+    """Distances from PyTorch, and the verdict by the bars (artifacts/parity)."""
     input:
         PLAN.parity_files,
 
 
 rule bundles:
+    """Voices to carry away (artifacts/bundles)."""
     input:
         PLAN.bundle_files,
 
 
 rule benchmark:
+    """Times of every bundle beside PyTorch; takes the whole machine (artifacts/bench)."""
     input:
         PLAN.bench_files,
 
 
+rule report:
+    """The page with verdicts, plots and sounds (artifacts/report/index.html)."""
+    input:
+        "artifacts/report/index.html",
+
+
 rule all:
+    """Everything but engines and benchmarks; what snakemake does by itself."""
     default_target: True
     input:
         rules.inspect.input,
@@ -87,7 +108,12 @@ rule all:
         rules.variants.input,
         rules.parity.input,
         rules.bundles.input,
+        rules.report.input,
 
 
 onsuccess:
     hear.tell(map(Path, PLAN.bundle_files))
+
+
+onerror:
+    PROGRESS is None or logger.error(PROGRESS.epilogue())

@@ -4,11 +4,7 @@ rule time_bundle:
         gpt=ancient(lambda w: voice_of(w).gpt),
         sovits=ancient(lambda w: voice_of(w).sovits),
     output:
-        report(
-            "artifacts/bench/{voice}/{max_len}/{precision}.json",
-            category="Speed",
-            labels={"voice": "{voice}", "rows": "{max_len}", "precision": "{precision}"},
-        ),
+        "artifacts/bench/{voice}/{max_len}/{precision}.json",
     log:
         "artifacts/logs/bench/{voice}/{max_len}/{precision}.log",
     benchmark:
@@ -16,6 +12,9 @@ rule time_bundle:
     conda:
         "../environment.yml"
     threads: 256
+    resources:
+        mem_mb=8000,
+        runtime=120,
     params:
         code=digests.of_code(
             "workflow_scripts.proof.speed.__main__",
@@ -30,6 +29,8 @@ rule time_bundle:
         sovits=lambda w: SOURCES.of(voice_of(w).sovits),
         bundle=lambda w, input: str(Path(input.manifest).parent),
         work=PLAN.bench.options,
+    message:
+        "time {wildcards.voice} at {wildcards.precision}, {wildcards.max_len} rows"
     shell:
         "python -m workflow_scripts.proof.speed --voice {params.bundle:q} {params.work:q}"
         " --gpt {input.gpt:q} --sovits {input.sovits:q} --json {output:q} > {log:q} 2>&1"

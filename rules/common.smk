@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -24,10 +25,11 @@ from runtime.acoustic.kind import KINDS
 from runtime.backends import BACKENDS
 from runtime.errors import FoundryError
 from runtime.machine import machine_record
-from workflow_scripts import digests, settings
+from workflow_scripts import digests, progress, settings
 from workflow_scripts.bundle import hear
 from workflow_scripts.checkpoint import families, peek
 from workflow_scripts.plan import ANY_LENGTH, DECODER, LOOP, T2S_GRAPHS
+from workflow_scripts.report import job as report_job
 
 try:
     PLAN = settings.checked(
@@ -38,9 +40,14 @@ try:
     )
     if workflow.is_main_process:
         settings.refuse_lost_records(Path("artifacts"), Path(".snakemake/metadata"))
-        settings.refuse_broken_readings(PLAN)
+        settings.refuse_broken_sources(PLAN)
 except FoundryError as error:
     raise WorkflowError("\n".join(f"error: {line}" for line in str(error).splitlines()))
+
+PROGRESS = None
+if workflow.is_main_process:
+    asked = workflow.output_settings
+    PROGRESS = progress.install(logger, asked.verbose or asked.printshellcmds)
 
 SOURCES = digests.Sources(
     Path(".snakemake/source_digests.json"), settled=True, follow=not workflow.is_main_process
@@ -169,3 +176,9 @@ def evidence_of(wildcards):
     if not record["missing"]:
         return PLAN.engine_files(target.name, record["id"])
     return [f"artifacts/imports/{place}.json" for place in PLAN.engine_places(target.name)]
+
+
+def report_files(wildcards):
+    """What the report of a voice is made of, with the digests of its sources."""
+    sources = SOURCES.of_each(PLAN.sources(wildcards.voice))
+    return report_job.voice_files(PLAN, wildcards.voice, sources)

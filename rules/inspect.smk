@@ -17,6 +17,8 @@ rule describe_voice:
         planned=lambda w: in_json(
             SOURCES.of_each({"gpt": voice_of(w).gpt, "sovits": voice_of(w).sovits})
         ),
+    message:
+        "what {wildcards.voice} is"
     shell:
         "python -m workflow_scripts.models.describe --gpt {input.gpt:q} --sovits {input.sovits:q}"
         " --sha256 {params.planned:q} --output {output:q} > {log:q} 2>&1"

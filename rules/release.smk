@@ -23,11 +23,13 @@ rule pack_bundle:
         text=lambda w: voice_of(w).reference.text,
         lang=lambda w: voice_of(w).reference.lang,
         readings=lambda w: PLAN.reading_options(w.voice),
-        options=lambda w: in_json(PLAN.options(w.precision)),
+        options=lambda w: in_json(PLAN.options(w.voice, w.precision)),
         notice=notice_of,
         voice="{voice}",
         max_len="{max_len}",
         precision="{precision}",
+    message:
+        "pack {wildcards.voice} at {wildcards.precision}, {wildcards.max_len} rows"
     shell:
         "python -m workflow_scripts.bundle.pack {params.members:q} --tables {input.tables:q}"
         " --voice {params.voice:q} --max-len {params.max_len:q} --precision {params.precision:q}"

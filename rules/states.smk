@@ -19,6 +19,8 @@ rule import_graph:
         precision="{precision}",
         rows=lambda w: 0 if w.length == ANY_LENGTH else w.length,
         tables=lambda w: [word for path in loop_tables(w) for word in ("--tables", path)],
+    message:
+        "let the importer of TensorRT-RTX read {wildcards.graph} of {wildcards.unit} at {wildcards.precision}"
     shell:
         "python -m workflow_scripts.engines.imports {input.graph:q} --graph {params.graph:q}"
         " {params.tables:q} --precision {params.precision:q} --max-len {params.rows:q}"
@@ -46,6 +48,8 @@ rule report_engines:
         target="{target}",
         wanted=lambda w: PLAN.engine_places(w.target),
         folder="artifacts/engines/{target}",
+    message:
+        "list how far the engines of {wildcards.target} got"
     shell:
         "python -m workflow_scripts.engines.states --target {params.target:q}"
         " --machine {input.machine:q} --wanted {params.wanted:q} --engines {params.folder:q}"

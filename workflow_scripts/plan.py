@@ -174,10 +174,12 @@ class Plan:
         """The words that tell `record` each source of a voice's chain."""
         return words(self.chain_sources(name))
 
-    def options(self, precision: str) -> dict[str, Any]:
-        """What the configuration says that steered the bundles of a precision."""
+    def options(self, voice: str, precision: str) -> dict[str, Any]:
+        """What the configuration says of a bundle: what steered its build, what voice it is."""
         keys = ("mixed_precision", "reduction", "bars")
-        return {key: dict(getattr(self, key).get(precision, {})) for key in keys}
+        steered = {key: dict(getattr(self, key).get(precision, {})) for key in keys}
+        about = self.voice(voice).about
+        return steered | ({"about": dict(about)} if about else {})
 
     def reduction_options(self, precision: str, graph: str) -> list[str]:
         """The words that tell `reduce` how to write a graph at a precision."""
@@ -327,6 +329,7 @@ def _voice(entry: Mapping[str, Any], facts: Facts) -> Voice:
         bases=facts.bases,
         kind=facts.kind,
         acoustic=facts.acoustic,
+        about=entry.get("about", {}),
     )
 
 

@@ -23,6 +23,7 @@ from runtime.manifest import G2PW_FILES, G2PW_MORE
 from runtime.text.languages import MODES
 from runtime.text.lexicon import LANGS, load_lexicon
 from runtime.text.zh.polyphones import read_tables
+from workflow_scripts import examples
 from workflow_scripts.plan import Plan, planned
 from workflow_scripts.proof import bars
 from workflow_scripts.units import BASES, Facts
@@ -78,6 +79,7 @@ def checked(config: Config, schema: Config, files: Sequence[Path], facts_of: Rea
     facts: dict[str, Facts] = {}
     _refuse(told, list(_faults_of_voices(config, facts_of, facts)))
     config["mixed_precision"] = _mixed(config)
+    config["bars"] = _bars(config)
     for target in config["targets"]:
         target.setdefault("precisions", [*filter(_engines, config["precisions"])])
     loops = {name: row.arithmetic for name, row in PRECISIONS.items() if row.engines}
@@ -102,13 +104,13 @@ def refuse_lost_records(artifacts: Path, records: Path) -> None:
         )
 
 
-def refuse_broken_readings(plan: Plan) -> None:
-    """Stop where what text is read with could not be used; reads it all.
+def refuse_broken_sources(plan: Plan) -> None:
+    """Stop where examples, bases, or what text is read with could not be used; reads them all.
 
     Raises:
         ConfigError: a line per file.
     """
-    _refuse("", [*_faults_of_lexicons(plan), *_faults_of_g2pw(plan)])
+    _refuse("", [*examples.faults(plan), *_faults_of_lexicons(plan), *_faults_of_g2pw(plan)])
 
 
 def _faults_of_lexicons(plan: Plan) -> Iterator[str]:
@@ -254,9 +256,6 @@ def _number_as_text(value: Any) -> bool:
 def _faults_across(config: Config) -> Iterator[str]:
     """What no single key is to blame for."""
     yield from _faults_of_names([voice["name"] for voice in config["voices"]])
-    for precision in config["precisions"]:
-        if precision not in config["bars"]:
-            yield f"bars: none for {precision!r}, which is built; name a metric and its bar"
     for key in dict.fromkeys(key for named in config["bars"].values() for key in named):
         try:
             bars.split(key)
@@ -314,6 +313,13 @@ def _faults_of_targets(config: Config) -> Iterator[str]:
                         f"{where}: mixed_precision.{precision} keeps {graph} at {kept!r}, which"
                         f" can't become an engine; take {precision!r} out of {where}.precisions"
                     )
+
+
+def _bars(config: Config) -> dict[str, dict[str, float]]:
+    """The bars of each precision that is built: the configuration's, else the table's."""
+    usual = {name: dict(PRECISIONS[name].bars) for name in config["precisions"]}
+    given: dict[str, dict[str, float]] = config["bars"]
+    return usual | given
 
 
 def _mixed(config: Config) -> dict[str, dict[str, str]]:

@@ -5,7 +5,7 @@ graph of a unit at one precision; a bundle is a list of members.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from runtime.contract import graphs_of
@@ -64,7 +64,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Voice:
-    """One pair of checkpoints with its example; `lexicons` are files with readings by language."""
+    """One pair of checkpoints with its example.
+
+    `lexicons` are files with readings by language, `about` is what its model card says besides.
+    """
 
     name: str
     gpt: str
@@ -75,6 +78,7 @@ class Voice:
     bases: tuple[str, ...]
     kind: str
     acoustic: Mapping[str, Any]
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def graphs(self) -> tuple[str, ...]:

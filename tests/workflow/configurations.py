@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from runtime.errors import ConfigError
 from workflow_scripts import settings
@@ -31,8 +33,13 @@ def says(needs_speaker: bool = False) -> settings.Reader:
 
 def sound(folder: Path) -> Config:
     """A configuration without a fault, and the files that it names, in `folder`."""
-    for name in ("a.ckpt", "a.pth", "a.wav", "hubert"):
+    for name in ("a.ckpt", "a.pth"):
         (folder / name).write_text("x")
+    soundfile.write(folder / "a.wav", np.sin(np.arange(64_000) / 9) / 3, 16_000)
+    for name, kind in (("hubert", "hubert"), ("roberta", "bert")):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(f'{{"model_type": "{kind}"}}')
+        (folder / name / "model.safetensors").write_text("x")
     reference = {"audio": "a.wav", "text": "Hello.", "lang": "en"}
     return {
         "voices": [{"name": "mia", "gpt": "a.ckpt", "sovits": "a.pth", "reference": reference}],

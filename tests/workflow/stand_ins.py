@@ -28,7 +28,7 @@ BARS = """bars:
 """  # of what stand-ins measure
 
 COMMON = """
-import argparse, hashlib, json
+import argparse, hashlib, json, sys
 from pathlib import Path
 def digest(*paths):
     files = [f for p in map(Path, paths) for f in (sorted(p.rglob("*")) if p.is_dir() else [p])]
@@ -94,6 +94,12 @@ known, given = arguments()
 work = {word: given[f"--{word}"] for word in ("tokens", "rounds", "threads")}
 made_of = digest(given["--voice"], given["--gpt"], given["--sovits"])
 write(given["--json"], json.dumps(work | {"made_of": made_of}))
+""",
+    "report/write.py": """
+from workflow_scripts.stand_in import *
+known, given = arguments(many=["--parts"]) if "--parts" in sys.argv else arguments()
+write(given["--page"], "page")
+write(given["--output"], digest(*known.parts) if "parts" in known else given["--voice"])
 """,
     "proof/chain.py": """
 from workflow_scripts.stand_in import *

@@ -123,7 +123,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
         put("shared", {"ssl": "hubert", "bert": "hubert", "g2pw": "g2pw"}),
         "shared.g2pw: no such file 'g2pw'",
     ),
-    "missing base": (put("shared.bert", "roberta"), "shared.bert: no such file 'roberta'"),
+    "missing base": (put("shared.bert", "nowhere"), "shared.bert: no such file 'nowhere'"),
     "bar as text": (
         put("bars.fp16.audio_snr_db", "4e1"),
         "bars.fp16.audio_snr_db: '4e1' is not of type 'number'; YAML takes it for text,",
@@ -131,10 +131,6 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "metric": (
         put("bars.fp16", {"loudness": 1}),
         "bars: 'loudness' names no metric; known: max_abs, ",
-    ),
-    "no bar": (
-        lambda config: config["bars"].pop("fp16"),
-        "bars: none for 'fp16', which is built; name a metric and its bar",
     ),
     "empty bars": (put("bars.fp16", {}), "bars.fp16: {} should be non-empty"),
     "graph": (

@@ -141,7 +141,7 @@ def test_a_reduction_reaches_its_graph_at_its_precision_and_the_manifest() -> No
     ]
     assert plan.reduction_options("fp16", "prior") == []
     assert plan.reduction_options("fp32", "t2s_decoder") == []
-    assert plan.options("fp16")["reduction"] == {"t2s_decoder": kept}
+    assert plan.options(plan.voices[0].name, "fp16")["reduction"] == {"t2s_decoder": kept}
 
 
 def test_what_text_is_read_with_is_a_source_of_the_bundle_and_not_of_the_chain() -> None:

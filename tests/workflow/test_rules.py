@@ -18,6 +18,7 @@ ORDER = (
     "threads",
     "resources",
     "params",
+    "message",
     "shell",
 )
 RULE = re.compile(r"^rule (\w+):\n((?:(?:    .*)?\n)+)", re.M)
@@ -72,7 +73,8 @@ def test_what_a_script_prints_goes_to_its_log(rule: str) -> None:
 def test_directives_stand_in_the_order_of_the_house(rule: str) -> None:
     found = re.findall(r"^    (\w+):", RULES[rule], re.M)
     assert found == [directive for directive in ORDER if directive in found]
-    assert {"input", "output", "log", "benchmark", "conda", "params", "shell"} <= set(found)
+    needed = {"input", "output", "log", "benchmark", "conda", "message", "params", "shell"}
+    assert needed <= set(found)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -105,3 +107,16 @@ def test_the_profile_says_three_things_and_no_more() -> None:
     # whatever stands there beats --profile on the command line
     lines = (ROOT / "profiles/default/config.yaml").read_text("utf-8").splitlines()
     assert lines == ["rerun-incomplete: true", "keep-going: true", "show-failed-logs: true"]
+
+
+def test_every_target_and_nothing_else_has_a_sentence_in_the_list() -> None:
+    text = (ROOT / "Snakefile").read_text("utf-8")
+    targets = re.findall(r'^rule (\w+):\n(    """[A-Z].*\."""\n)?', text, re.M)
+    assert len(targets) > 8
+    assert [name for name, sentence in targets if not sentence] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rules").glob("*.smk")), ids=lambda path: path.name)
+def test_a_rule_file_is_a_page(path: Path) -> None:
+    most = 200 if path.name == "common.smk" else 80
+    assert len(path.read_text("utf-8").splitlines()) <= most

@@ -107,10 +107,18 @@ def test_a_missed_bar_fails_the_build_and_keeps_the_last_good_bundle(built: Path
     edit_config(built, "fp16: {audio_snr_db: 40.0}", "fp16: {audio_snr_db: 150.0}")
     run = snakemake(built)
     assert run.returncode == 1
+    assert len((run.stdout + run.stderr).splitlines()) <= 60
     told = "error: chain: audio snr_db 100, under the bar of 150 (farthest at all); keep the graph"
     assert (run.stdout + run.stderr).count(told) == 2  # one for each voice
+    _, _, end = run.stderr.partition("2 failed:")
+    assert end.count(told) == 2  # what failed stands last, in its own words
+    assert "[" not in end.replace("[phones", "")
     kept = {name: text for name, text in before.items() if not re.search("verdicts.*fp16", name)}
-    assert contents(built) == kept
+    after = contents(built)
+    assert {n: t for n, t in after.items() if not n.startswith("report/")} == {
+        n: t for n, t in kept.items() if not n.startswith("report/")
+    }
+    assert after["report/voices/demo.json"] != kept["report/voices/demo.json"]  # it is red now
 
 
 def test_a_source_that_an_export_refuses_harms_no_other_voice(built: Path) -> None:
@@ -161,7 +169,7 @@ def stopped_after(folder: Path, jobs: int, number: signal.Signals) -> int:
     done = 0
     with run:
         for line in run.stderr or ():
-            done += line.startswith("Finished jobid")
+            done += line.startswith("[")
             if done == jobs:
                 os.killpg(run.pid, number)
                 break

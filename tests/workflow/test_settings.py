@@ -21,6 +21,10 @@ from tests.workflow.configurations import (
     voice,
 )
 from workflow_scripts import settings
+from workflow_scripts.proof import bars
+from workflow_scripts.proof.metrics import METRICS
+from workflow_scripts.variants.bars import suggested
+from workflow_scripts.variants.precisions import PRECISIONS
 
 
 @pytest.fixture
@@ -141,10 +145,10 @@ def test_broken_lexicons_are_refused_with_file_and_line(config: Config, tmp_path
     (tmp_path / "zh.txt").write_text("银行 yin2\n", "utf-8")
     (tmp_path / "ja.txt").write_bytes(b"\xff\xff\xff")
     voice(config)["lexicons"] = {"en": "en.txt"}
-    settings.refuse_broken_readings(checked(config))
+    settings.refuse_broken_sources(checked(config))
     voice(config)["lexicons"] |= {"zh": "zh.txt", "ja": "ja.txt"}
     with pytest.raises(ConfigError) as caught:
-        settings.refuse_broken_readings(checked(config))
+        settings.refuse_broken_sources(checked(config))
     assert str(caught.value).splitlines() == [
         "voices[0].lexicons.zh: lexicon zh.txt:1: '银行' has 2 characters;"
         " give one syllable, or two phones, each",
@@ -153,17 +157,17 @@ def test_broken_lexicons_are_refused_with_file_and_line(config: Config, tmp_path
 
 
 def test_a_folder_of_g2pw_is_checked_file_by_file(config: Config, tmp_path: Path) -> None:
-    config["shared"] |= {"bert": "hubert", "g2pw": "g2pw"}
+    config["shared"] |= {"bert": "roberta", "g2pw": "g2pw"}
     folder = lay_out_g2pw(tmp_path / "g2pw")
-    settings.refuse_broken_readings(checked(config))
+    settings.refuse_broken_sources(checked(config))
     (folder / "config.py").write_text("use_mask = os.environ\n")
     with pytest.raises(ConfigError, match=r"^shared\.g2pw: g2pw.config\.py: use_mask, .*; write"):
-        settings.refuse_broken_readings(checked(config))
+        settings.refuse_broken_sources(checked(config))
     config["shared"]["bert"] = None
     assert faults(config) == [
         "config: shared.g2pw: needs the vocabulary of shared.bert, which is null; give that too"
     ]
-    config["shared"]["bert"] = "hubert"
+    config["shared"]["bert"] = "roberta"
     (folder / "config.py").unlink()
     (line,) = faults(config)
     assert line.startswith("config: shared.g2pw: no such file 'g2pw/config.py'")
@@ -194,3 +198,24 @@ def keys_of(schema: Config, above: str = "") -> list[str]:
         name = f"{above}{key}"
         found += [name, *keys_of(below, f"{name}."), *keys_of(below.get("items", {}), f"{name}[].")]
     return found
+
+
+def test_a_precision_without_bars_has_those_of_its_row(config: Config) -> None:
+    own = config.pop("bars")["fp32"]
+    assert checked(config).bars == {n: PRECISIONS[n].bars for n in ("fp32", "fp16")}
+    config["bars"] = {"fp32": own}
+    assert checked(config).bars == {"fp32": own, "fp16": PRECISIONS["fp16"].bars}
+
+
+def test_every_precision_has_bars_that_metrics_answer_with_their_reason() -> None:
+    for name, row in PRECISIONS.items():
+        assert row.because, name
+        for key, bar in row.bars.items():
+            output, metric = bars.split(key)
+            assert metric in METRICS, (name, output, bar)
+        assert {"seam_error", "lost_samples", "audio_snr_db"} <= set(row.bars), name
+
+
+def test_the_suggested_bars_are_yaml_for_the_configuration() -> None:
+    found = yaml.safe_load(suggested(list(PRECISIONS)))
+    assert found == {"bars": {name: dict(row.bars) for name, row in PRECISIONS.items()}}

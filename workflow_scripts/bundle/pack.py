@@ -33,6 +33,7 @@ from runtime.manifest import (
     load,
 )
 from workflow_scripts import digests
+from workflow_scripts.bundle import card
 from workflow_scripts.files import atomic
 from workflow_scripts.proof.measured import Values, read_stream
 from workflow_scripts.proof.verdict import read_verdict
@@ -166,14 +167,17 @@ def pack(
         _place(source, folder / name, link=False)
     names = [*contents.linked, *contents.copied]
     for path in folder.iterdir():
-        if path.name not in names:
+        if path.name not in (*names, card.NAME):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     files = {name: _measured_file(folder / name) for name in names}
     _refuse_other_sources(contents, origin, files)
     with atomic(folder / NAME) as (part,):
         manifest = _manifest(contents, labels, origin, files)
         part.write_text(records.text(replace(manifest, defaults=defaults)), "utf-8")
-    return load(folder)
+    packed = load(folder)
+    with atomic(folder / card.NAME) as (part,):  # derived: no file of the manifest
+        part.write_text(card.card(packed), "utf-8")
+    return packed
 
 
 def _refuse_other_sources(contents: Contents, origin: Origin, files: dict[str, File]) -> None:

@@ -5,7 +5,7 @@ The workflow reads this table when it is parsed, so the heavy libraries wait ins
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,8 @@ class Precision:
         note: a sentence for help texts and docs.
         engines: whether NVIDIA's importer knows its operators.
         on_request: graphs that it fits, and that have it only where `mixed_precision` says so.
+        bars: acceptance thresholds where the configuration gives none: metric → worst value.
+        because: where those come from.
         arithmetic: what an engine of the T2S decoder computes in, and other engines are judged by;
             key of ARITHMETICS.
     """
@@ -37,6 +39,8 @@ class Precision:
     convert: Callable[[onnx.ModelProto, Job], tuple[onnx.ModelProto, Record]]
     fits: Callable[[str], bool]
     note: str
+    bars: Mapping[str, float]
+    because: str
     instead: str = "fp32"
     engines: bool = True
     on_request: frozenset[str] = frozenset()
@@ -98,26 +102,55 @@ def _caching(graph: str) -> bool:
     return graph == "t2s_decoder"
 
 
+STREAMED = {"seam_error": 5.0e-3, "lost_samples": 0.0}  # half a percent of full scale, inaudible
+HALF_SOUND = {"prompt_tokens_token_equality": 0.97, "audio_log_mel_distance": 0.1, **STREAMED}
+EXACT_BARS = {
+    "relative_rms": 1.0e-4,
+    "token_equality": 1.0,
+    "top1_agreement": 1.0,
+    "audio_snr_db": 90.0,
+    "audio_max_abs": 1.0e-4,
+    "seam_error": 1.0e-4,
+    "lost_samples": 0.0,
+}
+HALF_BARS = {"top1_agreement": 0.95, "kl": 2.0e-3, "audio_snr_db": 40.0, **HALF_SOUND}
+INT8_BARS = {"top1_agreement": 0.8, "kl": 0.02, "audio_snr_db": 40.0, **HALF_SOUND}
+INT4_BARS = {"top1_agreement": 0.5, "kl": 0.2, "audio_snr_db": 40.0, **HALF_SOUND}
+OF_INT8 = "KL 0.001, top-1 0.94 on random full-size weights, 0.0005 and 0.99 on trained ones"
+OF_INT4 = "KL 0.02 to 0.11, top-1 0.6 to 0.8 on random full-size weights, 0.04, 0.94 on trained"
+
 EXACT_FEATURES = frozenset({"hubert"})  # small errors move the prompt tokens to other codes
 
 
 PRECISIONS: dict[str, Precision] = {
-    "fp32": Precision(_unchanged, _every_graph, "what PyTorch computed"),
+    "fp32": Precision(
+        _unchanged,
+        _every_graph,
+        "what PyTorch computed",
+        EXACT_BARS,
+        "float32 in another order: audio 110 to 120 dB from PyTorch, tokens equal",
+    ),
     "fp16": Precision(
         _half,
         _every_graph,
         "fp16 arithmetic; nodes that measurably need it, and on a CPU the decoder, compute in fp32",
+        HALF_BARS,
+        "audio 60 dB and more, where half the bits of fp32 allow about that; KL below 1e-4",
         arithmetic="fp16",
     ),
     "fp16_stored": Precision(
         _stored,
         _every_graph,
         "weights stored in fp16, computed in fp32: half the disk, any machine",
+        HALF_BARS,
+        "audio 63 dB on full-size weights; rounding is that of fp16",
     ),
     "int8": Precision(
         partial(_weight_only, bits=8),
         _mostly_matmul,
         "MatMul weights in 8 bits: the fastest step on a CPU",
+        INT8_BARS,
+        OF_INT8,
         instead="fp16_stored",
         engines=False,
         on_request=EXACT_FEATURES,
@@ -126,13 +159,17 @@ PRECISIONS: dict[str, Precision] = {
         partial(_weights_and_cache, bits=8),
         _caching,
         "int8 with a KV cache in 8 bits: a quarter of its memory; steps gain, prefill loses",
+        INT8_BARS,
+        OF_INT8,
         instead="int8",
         engines=False,
     ),
     "int4": Precision(
         partial(_weight_only, bits=4),
         _mostly_matmul,
-        "MatMul weights in 4 bits: the smallest file; errs ten times as much as int8",
+        "MatMul weights in 4 bits: the smallest file; its KL is 20 to 100 times that of int8",
+        INT4_BARS,
+        OF_INT4,
         instead="fp16_stored",
         engines=False,
         on_request=EXACT_FEATURES,
@@ -141,6 +178,8 @@ PRECISIONS: dict[str, Precision] = {
         partial(_weights_and_cache, bits=4),
         _caching,
         "int4 with a KV cache in 8 bits",
+        INT4_BARS,
+        OF_INT4,
         instead="int4",
         engines=False,
     ),

@@ -1,0 +1,207 @@
+"""Write the tables of README.md and docs/results.md from measurements that lie in docs/results/.
+
+A table stands between `<!-- results: KIND FILE -->` and `<!-- end of results -->`; what is between
+them is replaced. A measurement that is not there yet is named with the command that makes it.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from runtime import records
+from runtime.cli import option, run
+from runtime.errors import ArtifactError, ProofError, SettingError
+from runtime.files import write_whole
+from runtime.measure import reports as bench_reports
+from runtime.measure.memory_growth import SoakReport
+from runtime.measure.reports import BenchReport, Timings
+from workflow_scripts.proof.words.reports import WordsReport
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", ROOT / "docs/results.md")
+FOLDER = ROOT / "docs/results"
+BLOCK = re.compile(
+    r"(?P<head><!-- results: (?P<kind>\w+) (?P<file>[\w.-]+) -->\n).*?"
+    r"(?P<end><!-- end of results -->)",
+    re.S,
+)
+AGAIN = "measure it again"
+
+
+COMMANDS: Mapping[str, str] = {  # measurement → what makes it
+    "default_voice.json": "python -m workflow_scripts.proof.speed"
+    " -m artifacts/bundles/flite/1000/fp32 artifacts/bundles/flite/1000/int8 --provider cpu"
+    " --scaling --gpt voices/flite/gpt.ckpt --sovits voices/flite/sovits.pth"
+    " --json docs/results/default_voice.json",
+    "full_size.json": "python -m workflow_scripts.proof.speed"
+    " -m BUNDLES/fp32 BUNDLES/int8 BUNDLES/int8_kv8 BUNDLES/int4 --provider cpu"
+    " --gpt DIR/voice.ckpt --sovits DIR/voice.pth --json docs/results/full_size.json",
+    "words.json": "python -m workflow_scripts.proof.words"
+    " --voice artifacts/bundles/flite/1000/fp32 artifacts/bundles/flite/1000/int8"
+    " --json docs/results/words.json",
+    "memory.json": "python -m runtime.soak -m artifacts/bundles/flite/1000/int8"
+    " --json docs/results/memory.json",
+}
+
+
+def filled(text: str, folder: Path) -> str:
+    """A page with its tables written anew.
+
+    Args:
+        text: the page.
+        folder: where measurements are.
+
+    Raises:
+        SettingError: a block asks for a table or file that nothing makes.
+        ArtifactError: a measurement can't be read.
+    """
+
+    def table(found: re.Match[str]) -> str:
+        kind, name = found["kind"], found["file"]
+        if kind not in TABLES or name not in COMMANDS:
+            raise SettingError(
+                f"results: {kind} {name}: known are {', '.join(TABLES)} and {', '.join(COMMANDS)}"
+            )
+        path, command = folder / name, COMMANDS[name]
+        if path.exists():
+            body = TABLES[kind](path)
+        else:
+            body = "Not measured with this version yet; this command measures it:"
+        return f"{found['head']}\n{body}\n\n    {command}\n\n{found['end']}"
+
+    return BLOCK.sub(table, text)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _names(report: BenchReport) -> dict[str, Timings]:
+    """Candidates by a short name: precision and back end, or the library; the baseline first."""
+    baseline = report.candidates[report.baseline]
+    others = {n: t for n, t in report.candidates.items() if n != report.baseline}
+    named = {
+        f"{found.precision}, {name.rpartition(' on ')[2]}" if found.bundle else name: found
+        for name, found in others.items()
+    }
+    return {report.baseline.split(",")[0]: baseline} | named
+
+
+def _where(report: BenchReport) -> str:
+    busy = " **The machine was busy: don't go by these figures.**" if report.busy else ""
+    return (
+        f"{report.machine.processor}, {report.machine.cores} cores, {report.work.threads} threads,"
+        f" reads {report.bandwidth_gb_per_s:.1f} GB/s; {report.work.tokens} new tokens, medians of"
+        f" {report.work.rounds} runs; {report.date}, commit {report.commit or 'unknown'}.{busy}"
+    )
+
+
+def steps(path: Path) -> str:
+    """Milliseconds of a decode step by cached positions, and times faster than the baseline."""
+    report = bench_reports.read(path)
+    names = _names(report)
+    rows = sorted(next(iter(names.values())).step_ms)
+    cells = (
+        [f"{row}", *(_step(found, row, first=i == 0) for i, found in enumerate(names.values()))]
+        for row in rows
+    )
+    head = ["cached positions", *(f"{name}, ms" for name in names)]
+    return f"{_where(report)}\n\n{_table(head, cells)}"
+
+
+def _step(found: Timings, row: int, *, first: bool) -> str:
+    step = found.step_ms[row]
+    if first:
+        return f"{step.median:.1f}"
+    share = "" if step.share_of_ceiling is None else f"; {100 * step.share_of_ceiling:.0f} %"
+    return f"{step.median:.1f} ({step.times_faster.median:.1f} times faster{share})"
+
+
+def sentence(path: Path) -> str:
+    """A whole sentence by part."""
+    report = bench_reports.read(path)
+    names = _names(report)
+    parts = list(next(iter(names.values())).parts_ms)
+    rows = [[part, *(f"{t.parts_ms[part].median:.0f}" for t in names.values())] for part in parts]
+    lines: list[tuple[str, Callable[[Timings], str]]] = [
+        ("total, ms", lambda t: f"{t.total_ms.median:.0f} ({t.total_ms.times_faster.median:.1f})"),
+        ("real-time factor", lambda t: f"{t.rtf:.3f}"),
+        ("first sound, ms", lambda t: f"{t.ttfa_warm_ms.median:.0f}"),
+        ("load in a new process, s", lambda t: f"{t.fresh.load_s:.1f}" if t.fresh else ""),
+        ("memory at most, MB", lambda t: _mb(t.fresh.rss_peak_bytes if t.fresh else None)),
+        ("disk, MB", lambda t: _mb(t.disk_bytes)),
+    ]
+    rows += [[words, *(cell(found) for found in names.values())] for words, cell in lines]
+    return f"{_where(report)}\n\n{_table(['', *names], rows)}"
+
+
+def _mb(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f}"
+
+
+def words(path: Path) -> str:
+    """Words that a recogniser misses."""
+    report = records.read(WordsReport, path, ArtifactError, AGAIN)
+    head = ["", "words missed", "ended by itself", "length to flite's", "own speaker"]
+    rows = (
+        [
+            side,
+            f"{100 * by['all'].word_error:.1f} %",
+            _share(by["all"].ended_by_eos),
+            "" if by["all"].duration_ratio is None else f"{by['all'].duration_ratio:.2f}",
+            _share(by["all"].own_speaker),
+        ]
+        for side, by in report.sides.items()
+        if "all" in by
+    )
+    return f"{report.sentences} unseen sentences by each speaker.\n\n{_table(head, rows)}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.0f} %"
+
+
+def memory(path: Path) -> str:
+    """Resident memory over many utterances."""
+    report = records.read(SoakReport, path, ArtifactError, AGAIN)
+    found = report.memory
+    sizes = (found.loaded_bytes, found.first_bytes, found.warm_bytes, found.last_bytes)
+    head = ["", "loaded", "after the first", f"after {found.warm_after}", "at the end", "per 100"]
+    growth = f"{found.growth_bytes_per_100 / 1e6:+.2f}"
+    row = [f"{report.utterances} utterances, MB", *map(_mb, sizes), growth]
+    return f"{report.machine.processor}.\n\n{_table(head, [row])}"
+
+
+TABLES: Mapping[str, Callable[[Path], str]] = {
+    "steps": steps,
+    "sentence": sentence,
+    "words": words,
+    "memory": memory,
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the pages, or check that they are as they would be written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow_scripts.report.results", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("pages", nargs="*", type=Path, default=PAGES, help="(default: ours)")
+    option(parser, "--results", type=Path, default=FOLDER, metavar="DIR", help="measurements")
+    option(parser, "--check", action="store_true", help="write nothing, fail where one is stale")
+    args = parser.parse_args(argv)
+    for page in args.pages:
+        text = page.read_text("utf-8")
+        new = filled(text, args.results)
+        if args.check and new != text:
+            raise ProofError(f"{page}: its tables are stale; {parser.prog} writes them")
+        if not args.check:
+            write_whole(page, new)
+            sys.stdout.write(f"{page}: {'written' if new != text else 'as it was'}\n")
+
+
+if __name__ == "__main__":
+    run(main)
