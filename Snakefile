@@ -6,19 +6,7 @@ min_version("9.0")
 configfile: "config/config.yaml"
 
 
-include: "rules/common.smk"
-include: "rules/inspect.smk"
-include: "rules/export.smk"
-include: "rules/export_t2s.smk"
-include: "rules/precision.smk"
-include: "rules/machines.smk"
-include: "rules/engines.smk"
-include: "rules/states.smk"
-include: "rules/measure.smk"
-include: "rules/proof.smk"
-include: "rules/release.smk"
-include: "rules/bench.smk"
-include: "rules/report.smk"
+include: "rules/stages.smk"
 
 
 localrules:

@@ -1,5 +1,7 @@
 """The goldens' checkpoints as networks, read once per run, and what a decode gives them."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -63,3 +65,27 @@ def prior_inputs(case: Case, style: Tensor) -> tuple[Tensor, ...]:
     phones = torch.from_numpy(case[case.facts["text"]])
     scale = torch.tensor([case.facts["noise_scale"]])
     return tokens, phones, style, drawn, scale, index, fraction
+
+
+@contextmanager
+def watching(model: nn.Module, case: Case) -> Iterator[dict[str, Tensor]]:
+    """Outputs of the modules that a case's `mid_` arrays are named after."""
+    modules = {name.replace(".", "_"): module for name, module in model.named_modules()}
+    seen: dict[str, Tensor] = {}
+    hooks = []
+    for array in case.facts["arrays"]:
+        wanted = array.removeprefix("mid_")
+        found = [name for name in modules if f"_{name}".endswith(f"_{wanted}")]
+        if array.startswith("mid_") and found:
+            module = modules[min(found, key=len)]
+            hooks.append(module.register_forward_hook(keeper(seen, array)))
+    yield seen
+    for hook in hooks:
+        hook.remove()
+
+
+def keeper(seen: dict[str, Tensor], name: str) -> Callable[..., None]:
+    def keep(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.setdefault(name, output)
+
+    return keep

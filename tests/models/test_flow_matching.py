@@ -1,17 +1,14 @@
 """Goldens of v3 and v4 through PyTorch: every array of every case, by the manifest."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from runtime.acoustic.mel import MEL_FRAMES, denormalised, mel_grid
 from tests import goldens
 from tests.goldens import Case, flow_matching_cases, full_size_case
-from tests.models.files import flow_matching, mel_vocoder
+from tests.models.files import flow_matching, mel_vocoder, watching
 from tests.models.seeded import seeded
 from workflow_scripts.checkpoint.cfm import FULL, cfm_layout
 from workflow_scripts.checkpoint.vocoder_layout import (
@@ -29,30 +26,6 @@ TOLERANCE = 1e-4
 SPEEDS = {"": 1.0, "_speed_0p8": 0.8, "_speed_1p25": 1.25, "_speed_0p75": 0.75,
           "_speed_1p3": 1.3, "_speed_1p65": 1.65}  # fmt: skip
 LAST_AXIS = {"v", "v_uncond"}  # stored [1, T, channels] where we have [1, channels, T]
-
-
-@contextmanager
-def watching(model: nn.Module, case: Case) -> Iterator[dict[str, Tensor]]:
-    """Outputs of the modules that a case's `mid_` arrays are named after."""
-    modules = {name.replace(".", "_"): module for name, module in model.named_modules()}
-    seen: dict[str, Tensor] = {}
-    hooks = []
-    for array in case.facts["arrays"]:
-        wanted = array.removeprefix("mid_")
-        found = [name for name in modules if f"_{name}".endswith(f"_{wanted}")]
-        if array.startswith("mid_") and found:
-            module = modules[min(found, key=len)]
-            hooks.append(module.register_forward_hook(keeper(seen, array)))
-    yield seen
-    for hook in hooks:
-        hook.remove()
-
-
-def keeper(seen: dict[str, Tensor], name: str) -> Callable[..., None]:
-    def keep(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
-        seen.setdefault(name, output)
-
-    return keep
 
 
 def tensor(case: Case, name: str) -> Tensor:

@@ -118,5 +118,4 @@ def test_every_target_and_nothing_else_has_a_sentence_in_the_list() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "rules").glob("*.smk")), ids=lambda path: path.name)
 def test_a_rule_file_is_a_page(path: Path) -> None:
-    most = 200 if path.name == "common.smk" else 80
-    assert len(path.read_text("utf-8").splitlines()) <= most
+    assert len(path.read_text("utf-8").splitlines()) <= 80
