@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ from runtime.errors import Stopped
 from runtime.manifest import Manifest
 from runtime.preparation import Request, Sentence
 from runtime.speech import AudioChunk, Stop
+from runtime.t2s.ahead import Row
 from runtime.t2s.request import CUT_SHORT, Ending, Limits, Prompt, TokenSource, sampled
 from runtime.text import Piece
 
@@ -27,6 +28,20 @@ LOG = logging.getLogger(__name__)
 Speak = Callable[[Iterable[int], Conditioning], Iterator[SpokenChunk]]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A sentence in its place.
+
+    Attributes:
+        sentence, number: what, and its place in the request.
+        ending: gets why its tokens ended.
+    """
+
+    sentence: Sentence
+    number: int
+    ending: Ending = field(default_factory=Ending)
+
+
 class Speaker:
     """The decoder and the acoustic model of one voice.
 
@@ -34,8 +49,19 @@ class Speaker:
         limits: when a sentence ends besides by the model.
     """
 
-    def __init__(self, manifest: Manifest, decoder: TokenSource, acoustic: AcousticModel) -> None:
+    def __init__(
+        self, manifest: Manifest, decoder: TokenSource, acoustic: AcousticModel, ahead: int = 0
+    ) -> None:
+        """Take the models.
+
+        Args:
+            manifest: of the voice.
+            decoder: phones to tokens.
+            acoustic: tokens to sound.
+            ahead: sentences of a request that are decoded before their turn, at most.
+        """
         self._manifest = manifest
+        self._ahead = ahead
         self._decoder = decoder
         self._acoustic = acoustic
         self._rate = manifest.acoustic.sampling_rate_hz
@@ -85,37 +111,45 @@ class Speaker:
     def _chunks(
         self, request: Request, speak: Speak, stop: Stop
     ) -> Generator[AudioChunk, None, None]:
+        turns = {number: Turn(sentence, number) for number, sentence in request.sentences}
+        opened = (partial(self._tokens, turn, request) for turn in turns.values())
         start = sentence = 0
-        for number, item in enumerate(request.items):
-            if isinstance(item, Sentence):
-                sentence += 1
-                made = self._sentence(item, request, number, speak, stop)
-            else:
-                made = self._pause(item, number)
-            end = number == len(request.items) - 1
-            with closing(made):
-                for chunk in made:
-                    if chunk.finish_reason in CUT_SHORT:
-                        told = RAN_ON if chunk.finish_reason == "pace" else CUT
-                        LOG.warning(told, sentence, chunk.finish_reason)
-                    yield replace(chunk, start=start, last=end and chunk.last)
-                    start += chunk.samples.size
-            if stop.is_set():
-                return
+        with closing(Row(opened, self._ahead)) as row:
+            for number, item in enumerate(request.items):
+                if isinstance(item, Sentence):
+                    sentence += 1
+                    made = self._sentence(turns[number], row.next(), request, speak, stop)
+                else:
+                    made = self._pause(item, number)
+                end = number == len(request.items) - 1
+                with closing(made):
+                    for chunk in made:
+                        if chunk.finish_reason in CUT_SHORT:
+                            told = RAN_ON if chunk.finish_reason == "pace" else CUT
+                            LOG.warning(told, sentence, chunk.finish_reason)
+                        yield replace(chunk, start=start, last=end and chunk.last)
+                        start += chunk.samples.size
+                if stop.is_set():
+                    return
 
     def _pause(self, pause: Piece, number: int) -> Generator[AudioChunk, None, None]:
         silence = np.zeros(pause.samples(self._rate), np.float32)
         yield AudioChunk(silence, self._rate, number, np.zeros(0, np.int64), "", last=True)
 
     def _sentence(
-        self, sentence: Sentence, request: Request, number: int, speak: Speak, stop: Stop
+        self,
+        turn: Turn,
+        made: Generator[int, None, None],
+        request: Request,
+        speak: Speak,
+        stop: Stop,
     ) -> Generator[AudioChunk, None, None]:
         """Its chunks, the pause behind it included; fewer where it is stopped."""
-        ending = Ending()
+        sentence, number, ending = turn.sentence, turn.number, turn.ending
         pause = Piece(pause_ms=request.settings.pause_ms).samples(self._rate)
         conditioning = self._conditioning(sentence, request, number)
         # closed at once where a stream is given up, so that the decode state is free again
-        with releasing(), closing(self._tokens(sentence, request, number, ending)) as tokens:
+        with releasing(), closing(made) as tokens:
             try:
                 for spoken in speak(_until(stop, tokens), conditioning):
                     samples = np.pad(spoken.samples, (0, pause * spoken.last))
@@ -137,16 +171,14 @@ class Speaker:
         most = reference.pace.most(line.phones.size)
         return Prompt(spoken.phones, spoken.features, reference.tokens, most)
 
-    def _tokens(
-        self, sentence: Sentence, request: Request, number: int, ending: Ending
-    ) -> Generator[int, None, None]:
-        """Semantic tokens of one sentence as they are made; `number` is its place."""
-        prompt = self._prompt(sentence, request)
+    def _tokens(self, turn: Turn, request: Request) -> Generator[int, None, None]:
+        """Semantic tokens of one sentence as they are made."""
+        prompt = self._prompt(turn.sentence, request)
         sampling = request.settings.sampling(self._manifest.defaults)
-        chooser = sampled(sampling, partial(noise.exponentials, request.seed, number))
+        chooser = sampled(sampling, partial(noise.exponentials, request.seed, turn.number))
         most = -1 if prompt.most_tokens is None else prompt.most_tokens
         limits = replace(self.limits, pace_tokens=most)
-        return self._decoder.tokens(prompt, chooser, limits, ending)
+        return self._decoder.tokens(prompt, chooser, limits, turn.ending)
 
     def _conditioning(self, sentence: Sentence, request: Request, number: int) -> Conditioning:
         drawn = partial(noise.normals, request.seed, number)

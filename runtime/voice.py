@@ -33,9 +33,11 @@ from runtime.speaking import STOPPED, Speaker
 from runtime.speech import AudioChunk as AudioChunk
 from runtime.speech import Speech as Speech
 from runtime.speech import SpeechStream, Stop
+from runtime.t2s.batch import BatchedDecoder
 from runtime.t2s.request import Limits, Prompt
 from runtime.text import Lexicon, Phonemes, Piece
 
+MOST_AHEAD = 3  # sentences of one request that are decoded before their turn
 Speak = Callable[[Speaker, Request, Stop], Generator[AudioChunk, None, None]]
 
 
@@ -66,8 +68,11 @@ class Voice:
         self.manifest = manifest
         self.rate = manifest.acoustic.sampling_rate_hz
         acoustic, decoder = graphs.acoustic_model(), graphs.token_source()
+        together = isinstance(decoder, BatchedDecoder)
+        ahead = min(graphs.users - 1, MOST_AHEAD) if together else 0
         self._loaded: _Loaded | None = _Loaded(
-            Preparation(folder, manifest, graphs, acoustic), Speaker(manifest, decoder, acoustic)
+            Preparation(folder, manifest, graphs, acoustic),
+            Speaker(manifest, decoder, acoustic, ahead),
         )
         self._streams: WeakSet[SpeechStream] = WeakSet()
         self._closing = threading.Lock()

@@ -1,5 +1,6 @@
 """A voice for several users: every request has the bytes that it has alone, and nobody starves."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -43,6 +44,32 @@ def test_requests_beside_each_other_have_the_bytes_of_each_alone() -> None:
 
     with ThreadPoolExecutor(6) as threads:
         assert all(threads.map(same, range(16)))
+
+
+LONG = "[pause=20ms]".join(TEXTS[1 + number % 4] for number in range(6))
+
+
+@pytest.mark.parametrize(("users", "streamed"), [(2, False), (4, True)])
+def test_a_long_text_is_decoded_ahead_in_order_with_the_same_chunks(
+    users: int, streamed: bool
+) -> None:
+    alone = Voice.load(bundles.brief(), threads=1)
+    shared = Voice.load(bundles.brief(), threads=1, users=users)
+    before = threading.active_count()
+
+    def said(voice: Voice, chunks: int | None = None) -> list[tuple[object, ...]]:
+        stream = (voice.stream if streamed else voice.sentences)(LONG, seed=5)
+        with closing(stream):
+            return [
+                (chunk.segment, chunk.int16.tobytes(), chunk.finish_reason, chunk.last)
+                for chunk in islice(stream, chunks)
+            ]
+
+    wanted = said(alone)
+    assert said(shared) == wanted
+    assert said(shared, 2) == wanted[:2]  # given up while others are decoded
+    assert threading.active_count() == before
+    assert said(shared) == wanted
 
 
 @pytest.mark.parametrize("users", [0, -3])
