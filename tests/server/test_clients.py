@@ -181,7 +181,7 @@ def test_the_first_message_of_a_stream_is_the_header_alone(running: Running) -> 
     messages = list(sent(running, row, stream=True).iter_content(None))
     assert len(messages[0]) == 44
     assert {len(message) % 2 for message in messages} == {0}
-    assert len(messages) > 2
+    assert len(messages) > 1
 
 
 def test_a_page_of_silly_tavern_plays_one_file(running: Running) -> None:
