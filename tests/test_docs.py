@@ -250,3 +250,9 @@ def test_each_format_of_sound_is_documented_with_its_suffixes_and_type() -> None
     for name, form in FORMATS.items():
         (row,) = (row for row in rows if row.startswith(f"| `{name}` |"))
         assert [word for word in (*form.suffixes, form.media_type) if f"`{word}`" not in row] == []
+
+
+def test_every_page_stands_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md")
+    assert [page for page in pages if f"]({page})" not in index] == []
