@@ -15,6 +15,7 @@ from runtime import manifest as manifests
 from runtime import polyphones
 from runtime.acoustic.kind import AcousticModel
 from runtime.audio import Audio
+from runtime.contract import graphs_of
 from runtime.errors import SettingError, TextError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
@@ -177,14 +178,15 @@ class Preparation:
 
     @cached_property
     def _digest(self) -> str:
-        """Of what an encoded reference depends on: the codebook, the style, and the phones.
+        """Of what an encoded reference depends on: the graphs that encode it, and the phones.
 
         The T2S model is not in it: the same tokens mean the same to all that were trained on one
         SoVITS model.
         """
         manifest = self._manifest
         made_of = manifest.sources.get("sovits") or [
-            manifest.files[manifest.graphs[graph].file].sha256 for graph in ("quantizer", "style")
+            manifest.files[manifest.graphs[graph].file].sha256
+            for graph in graphs_of(manifest.acoustic.kind, "reference")
         ]
         depends = (manifest.family, manifest.acoustic.kind, manifest.symbols, made_of)
         return hashlib.sha256(repr(depends).encode()).hexdigest()
