@@ -10,7 +10,7 @@ from runtime.cli import CONSOLE, Parser, run
 COMMANDS: dict[str, tuple[str, str]] = {
     "tts": ("runtime.tts", "speak text with a built voice"),
     "serve": ("runtime.serve", "speak over HTTP"),
-    "pack": ("runtime.reference.pack", "save a reference, to imitate without its sound"),
+    "pack": ("runtime.pack", "save references, to imitate without their sound"),
     "bench": ("runtime.bench", "time built voices"),
     "tune": ("runtime.tune", "measure which back end is the fastest here"),
     "soak": ("runtime.soak", "speak for long, and watch the memory"),

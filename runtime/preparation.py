@@ -19,6 +19,7 @@ from runtime.contract import graphs_of
 from runtime.errors import SettingError, TextError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
+from runtime.reference import pack
 from runtime.reference.cache import EncodedCache, digest_of
 from runtime.reference.condition import condition
 from runtime.reference.prepared import EncodedReference
@@ -145,8 +146,21 @@ class Preparation:
         return " ".join(symbols[i] for i in ids)
 
     @cached_property
+    def styles(self) -> dict[str, EncodedReference]:
+        """Styles of the pack inside the bundle; none where there is no pack.
+
+        Raises:
+            ArtifactError: the pack is broken.
+        """
+        path = self._folder / pack.NAME
+        return pack.load(path) if path.is_file() else {}
+
+    @cached_property
     def own(self) -> EncodedReference:
-        """The voice's own example, encoded when it is first needed."""
+        """The voice's own example, encoded when it is first needed; of its pack, if it has one."""
+        if packed := self.styles.get(pack.DEFAULT):
+            self._refuse_foreign(packed)
+            return packed
         example = self._manifest.reference
         audio = self._folder / example.audio
         return self.encode(Reference(audio, example.text, example.lang), {})

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from runtime.backends import BACKENDS
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = Parser(command="serve", description=__doc__, epilog=EXAMPLE)
     _add_listening(made)
+    _add_wyoming(made)
     _add_voices(made.add_argument_group("voices"))
     _add_load(made.add_argument_group("load"))
     _add_safety(made.add_argument_group("safety (docs/serving.md)"))
@@ -60,6 +62,13 @@ def _add_listening(made: argparse.ArgumentParser) -> None:
     option(
         made, "--port", type=int, action="append", metavar="N",
         help="(default: 8000); may be given several times",
+    )  # fmt: skip
+
+
+def _add_wyoming(made: argparse.ArgumentParser) -> None:
+    option(
+        made, "--wyoming-port", type=int, metavar="N",
+        help="listen for Home Assistant's Wyoming too, 10200 by custom (needs the extra wyoming)",
     )  # fmt: skip
 
 
@@ -180,6 +189,15 @@ def _options(args: argparse.Namespace) -> Options:
             f"--host {args.host}: others could speak here without a key; give --api-key-file,"
             " or --insecure"
         )
+    if args.wyoming_port is not None and find_spec("wyoming") is None:
+        raise BackendMissing(
+            "--wyoming-port: wyoming is not installed; pip install 'sovits-foundry[wyoming]'"
+        )
+    if args.wyoming_port is not None and (guard.keys or not guard.loopback) and not args.insecure:
+        raise SettingError(
+            "--wyoming-port: Wyoming has no keys, so that anyone who reaches it speaks; leave it"
+            " out, or give --insecure"
+        )
     for number, name in ((args.queue, "--queue"), (args.parallel, "--parallel")):
         if number < 0:
             raise SettingError(f"{name} {number}: it is below 0")
@@ -196,6 +214,7 @@ def _options(args: argparse.Namespace) -> Options:
         longest_text=args.max_chars,
         provider=args.provider,
         threads=args.threads,
+        wyoming_port=args.wyoming_port,
         control=args.enable_control,
         page=not args.no_web,
         docs=not args.no_docs,

@@ -12,6 +12,7 @@ from typing import cast
 
 from soundfile import available_formats
 
+from runtime import subtitles
 from runtime.backends import BACKENDS, Folders, Threads, tuned
 from runtime.cli import Parser, log_to_stderr, option, run
 from runtime.errors import SettingError, TextError
@@ -20,6 +21,7 @@ from runtime.settings import LANG, SETTINGS, Changes, Reference, Settings
 from runtime.sound.files import OF_SUFFIX
 from runtime.sound.formats import FORMATS
 from runtime.sound.output import STDOUT, Output
+from runtime.subtitles import Timeline
 from runtime.text import Lexicon, as_json, load_lexicon
 from runtime.voice import AudioChunk, Voice
 
@@ -39,6 +41,8 @@ def main(argv: list[str] | None = None) -> None:
     _take_text_of_references(args)
     log_to_stderr(logging.ERROR if args.quiet else logging.INFO)
     output = _output(args)
+    if args.subtitles:
+        subtitles.check(args.subtitles)
     text = _text(args)
     settings = _settings(args)
     voice = Voice.load(
@@ -55,12 +59,17 @@ def main(argv: list[str] | None = None) -> None:
             json.dumps(as_json(*voice.read(text, settings)), ensure_ascii=False) + "\n"
         )
         return
+    if args.style:
+        settings = settings.changed(reference=voice.style(args.style))
     logging.info("seed: %d", settings.seed)
     speak = voice.stream if args.stream or args.output_raw else voice.sentences
-    pieces = (chunk.samples for chunk in _told(speak(text, settings)))
+    timeline = Timeline(settings.pause_ms)
+    pieces = (chunk.samples for chunk in _told(speak(text, settings), timeline))
     seconds = output.write(pieces, voice.rate)
     if output.path != STDOUT:
         logging.info("%s: %.2f s", output.path, seconds)
+    if args.subtitles:
+        subtitles.save(args.subtitles, timeline)
 
 
 def parser() -> Parser:
@@ -117,6 +126,13 @@ def _add_output(made: Parser) -> None:
     )
     option(
         made,
+        "--subtitles",
+        type=Path,
+        metavar="FILE",
+        help="write when each sentence is heard, as .srt, .vtt or .json; words are estimated",
+    )
+    option(
+        made,
         "--output-raw",
         action="store_true",
         help="16-bit mono PCM on standard output, in chunks as they are made",
@@ -137,6 +153,12 @@ def _add_output(made: Parser) -> None:
 
 
 def _add_reference(group: argparse._ArgumentGroup) -> None:
+    option(
+        group,
+        "--style",
+        metavar="NAME[=SHARE],…",
+        help="style of the bundle's voice pack (python -m runtime.pack), or a mean of several",
+    )
     option(
         group,
         "--ref-audio",
@@ -310,6 +332,8 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _reference(args: argparse.Namespace) -> Reference | None:
+    if args.style and args.ref_audio:
+        raise SettingError("--style, --ref-audio: both say whom to sound like; choose one")
     if not args.ref_audio:
         if args.ref_text or args.ref_lang:
             raise SettingError(
@@ -332,12 +356,13 @@ def _lexicon(given: str) -> tuple[str, Lexicon]:
     return lang, load_lexicon(path, lang)
 
 
-def _told(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
-    """The same chunks; says what came out of each segment."""
+def _told(chunks: Iterator[AudioChunk], timeline: Timeline) -> Iterator[AudioChunk]:
+    """The same chunks; says what came out of each segment, and notes when it is heard."""
     tokens = samples = sentence = 0
     for chunk in chunks:
         tokens += chunk.tokens.size
         samples += chunk.samples.size
+        timeline.add(chunk)
         if chunk.finish_reason:
             sentence += 1
             seconds = samples / chunk.rate

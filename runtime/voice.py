@@ -26,6 +26,7 @@ from runtime.errors import SettingError, Stopped, UsageError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.preparation import Preparation, Request
+from runtime.reference import pack
 from runtime.reference.prepared import EncodedReference
 from runtime.setting_row import shown
 from runtime.settings import Changes, Reference, Settings
@@ -229,6 +230,27 @@ class Voice:
             AudioError: unreadable, or not 3 to 10 s long.
         """
         return self._open.preparation.encode(reference, lexicons or {})
+
+    @property
+    def example(self) -> EncodedReference:
+        """The voice's own example, encoded."""
+        return self._open.preparation.own
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles in the bundle's voice pack (`python -m runtime.pack`)."""
+        return tuple(self._open.preparation.styles)
+
+    def style(self, wanted: str) -> EncodedReference:
+        """A style of the bundle's voice pack, for `reference=`.
+
+        Args:
+            wanted: `happy`, or several with their shares: `happy=0.7,sad=0.3`.
+
+        Raises:
+            SettingError: there is no such style.
+        """
+        return pack.mixed(self._open.preparation.styles, wanted)
 
     prepare = encode  # the name that it had before
 

@@ -63,11 +63,13 @@ class EncodedReference:
         Raises:
             OSError: the file can't be written.
         """
+        with replaced(Path(path)) as file:
+            self.write(file)
+
+    def write(self, file: BinaryIO) -> None:
+        """Write it to an open file, as `save` does."""
         arrays = {"format": np.array(FORMAT), "voice": np.array(self.voice), **_arrays(self)}
-        with (
-            replaced(Path(path)) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed,
-        ):
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
             for name, array in arrays.items():
                 member = zipfile.ZipInfo(f"{name}.npy")  # of one date: the same bytes each time
                 member.compress_type = zipfile.ZIP_DEFLATED
@@ -84,17 +86,27 @@ class EncodedReference:
         """
         try:
             with Path(path).open("rb") as file:
-                _refuse_large(file)
-                with np.load(file, allow_pickle=False) as stored:
-                    found = {name: stored[name] for name in stored.files}
+                return cls.read(file, str(path))
         except OSError as error:
             reason = error.strerror or error
             raise ArtifactError(
                 f"{path}: {reason}; give what EncodedReference.save wrote"
             ) from error
+
+    @classmethod
+    def read(cls, file: BinaryIO, where: str) -> "EncodedReference":
+        """Read it from an open file; `where` names it in messages.
+
+        Raises:
+            ArtifactError: it is no such file, or one that was altered.
+        """
+        try:
+            _refuse_large(file)
+            with np.load(file, allow_pickle=False) as stored:
+                found = {name: stored[name] for name in stored.files}
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-            raise ArtifactError(f"{path}: no encoded reference ({error}); {AGAIN}") from error
-        return _of_arrays(found, str(path))
+            raise ArtifactError(f"{where}: no encoded reference ({error}); {AGAIN}") from error
+        return _of_arrays(found, where)
 
 
 def _arrays(one: EncodedReference) -> dict[str, NDArray[Any]]:

@@ -38,7 +38,7 @@ async def answered(request: Request, service: Service, plan: Plan) -> Response:
         service.metrics.rejected.labels(refusal.code).inc()
         raise
     gone = asyncio.ensure_future(_left(request))
-    note = _Note(service, plan, job, request.state.request_id)
+    note = Note(service, plan, job, request.state.request_id)
     try:
         await _unless(gone, service.workers.begin(job))
         first = await _unless(gone, service.workers.first(job))
@@ -59,13 +59,10 @@ async def answered(request: Request, service: Service, plan: Plan) -> Response:
 class SpeechAnswer(Response):
     """Sound as it is made; cut off, without an end, where it fails after its beginning."""
 
-    def __init__(self, first: bytes, job: Job, note: "_Note", gone: "asyncio.Future[None]") -> None:
+    def __init__(self, first: bytes, job: Job, note: "Note", gone: "asyncio.Future[None]") -> None:
         plan = note.plan
-        media_type = (
-            "text/event-stream; charset=utf-8" if plan.wire.events else plan.wire.media_type
-        )
         body = b"" if plan.wire.streamed else first
-        super().__init__(body, headers=_headers(plan), media_type=media_type)
+        super().__init__(body, headers=_headers(plan), media_type=plan.media_type)
         if plan.wire.streamed:
             del self.headers["content-length"]
         self._first, self._job, self._note, self._gone = first, job, note, gone
@@ -108,15 +105,17 @@ class SpeechAnswer(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class _Note:
+class Note:
     """What is written down of a request, once."""
 
     def __init__(self, service: Service, plan: Plan, job: Job, request_id: str) -> None:
+        """Know of it; nothing is written yet."""
         self.service, self.plan = service, plan
         self._job, self._id = job, request_id
         self._written = False
 
     def write(self, status: int) -> None:
+        """Count it and log it."""
         if self._written:
             return
         self._written = True
@@ -131,6 +130,8 @@ class _Note:
 
 
 def _headers(plan: Plan) -> dict[str, str]:
+    if plan.timed:
+        return {"X-Seed": str(plan.seed), "Cache-Control": "no-store"}
     suffix = FORMATS[plan.wire.format].suffixes[0]
     found = {
         "X-Sample-Rate": str(plan.rate),

@@ -64,7 +64,7 @@ async def change_reference(request: Request, service: Service) -> Response:
     if any(fields.text(body, *names) is None for names in (API_V1.audio, API_V1.text, API_V1.lang)):
         raise invalid(None, "refer_wav_path, prompt_text and prompt_language go together; give all")
     example = service.references.asked(body, API_V1)
-    await run_in_threadpool(example.reference)
+    await run_in_threadpool(example.check)
     if example.bundle:
         service.current.bundle, service.current.example = example.bundle, None
     else:

@@ -76,7 +76,9 @@ def chosen(service: Service, voice: str | None, example: Example) -> tuple[Bundl
     current = service.current
     if voice is not None:
         try:
-            return service.library.resolve(voice), Example() if example.bundle else example
+            bundle, style = service.library.styled(voice)
+            named = example.bundle or (style and example.read is None)
+            return bundle, Example(style=style) if named else example
         except Refusal as refusal:
             if refusal.status == 404:
                 refusal.status = 400
@@ -158,7 +160,7 @@ async def set_reference(request: Request, service: Service) -> Response:
         raise invalid("refer_audio_path", "refer_audio_path is required", "missing_field")
     try:
         example = service.references.asked({"ref_audio_path": path}, API_V2)
-        await run_in_threadpool(example.reference)
+        await run_in_threadpool(example.check)
     except Exception as error:
         told = getattr(error, "message", "") or "refer_audio_path: it is no sound of 3 to 10 s"
         raise Refusal(

@@ -14,13 +14,15 @@ from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.errors import FoundryError
-from runtime.server import api_v1, api_v2, lists, openai, refusals, schema
+from runtime.server import api_v1, api_v2, captions, lists, openai, refusals, schema
 from runtime.server.guard import LOCAL_ORIGIN, Guard
 from runtime.server.refusals import Family, Refusal
 from runtime.server.service import Service
 
 PAGE = Path(__file__).parent / "page"
-PAGE_FILES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+PAGE_FILES = {
+    ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
+}  # fmt: skip
 EXPOSED = (
     "X-Request-Id", "X-Sample-Rate", "X-Seed", "X-Voice", "X-Mode", "X-Truncated", "Retry-After",
 )  # fmt: skip
@@ -56,6 +58,15 @@ ROUTES = (
         ("POST",), ("/v1/audio/speech", "/audio/speech"), "oai", openai.speak, "audio",
         schema.of_speech, works=True,
     ),
+    Route(
+        ("POST",), ("/v1/audio/captions",), "oai", captions.captioned, fields=schema.of_speech,
+        works=True,
+    ),
+    Route(
+        ("POST",), ("/dev/captioned_speech",), "kok", captions.kokoro, fields=schema.of_speech,
+        works=True,
+    ),
+    Route(("GET",), ("/v1/audio/voices/{name:path}/proof",), "oai", lists.proof),
     Route(("GET",), ("/v1/models", "/models"), "oai", lists.models),
     Route(("GET",), ("/v1/models/{name:path}",), "oai", lists.model),
     Route(("GET",), ("/v1/audio/models", "/audio/models"), "oai", lists.audio_models),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Sequence
 from types import FrameType
@@ -17,6 +18,7 @@ KEEP_ALIVE_S = 75
 HEADER_BYTES = 16 << 10
 SEND_BYTES = 128 << 10
 LOOK_EVERY_S = 0.05
+LOG = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -62,10 +64,27 @@ async def _serve(options: Options, sockets: Sequence[socket.socket]) -> None:
         server = _Server(_config(service), service)
         service.warm_up()
         ending = asyncio.create_task(server.end_in_order())
-        await server.serve(sockets=list(sockets))
+        async with contextlib.AsyncExitStack() as stack:
+            if options.wyoming_port is not None:
+                await stack.enter_async_context(await _wyoming(service))
+            await server.serve(sockets=list(sockets))
         ending.cancel()
     finally:
         service.close()
+
+
+async def _wyoming(service: Service) -> asyncio.Server:
+    """Listen for Wyoming's clients too."""
+    from runtime.server import wyoming  # an extra of its own
+
+    host, port = service.options.guard.host, service.options.wyoming_port or 0
+    try:
+        listening = await wyoming.Server(service).listen(host, port)
+    except OSError as error:
+        raise MachineError(f"--wyoming-port {port}: {error.strerror}; give another") from error
+    port = listening.sockets[0].getsockname()[1]
+    LOG.info("tcp://%s:%d", host, port)
+    return listening
 
 
 def _config(service: Service) -> uvicorn.Config:

@@ -13,6 +13,7 @@ from runtime import manifest as manifests
 from runtime.backends import Threads
 from runtime.errors import FoundryError
 from runtime.manifest import Manifest
+from runtime.reference import pack
 from runtime.server.options import Options
 from runtime.server.refusals import Refusal
 from runtime.text.languages import LANGUAGES
@@ -52,6 +53,16 @@ class Bundle:
     def size_bytes(self) -> int:
         """Bytes of its files, about what it takes when it is loaded."""
         return sum(file.size_bytes for file in self.manifest.files.values())
+
+    @property
+    def styles(self) -> list[str]:
+        """Styles of its voice pack."""
+        path = self.folder / pack.NAME
+        try:
+            return list(pack.names(path)) if path.is_file() else []
+        except FoundryError as error:
+            LOG.warning("%s", error)
+            return []
 
     @property
     def languages(self) -> list[str]:
@@ -140,6 +151,27 @@ class Library:
             return self.default
         known = ", ".join(self.names[:LISTED])
         raise Refusal(404, "voice_not_found", f"voice: no such voice; there are: {known}", "voice")
+
+    def styled(self, name: str) -> tuple[Bundle, str]:
+        """The bundle that `voice` or `voice:style` means, and the style; empty for its own.
+
+        Raises:
+            Refusal: as `resolve` does, or 404, the voice has no such style.
+        """
+        voice, colon, wanted = name.rpartition(":")
+        if not colon or self.find(name):
+            return self.resolve(name), ""
+        bundle = self.resolve(voice)
+        styles = bundle.styles
+        try:
+            missing = [style for style in pack.weights(wanted) if style not in styles]
+        except FoundryError:
+            missing = [wanted]
+        if missing:
+            known = ", ".join(styles) or "none"
+            told = f"voice: {voice[:60]} has no style {missing[0][:40]!r}; there are: {known}"
+            raise Refusal(404, "voice_not_found", told, "voice")
+        return bundle, wanted
 
     @property
     def default(self) -> Bundle:
@@ -256,6 +288,8 @@ class Library:
     def _release(self, bundle: Bundle) -> None:
         if bundle in self._order:
             self._order.remove(bundle)
+        if bundle.voice:
+            bundle.voice.close()
         bundle.voice = None
         LOG.info("let go: %s", bundle.id)
 

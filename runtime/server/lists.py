@@ -41,12 +41,28 @@ async def voices(request: Request, service: Service) -> Response:
     if asked.switch(fields.query_fields(request), "legacy"):
         return JSONResponse({"voices": library.names})
     found = [
-        as_listed(bundle, name)
+        as_listed(bundle, f"{name}:{style}" if style else name)
         for name, bundle in zip(library.names, library.bundles(), strict=True)
+        for style in ("", *bundle.styles)
     ]
     uploaded = [_uploaded(one) for one in service.uploads.all()]
     told = {"voices": found, "object": "list", "data": found, "uploaded_voices": uploaded}
     return JSONResponse(told)
+
+
+async def proof(request: Request, service: Service) -> Response:
+    """`GET /v1/audio/voices/{id}/proof`: its distances from PyTorch."""
+    bundle = service.library.find(request.path_params["name"])
+    if bundle is None:
+        raise Refusal(404, "voice_not_found", "voice: there is none of that name", "voice")
+    manifest = bundle.manifest
+    measured = [
+        {"graph": graph, "metric": metric, "value": value}
+        for graph, found in manifest.parity.items()
+        for metric, value in found.items()
+    ]
+    told = {"id": bundle.id, "family": manifest.family, "precision": manifest.precision}
+    return JSONResponse(told | {"measured": measured})
 
 
 async def add_voice(request: Request, service: Service) -> Response:

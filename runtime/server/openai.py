@@ -8,7 +8,7 @@ from starlette.responses import Response
 from runtime.server import asked, fields
 from runtime.server.answer import answered
 from runtime.server.fields import Fields
-from runtime.server.references import OPENAI
+from runtime.server.references import OPENAI, Example
 from runtime.server.refusals import invalid
 from runtime.server.service import Service
 from runtime.server.speech import Plan, Wire
@@ -41,12 +41,13 @@ def planned(given: Fields, service: Service) -> Plan:
     wire = _wire(body)
     changes = asked.settings(body, "openai", service.options)
     example = service.references.asked(_with_upload(body, service), OPENAI)
-    bundle = example.bundle or service.library.resolve(_voice(body, service))
+    bundle, style = service.library.styled(_voice(body, service))
+    if example.bundle:
+        bundle, example = example.bundle, Example()
+    elif style and example.read is None:
+        example = Example(style=style)
     asked.speakable(bundle, changes)
-    return Plan(
-        "oai", bundle, text, changes, wire, example,
-        timestamps=bool(asked.switch(body, "timestamps")), seed=asked.drawn_seed(changes),
-    )  # fmt: skip
+    return Plan("oai", bundle, text, changes, wire, example, asked.drawn_seed(changes))
 
 
 def _unboxed(given: Fields) -> Fields:
@@ -64,8 +65,11 @@ def _wire(body: Fields) -> Wire:
     streamed = streamed and form.streams
     if sse and not form.streams:
         raise invalid("response_format", f"response_format: {name} comes whole; use mp3 with sse")
+    timestamps = sse and asked.switch(body, "timestamps") is True
     rate = asked.rate(body, name, PCM_HZ if name == "pcm" else None)
-    return Wire(name, form.media_type, rate, streamed, by_tokens=streamed, events=sse)
+    return Wire(
+        name, form.media_type, rate, streamed, by_tokens=streamed, events=sse, timestamps=timestamps
+    )
 
 
 def _streaming(body: Fields) -> tuple[bool | None, bool]:

@@ -98,6 +98,7 @@ class Options:
         longest_text: in characters.
         provider: what runs the graphs.
         threads: of each graph; 0 shares the cores among the requests at work.
+        wyoming_port: that Wyoming's clients are listened for on; None: they are not.
         control: whether `/control` may end or reload the server.
         page, docs: whether the web page and the API's documents are served.
         log_text: whether texts are logged.
@@ -112,6 +113,7 @@ class Options:
     longest_text: int = 20_000
     provider: str = "auto"
     threads: int = 0
+    wyoming_port: int | None = None
     control: bool = False
     page: bool = True
     docs: bool = True

@@ -15,6 +15,7 @@ from typing import Any
 from runtime import audio
 from runtime.audio import Audio
 from runtime.errors import AudioError, SettingError
+from runtime.reference.prepared import EncodedReference
 from runtime.server import fields, labels
 from runtime.server.library import Bundle, Library
 from runtime.server.options import MIB
@@ -22,6 +23,7 @@ from runtime.server.refusals import invalid
 from runtime.server.uploads import PREFIX, Uploads
 from runtime.settings import Reference
 from runtime.text.languages import mode_of
+from runtime.voice import Voice
 
 LARGEST_BYTES = 10 * MIB
 LONGEST_S = 11.0  # 10 s are the most; what is longer is refused by its length
@@ -59,6 +61,7 @@ class Example:
         text, lang: what is said in it, and in which language.
         more: further sounds for the style.
         bundle: the voice that was named instead of a sound.
+        style: of the voice's pack, or several with their shares; empty where none was named.
     """
 
     read: Read | None = None
@@ -66,15 +69,26 @@ class Example:
     lang: str = "auto"
     more: tuple[Read, ...] = ()
     bundle: Bundle | None = None
+    style: str = ""
 
-    def reference(self) -> Reference | None:
-        """Read it; call it in a worker thread.
+    def check(self) -> None:
+        """Read its sound once; call it in a worker thread.
 
         Raises:
             AudioError: it is no sound, or too long.
         """
+        if self.read is not None:
+            self.read()
+
+    def reference(self, voice: Voice) -> Reference | EncodedReference | None:
+        """Read it; call it in a worker thread.
+
+        Raises:
+            AudioError: it is no sound, or too long.
+            SettingError: the voice has no such style.
+        """
         if self.read is None:
-            return None
+            return voice.style(self.style) if self.style else None
         return Reference(self.read(), self.text, self.lang, tuple(read() for read in self.more))
 
 

@@ -60,7 +60,7 @@ class Service:
         for bundle in bundles:
             try:
                 with self.library.loaded(bundle) as voice:
-                    voice.synthesize("[phones=HH AH0 L OW1 .]", lang="en")
+                    voice.warm_up()
             except Exception:
                 LOG.exception("%s can't be loaded", bundle.id)
                 self._failed = f"{bundle.id} can't be loaded; the log says why"

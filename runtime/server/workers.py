@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
+from runtime import errors
 from runtime.errors import FoundryError
 from runtime.server.options import LoadOptions
 from runtime.server.refusals import Refusal, busy, internal, of_error
@@ -22,7 +23,7 @@ FIRST_GUESS_S = 2.0
 LOG = logging.getLogger(__name__)
 
 
-class Stopped(Exception):  # noqa: N818 - it is a wish, not an error
+class Unwanted(Exception):  # noqa: N818 - it is a wish, not an error
     """The work of a job that is no longer wanted ends with this."""
 
 
@@ -79,7 +80,7 @@ class Job:
         """Hand bytes over; waits while too many are unread.
 
         Raises:
-            Stopped: the job is no longer wanted, or nobody reads.
+            Unwanted: the job is no longer wanted, or nobody reads.
         """
         with self._room:
             free = self._room.wait_for(
@@ -90,7 +91,7 @@ class Job:
                 self.stop.set()
                 self._wake()
             if self.stop.is_set():
-                raise Stopped
+                raise Unwanted
             if self.first_s is None:
                 self.first_s = self.waited_s
             self._ready.append(content)
@@ -104,7 +105,7 @@ class Job:
         try:
             if not self.stop.is_set():
                 self._work(self)
-        except Stopped:
+        except (Unwanted, errors.Stopped):
             pass
         except Refusal as refusal:
             self.refusal = refusal

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import runtime
 from runtime.tts import parser
 from tests import bundles
+from tests.runtime import test_pack
 from tests.runtime.command import PHONES, call, spoken
 from tests.runtime.test_tts_machine import TESTS as OF_THE_MACHINE
 
@@ -259,6 +260,8 @@ OWN_TESTS = {
     "--phones": test_phones_are_taken_as_they_are,
     "--cut": test_text_is_cut_as_the_method_says,
     "--output": test_the_output_is_output_wav_where_nothing_is_said,
+    "--style": test_pack.test_the_command_speaks_in_a_style,
+    "--subtitles": test_pack.test_the_command_writes_subtitles_of_what_it_speaks,
     "--format": test_a_format_is_named_where_the_name_does_not_say_it,
     "--output-raw": test_raw_output_is_the_samples_of_the_stream_alone,
     "--stream": test_streaming_changes_the_sound_and_not_its_length,

@@ -20,7 +20,8 @@ import requests
 from tests import bundles
 
 ROOT = Path(__file__).parents[2]
-START_S = 60
+START_S = 120
+WYOMING = re.compile(r"^tcp://\S+:(\d+)$", re.M)
 VOICE = "flite"
 ADDRESS = re.compile(r"^http://\S+:(\d+)$", re.M)
 
@@ -42,6 +43,10 @@ class Running:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def wyoming_port(self) -> int:
+        return int(WYOMING.findall(self.log.read_text())[0])
 
     def get(self, path: str, **how: Any) -> requests.Response:
         return requests.get(self.url + path, timeout=60, **how)
