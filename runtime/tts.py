@@ -137,6 +137,10 @@ def _add_output(made: Parser) -> None:
         action="store_true",
         help="16-bit mono PCM on standard output, in chunks as they are made",
     )
+    _add_ways(made)
+
+
+def _add_ways(made: Parser) -> None:
     option(
         made,
         "--stream",
