@@ -17,6 +17,12 @@ wildcard_constraints:
     length=one_of([ANY_LENGTH, *PLAN.lengths]),
 
 
+def base_of(voice):
+    """Words that name the base of a LoRA, and which one it must be."""
+    options = voice.base_options
+    return [*options, "--base-sha256", SOURCES.of(voice.base)] if options else []
+
+
 def voice_of(wildcards):
     return PLAN.voice(wildcards.voice)
 

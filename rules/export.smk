@@ -44,7 +44,8 @@ for kind, voices in PLAN.kinds.items():
         name:
             f"export_{kind}"
         input:
-            ancient(lambda w: voice_of(w).sovits),
+            sovits=ancient(lambda w: voice_of(w).sovits),
+            base=ancient(lambda w: voice_of(w).acoustic_files[1:]),
         output:
             temp(expand("artifacts/raw/voices/{{voice}}/{graph}.onnx", graph=voices[0].graphs)),
             expand("artifacts/reference/voices/{{voice}}/{graph}.npz", graph=voices[0].graphs),
@@ -63,10 +64,11 @@ for kind, voices in PLAN.kinds.items():
             code=digests.of_code("workflow_scripts.graphs.export", *LAYOUTS, *NETWORKS),
             tools=digests.of_tools("torch", "onnx", "numpy"),
             source=lambda w: SOURCES.of(voice_of(w).sovits),
+            base=lambda w: base_of(voice_of(w)),
             unit="voices/{voice}",
         message:
             "export the acoustic model of {wildcards.voice} from PyTorch"
         shell:
-            "python -m workflow_scripts.graphs.export sovits {input:q}"
+            "python -m workflow_scripts.graphs.export sovits {input.sovits:q} {params.base:q}"
             " --graphs artifacts/raw/{params.unit:q} --answers artifacts/reference/{params.unit:q}"
             " --tables artifacts/tables/{params.unit:q} --sha256 {params.source:q} > {log:q} 2>&1"

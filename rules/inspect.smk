@@ -2,6 +2,7 @@ rule describe_voice:
     input:
         gpt=ancient(lambda w: voice_of(w).gpt),
         sovits=ancient(lambda w: voice_of(w).sovits),
+        base=ancient(lambda w: voice_of(w).acoustic_files[1:]),
     output:
         report(
             "artifacts/inspect/{voice}.json", category="Checkpoints", labels={"voice": "{voice}"}
@@ -14,11 +15,10 @@ rule describe_voice:
         "../environment.yml"
     params:
         code=digests.of_code("workflow_scripts.models.describe", *LAYOUTS),
-        planned=lambda w: in_json(
-            SOURCES.of_each({"gpt": voice_of(w).gpt, "sovits": voice_of(w).sovits})
-        ),
+        planned=lambda w: in_json(SOURCES.of_each(voice_of(w).checkpoints)),
+        base=lambda w: voice_of(w).base_options,
     message:
         "what {wildcards.voice} is"
     shell:
         "python -m workflow_scripts.models.describe --gpt {input.gpt:q} --sovits {input.sovits:q}"
-        " --sha256 {params.planned:q} --output {output:q} > {log:q} 2>&1"
+        " {params.base:q} --sha256 {params.planned:q} --output {output:q} > {log:q} 2>&1"

@@ -29,6 +29,7 @@ from workflow_scripts import digests, progress, settings
 from workflow_scripts.bundle import hear
 from workflow_scripts.checkpoint import families, peek
 from workflow_scripts.plan import ANY_LENGTH, DECODER, LOOP, T2S_GRAPHS
+from workflow_scripts.units import words
 from workflow_scripts.report import job as report_job
 
 try:

@@ -8,7 +8,8 @@ symbolic in a graph; every other letter is a size of the voice and must be a num
 from dataclasses import dataclass, replace
 
 STAGES = ("text", "reference", "t2s", "acoustic")  # in the order of speech
-VITS = frozenset({"vits"})
+VITS, CFM = frozenset({"vits"}), frozenset({"cfm"})
+MELS = 100  # bands of a mel spectrogram
 STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
 MOVING = frozenset("BXPTQKCNSRFMUZ")
 GROWING = frozenset("XPTQN")  # those of one utterance, which the KV cache's capacity bounds
@@ -147,7 +148,7 @@ GRAPHS: dict[str, Graph] = {
     "style": Graph(
         shared=False,
         stage="reference",
-        kinds=VITS,
+        kinds=VITS | CFM,
         inputs=(_f32("spectrogram", 1, "Y", "R"), _f32("speaker_embedding", 1, "E")),
         outputs=(_f32("style", 1, "G", 1),),
         optional=frozenset({"speaker_embedding"}),
@@ -200,6 +201,60 @@ GRAPHS: dict[str, Graph] = {
         kinds=VITS,
         inputs=(_f32("latent", 1, "I", "N"), _f32("style", 1, "G", 1)),
         outputs=(_f32("audio", 1, "640*N"),),
+    ),
+    "features": Graph(
+        shared=False,
+        stage="acoustic",
+        kinds=CFM,
+        inputs=(
+            _i64("tokens", 1, "T"),
+            _i64("phones", 1, "X"),
+            _f32("style", 1, "G", 1),
+            _i64("frame_index", "N"),
+            _f32("frame_fraction", "N"),
+            _f32("frame_mask", 1, 1, "N"),
+        ),
+        outputs=(_f32("features", 1, "J", "N"),),
+    ),
+    # what the sampler's steps of one chunk share; padded frames are masked
+    "cfm_condition": Graph(
+        shared=False,
+        stage="acoustic",
+        kinds=CFM,
+        inputs=(
+            _f32("features", 1, "J", "N"),
+            _f32("prompt", 1, MELS, "N"),
+            _f32("frame_mask", 1, 1, "N"),
+        ),
+        outputs=(_f32("condition", 1, "N", "D"),),
+    ),
+    # one Euler step; the row says which step of how many it is
+    "cfm_step": Graph(
+        shared=False,
+        stage="acoustic",
+        kinds=CFM,
+        inputs=(
+            _f32("mel", 1, MELS, "N"),
+            _f32("condition", 1, "N", "D"),
+            _f32("frame_mask", 1, 1, "N"),
+            _f32("new_mask", 1, 1, "N"),
+            _i64("row", 1),
+        ),
+        outputs=(_f32("next_mel", 1, MELS, "N"),),
+    ),
+    "bigvgan": Graph(
+        shared=True,
+        stage="acoustic",
+        kinds=CFM,
+        inputs=(_f32("mel", 1, MELS, "N"),),
+        outputs=(_f32("audio", 1, "256*N"),),
+    ),
+    "vocoder_v4": Graph(
+        shared=True,
+        stage="acoustic",
+        kinds=CFM,
+        inputs=(_f32("mel", 1, MELS, "N"),),
+        outputs=(_f32("audio", 1, "480*N"),),
     ),
 }
 

@@ -40,6 +40,11 @@ _ROWS = (
         default=0.5, low=0, high=2, optional=True, of_voice=True,
     ),
     Setting(
+        "sample_steps", int, "steps of the sampler; more take as many times longer", "sound",
+        usual="the family's: v3 32, v4 8", low=4, high=32, numbers=(4, 8, 16, 32),
+        optional=True, acoustic_kinds=frozenset({"cfm"}), api_v2=None,
+    ),
+    Setting(
         "first_chunk_tokens", int, "tokens of a sentence's first chunk; fewer sound earlier",
         "stream", default=10, low=1, high=1500,
     ),
@@ -116,12 +121,13 @@ class ModelSettings:
     repetition_penalty: float | None = None
     speed: float | None = None
     noise_scale: float | None = None
+    sample_steps: int | None = None
 
     def of_voice(self, defaults: Defaults) -> dict[str, Any]:
         """Every value by name, the voice's where the caller says nothing."""
         given = {known.name: getattr(self, known.name) for known in fields(ModelSettings)}
         return {
-            name: getattr(defaults, name) if value is None else value
+            name: getattr(defaults, name, None) if value is None else value
             for name, value in given.items()
         }
 
@@ -135,6 +141,7 @@ class ModelChanges(TypedDict, total=False):
     repetition_penalty: float | None
     speed: float | None
     noise_scale: float | None
+    sample_steps: int | None
     first_chunk_tokens: int
     chunk_growth: float
     largest_chunk_tokens: int

@@ -44,6 +44,7 @@ class Setting:
         usual: what documents say of a default of None.
         low, high: range of a number, both included.
         above: whether `low` itself is left out.
+        numbers: those of the range that it can be; empty for all.
         values: its values in words, where the rest of the row does not give them.
         choices: values of a text; taken in any case.
         meant: other words for choices, which a message points out.
@@ -67,6 +68,7 @@ class Setting:
     low: float = -math.inf
     high: float = math.inf
     above: bool = False
+    numbers: tuple[int, ...] = ()
     values: str = ""
     choices: tuple[str, ...] = ()
     meant: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +95,8 @@ class Setting:
             return "True or False"
         if self.choices:
             return ", ".join(self.choices)
+        if self.numbers:
+            return ", ".join(map(str, self.numbers))
         if self.above:
             return f"above {_number(self.low)}, up to {_number(self.high)}"
         return f"{_number(self.low)} to {_number(self.high)}"
@@ -183,6 +187,8 @@ class Setting:
         raise SettingError(f"{name}: {shown(value)} is none of {self.allowed}; {hint}")
 
     def _refuse_outside(self, value: Any, name: str) -> None:
+        if self.numbers and value not in self.numbers:
+            raise SettingError(f"{name}: {shown(value)} is none of {self.allowed}")
         if self.low <= value <= self.high and not (self.above and value == self.low):
             return
         if self.above:

@@ -126,7 +126,8 @@ class Settings(ModelSettings):
         pause_ms: silence after each sentence.
         lexicons: the user's own readings, by language.
         streaming: how a stream is cut; of no effect on a whole decode.
-        speed, noise_scale, top_k, top_p, temperature, repetition_penalty: None takes the voice's.
+        speed, noise_scale, sample_steps, top_k, top_p, temperature, repetition_penalty: None takes
+            the voice's.
 
     Raises:
         SettingError: a value is none of its setting's; says which are.

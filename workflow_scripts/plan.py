@@ -99,7 +99,7 @@ class Plan:
     def sources(self, name: str) -> dict[str, str]:
         """Paths of everything that this voice is made of, by the words of our options."""
         voice = self.voice(name)
-        own = {"gpt": voice.gpt, "sovits": voice.sovits, "reference-audio": voice.reference.audio}
+        own = voice.checkpoints | {"reference-audio": voice.reference.audio}
         used = ((word, base.graph) for word, base in BASES.items() if self._uses(voice, base.graph))
         shared = {word: self.bases[graph] for word, graph in used}
         return own | shared | self.reading_sources(name)
@@ -173,6 +173,13 @@ class Plan:
     def chain_options(self, name: str) -> list[str]:
         """The words that tell `record` each source of a voice's chain."""
         return words(self.chain_sources(name))
+
+    def timing_sources(self, name: str) -> dict[str, str]:
+        """What PyTorch is read from besides both checkpoints, by the words of `proof.speed`."""
+        voice = self.voice(name)
+        vocoder = str(voice.acoustic.get("vocoder", ""))  # left out where the voice has its own
+        base = {} if voice.base is None else {"base": voice.base}
+        return base | ({"vocoder": self.bases[vocoder]} if vocoder in self.bases else {})
 
     def options(self, voice: str, precision: str) -> dict[str, Any]:
         """What the configuration says of a bundle: what steered its build, what voice it is."""
@@ -323,6 +330,7 @@ def _voice(entry: Mapping[str, Any], facts: Facts) -> Voice:
         name=entry["name"],
         gpt=entry["gpt"],
         sovits=entry["sovits"],
+        base=entry["base"],
         reference=Reference(**entry["reference"]),
         lexicons=entry["lexicons"],
         family=facts.family,

@@ -35,7 +35,7 @@ MOST_NODES = 100_000
 NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 Config = dict[str, Any]
-Reader = Callable[[Path, Path], Facts]
+Reader = Callable[[Path, Path, Path | None], Facts]
 
 
 def choices() -> dict[str, list[str]]:
@@ -367,6 +367,8 @@ def _files(config: Config) -> Iterator[tuple[str, str]]:
     for index, voice in enumerate(config["voices"]):
         yield f"voices[{index}].gpt", voice["gpt"]
         yield f"voices[{index}].sovits", voice["sovits"]
+        if voice["base"] is not None:
+            yield f"voices[{index}].base", voice["base"]
         yield f"voices[{index}].reference.audio", voice["reference"]["audio"]
         for lang, path in voice["lexicons"].items():
             yield f"voices[{index}].lexicons.{lang}", path
@@ -382,7 +384,8 @@ def _faults_of_voices(config: Config, facts_of: Reader, facts: dict[str, Facts])
     """What the voices' files say against building them; fills `facts` on the way."""
     for index, voice in enumerate(config["voices"]):
         try:
-            found = facts_of(Path(voice["gpt"]), Path(voice["sovits"]))
+            under = None if voice["base"] is None else Path(voice["base"])
+            found = facts_of(Path(voice["gpt"]), Path(voice["sovits"]), under)
         except CheckpointError as error:
             yield f"voices[{index}]: {error}"
             continue

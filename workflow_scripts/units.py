@@ -30,6 +30,8 @@ BASES: dict[str, Base] = {  # by the configuration's words under `shared`
     "ssl": Base("hubert", "folder of a HuBERT"),
     "bert": Base("roberta", "folder of a Chinese RoBERTa", optional=True),
     "sv": Base("speaker", "ERes2NetV2 checkpoint"),
+    "bigvgan": Base("bigvgan", "folder of bigvgan_v2_24khz_100band_256x"),
+    "vocoder_v4": Base("vocoder_v4", "vocoder.pth of v4"),
 }
 
 
@@ -66,12 +68,14 @@ class Reference:
 class Voice:
     """One pair of checkpoints with its example.
 
-    `lexicons` are files with readings by language, `about` is what its model card says besides.
+    `base` is what a LoRA file is merged over, `lexicons` are files with readings by language,
+    `about` is what its model card says besides.
     """
 
     name: str
     gpt: str
     sovits: str
+    base: str | None
     reference: Reference
     lexicons: Mapping[str, str]
     family: str
@@ -84,6 +88,22 @@ class Voice:
     def graphs(self) -> tuple[str, ...]:
         """Graphs of its acoustic checkpoint."""
         return graphs_of(self.kind, "reference", "acoustic")
+
+    @property
+    def checkpoints(self) -> dict[str, str]:
+        """Its files, by the words of our options."""
+        base = {} if self.base is None else {"base": self.base}
+        return {"gpt": self.gpt, "sovits": self.sovits} | base
+
+    @property
+    def acoustic_files(self) -> list[str]:
+        """What its acoustic graphs are exported from: the SoVITS file, and the base of a LoRA."""
+        return [self.sovits] if self.base is None else [self.sovits, self.base]
+
+    @property
+    def base_options(self) -> list[str]:
+        """The words that name the base of a LoRA."""
+        return [] if self.base is None else ["--base", self.base]
 
     @property
     def unit(self) -> str:

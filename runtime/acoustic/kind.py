@@ -27,12 +27,14 @@ class AcousticSettings:
     Attributes:
         speed: above 1 is faster; 1 leaves the frames as they are.
         noise_scale: share of the prior's spread that is used; 0 gives its mean.
+        sample_steps: of a flow-matching sampler; None takes the family's.
         steady: read frames at steps of exactly the speed, as a stream has to, instead of fitting
             them between first and last, as the reference does: under a frame apart at the end.
     """
 
     speed: float = default_of("speed")
     noise_scale: float = default_of("noise_scale")
+    sample_steps: int | None = default_of("sample_steps")
     steady: bool = False
 
     def __post_init__(self) -> None:
@@ -125,6 +127,10 @@ class AcousticModel(Protocol):
     def wants(self) -> tuple[str, ...]:
         """What it takes of a reference's sound: names in `runtime.reference.encoder.ENCODINGS`."""
 
+    @property
+    def streams_tokens(self) -> bool:
+        """Whether a stream begins while tokens are made; if not, no size of chunks matters."""
+
     def primed(self, sound: Arrays, tokens: Tokens, phones: PhoneIds) -> Arrays:
         """What it keeps of a reference; the same arrays come back in every `Conditioning`.
 
@@ -181,6 +187,9 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "vits": Kind("runtime.acoustic.vits_model", "a prior with a flow, and a vocoder of its latent"),
+    "cfm": Kind(
+        "runtime.acoustic.cfm_model", "mel frames by flow matching, and a vocoder of its own file"
+    ),
 }
 
 

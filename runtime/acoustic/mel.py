@@ -3,77 +3,68 @@
 Numbers alone: knows nothing of models.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from runtime.arrays import Float32, Int64
+from runtime.errors import BundleError
 from runtime.frames import FRAMES_PER_TOKEN, frame_grid
+from runtime.manifest import Acoustic
 
-MELS = 100
 QUIETEST, LOUDEST = -12.0, 2.0  # log-mel that is -1 and 1 to the models; values may lie outside
-TOKENS_HZ = 25
 
 
 @dataclass(frozen=True)
 class MelFrames:
-    """What differs between the two families.
+    """What differs between the two families; in a manifest, `acoustic.sizes` but for the last two.
 
     Attributes:
         prompt_hz: rate of the reference audio that the prompt's mel is taken from.
         fft: samples of its spectra, and of their window.
         hop: samples from one of its frames to the next.
-        stretch: mel frames to encoded frames (50 Hz), as a fraction.
+        stretch_more, stretch_less: mel frames to encoded frames (50 Hz), as a fraction.
         shown_per_token: mel frames of a token that the reference's mask lets through.
         prompt_frames: most frames of a prompt.
         chunk_frames: frames of prompt and new ones together in one run of the sampler.
-        samples_per_frame: what the vocoder makes of a frame.
         context_frames: what the vocoder sees to each side of a frame.
-        sampling_rate_hz: of the sound.
         steps: of the sampler, where a request says nothing.
+        samples_per_frame: what the vocoder makes of a frame.
+        sampling_rate_hz: of the sound.
     """
 
     prompt_hz: int
     fft: int
     hop: int
-    stretch: tuple[int, int]
+    stretch_more: int
+    stretch_less: int
     shown_per_token: float
     prompt_frames: int
     chunk_frames: int
-    samples_per_frame: int
     context_frames: int
-    sampling_rate_hz: int
     steps: int
+    samples_per_frame: int
+    sampling_rate_hz: int
 
+    @classmethod
+    def of(cls, acoustic: Acoustic) -> "MelFrames":
+        """As a manifest has them.
 
-MEL_FRAMES: dict[str, MelFrames] = {
-    "v3": MelFrames(
-        prompt_hz=24_000,
-        fft=1024,
-        hop=256,
-        stretch=(15, 8),
-        shown_per_token=3.875,  # more than the 3.75 that there are: so does the reference
-        prompt_frames=468,
-        chunk_frames=934,
-        samples_per_frame=256,
-        context_frames=38,
-        sampling_rate_hz=24_000,
-        steps=32,
-    ),
-    "v4": MelFrames(
-        prompt_hz=32_000,
-        fft=1280,
-        hop=320,
-        stretch=(2, 1),
-        shown_per_token=4.0,
-        prompt_frames=500,
-        chunk_frames=1000,
-        samples_per_frame=480,
-        context_frames=12,
-        sampling_rate_hz=48_000,
-        steps=8,
-    ),
-}
+        Raises:
+            BundleError: one is missing.
+        """
+        of_rate = {
+            "samples_per_frame": acoustic.samples_per_frame,
+            "sampling_rate_hz": acoustic.sampling_rate_hz,
+        }
+        found: dict[str, Any] = {}
+        for known in fields(cls):
+            value = of_rate.get(known.name, acoustic.sizes.get(known.name))
+            if value is None:
+                raise BundleError(f"acoustic.sizes: no {known.name!r}; build the bundle again")
+            found[known.name] = value if known.name == "shown_per_token" else int(value)
+        return cls(**found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +94,7 @@ def mel_grid(tokens: int, speed: float, frames: MelFrames) -> MelGrid:
     golden `sovits_v3v4/v3_encp.npz`.
     """
     index, fraction = frame_grid(FRAMES_PER_TOKEN * tokens, speed)
-    more, less = frames.stretch
+    more, less = frames.stretch_more, frames.stretch_less
     nearest = np.arange(index.size * more // less) * less // more
     shown = int(frames.shown_per_token * tokens / speed) + (speed != 1)
     mask = (np.arange(nearest.size) < shown).astype(np.float32)

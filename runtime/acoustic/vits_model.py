@@ -25,11 +25,13 @@ class VitsModel:
         frames_name: its frames are latent frames, 50 a second at speed 1.
         context_frames: 11.
         wants: the style of the reference.
+        streams_tokens: True.
     """
 
     frames_name = "latent"
     context_frames = CONTEXT_FRAMES
     wants = ("style",)
+    streams_tokens = True
 
     def __init__(self, graphs: Vits) -> None:
         self._graphs = graphs

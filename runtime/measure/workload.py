@@ -172,7 +172,7 @@ class Speaker:
         return Works(
             steps={rows: partial(_steps_at, states[rows], rows) for rows in ROWS},
             bare_steps={rows: partial(_bare_steps, states[rows]) for rows in ROWS},
-            chunks=self.chunk_seconds,
+            chunks=self.chunk_seconds if self._acoustic.streams_tokens else None,
             vocoder=self._graphs.acoustic.vocoder,
             vocoder_on_cpu=self._vocoder_on_cpu(),
             parts={

@@ -6,12 +6,14 @@ from functools import cached_property
 
 import numpy as np
 
+from runtime.acoustic.mel import MelFrames
 from runtime.arrays import Float32, Style, Tokens
 from runtime.audio import Audio
 from runtime.backends import Arrays, GraphRunner
 from runtime.errors import AudioError
 from runtime.manifest import Acoustic
 from runtime.reference import features
+from runtime.reference.prompt_mel import prompt_mel
 
 Opener = Callable[[], GraphRunner]
 
@@ -38,6 +40,7 @@ class ReferenceEncoder:
 
     def __init__(self, graphs: ReferenceGraphs) -> None:
         self._graphs = graphs
+        self.acoustic = graphs.acoustic
 
     @cached_property
     def _hubert(self) -> GraphRunner:
@@ -97,7 +100,13 @@ class ReferenceEncoder:
         return heard
 
 
+def prompt_mel_of(encoder: ReferenceEncoder, audios: Sequence[Audio]) -> Float32:
+    """The mel, float32 [1, 100, R], of the first reference: the one whose words are known."""
+    return prompt_mel(audios[0], MelFrames.of(encoder.acoustic))
+
+
 # what is taken of a reference's sound for an acoustic model: name → how
 ENCODINGS: dict[str, Callable[[ReferenceEncoder, Sequence[Audio]], Float32]] = {
     "style": ReferenceEncoder.style,
+    "prompt_mel": prompt_mel_of,
 }

@@ -5,9 +5,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.acoustic.mel import MELS, MelFrames, normalised
+from runtime.acoustic.mel import MelFrames, normalised
 from runtime.arrays import Float32
 from runtime.audio import Audio, resample_sinc
+from runtime.contract import MELS
 from runtime.reference.features import magnitudes
 
 QUIETEST = 1e-5  # of a band, below which all is silence

@@ -159,9 +159,15 @@ def test_a_t2s_file_of_another_symbol_table_is_refused(
         facts(old, files["v4"], "mia")
 
 
-def test_no_build_begins_with_what_is_not_built(files: dict[str, Path], gpt: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"v3\.pth: SoVITS v3, not supported; supported: v1"):
-        buildable(gpt, files["v3"])
+def test_a_build_begins_with_files_that_belong_together(files: dict[str, Path], gpt: Path) -> None:
+    assert buildable(gpt, files["v3"]).family == "v3"
+    assert buildable(gpt, files["v4 LoRA"], files["v4"]).family == "v4 LoRA"
+    with pytest.raises(CheckpointError, match="SoVITS v4 LoRA without its base; give the v4 file"):
+        buildable(gpt, files["v4 LoRA"])
+    with pytest.raises(CheckpointError, match=r"SoVITS v4 LoRA over .*, which is v3; give the v4"):
+        buildable(gpt, files["v4 LoRA"], files["v3"])
+    with pytest.raises(CheckpointError, match="SoVITS v3 is whole and takes no base; leave it out"):
+        buildable(gpt, files["v3"], files["v4"])
 
 
 def with_entries(source: Path, target: Path, **entries: object) -> Path:

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from workflow_scripts.checkpoint.families import FAMILIES, SUPPORTED
-from workflow_scripts.checkpoint.peek import facts
+from workflow_scripts.checkpoint.peek import buildable, facts
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.random_voice.__main__ import TINY, main, write_t2s, write_voice
 from workflow_scripts.random_voice.base_layout import CHARACTERS, roberta_layout, speaker_layout
@@ -30,11 +30,16 @@ def test_the_overlay_names_all_that_a_build_needs(voices: dict[str, Path], famil
     (voice,) = content["voices"]
     found = facts(Path(voice["gpt"]), Path(voice["sovits"]), voice["name"])
     assert found.family == family
-    assert set(voice) == {"name", "gpt", "sovits", "reference"}
+    base = {"base"} if FAMILIES[family].base else set()
+    assert set(voice) == {"name", "gpt", "sovits", "reference"} | base
+    under = Path(voice["base"]) if base else None
+    assert buildable(Path(voice["gpt"]), Path(voice["sovits"]), under).family == family
     assert set(voice["reference"]) == {"audio", "text", "lang"}
     bases = content["shared"]
-    assert set(bases) == {"ssl", "bert", "sv"}
-    assert (bases["sv"] is not None) == FAMILIES[family].needs_speaker
+    further = {"sv": "speaker", "bigvgan": "bigvgan", "vocoder_v4": "vocoder_v4"}
+    assert set(bases) == {"ssl", "bert", *further}
+    for word, graph in further.items():
+        assert (bases[word] is not None) == (graph in FAMILIES[family].bases)
     for base in (bases["ssl"], bases["bert"]):
         assert (Path(base) / "pytorch_model.bin").is_file()
         assert json.loads((Path(base) / "config.json").read_text("utf-8"))["model_type"]
@@ -42,7 +47,13 @@ def test_the_overlay_names_all_that_a_build_needs(voices: dict[str, Path], famil
 
 def test_headers_are_those_that_trainers_write(voices: dict[str, Path]) -> None:
     headers = {family: (at.parent / "voice.pth").read_bytes()[:2] for family, at in voices.items()}
-    assert headers == {"v1": b"PK", "v2": b"PK", "v2Pro": b"05", "v2ProPlus": b"06"}
+    assert headers == {
+        **dict.fromkeys(("v1", "v2", "v3", "v4"), b"PK"),
+        "v2Pro": b"05",
+        "v2ProPlus": b"06",
+        "v3 LoRA": b"03",
+        "v4 LoRA": b"04",
+    }
 
 
 def test_eos_always_scores_nothing(voices: dict[str, Path]) -> None:
@@ -119,11 +130,11 @@ def test_the_command_says_what_to_pass_on(
 def test_a_family_that_is_not_supported_is_a_usage_error(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workflow_scripts.random_voice"]
     told = subprocess.run(
-        [*command, "--family", "v3", "--out", str(tmp_path / "v")],
+        [*command, "--family", "v9", "--out", str(tmp_path / "v")],
         capture_output=True,
         text=True,
         check=False,
     )
     assert told.returncode == 2
-    assert "invalid choice: 'v3'" in told.stderr
+    assert "invalid choice: 'v9'" in told.stderr
     assert not (tmp_path / "v").exists()

@@ -8,10 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from runtime.acoustic.mel import MelFrames
 from runtime.frames import frame_grid
+from runtime.manifest import Acoustic
 from tests import goldens
 from tests.goldens import Case
-from workflow_scripts.checkpoint.cfm import CfmSizes
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.whole import read_whole
 from workflow_scripts.models.cfm import CfmSovits, load_cfm
@@ -30,8 +32,12 @@ def sovits(path: Path) -> Sovits:
 def flow_matching(path: Path, base: Path | None = None) -> CfmSovits:
     """A v3 or v4 model; a LoRA merged over its base."""
     stored = read_whole(path, base)
-    assert isinstance(stored.sizes, CfmSizes)
-    return load_cfm(stored.weights, stored.sizes, path.name)
+    return load_cfm(stored.weights, stored.config, path.name)
+
+
+def mel_frames(family: str) -> MelFrames:
+    """What a manifest says of a v3 or v4 voice's frames."""
+    return MelFrames.of(Acoustic(**FAMILIES[family].acoustic))
 
 
 @cache

@@ -14,7 +14,6 @@ from workflow_scripts.checkpoint.families import (
     TEXT_EMBEDDING,
     Marks,
     family_of,
-    refuse_unsupported,
 )
 
 
@@ -55,15 +54,7 @@ def test_every_row_is_whole(name: str) -> None:
 def test_headers_and_md5s_stand_for_one_family_each() -> None:
     assert sorted(HEADERS) == ["00", "01", "02", "03", "04", "05", "06"]
     assert sum(len(row.md5s) for row in FAMILIES.values()) == len(MD5S) == 6
-    assert SUPPORTED == ("v1", "v2", "v2Pro", "v2ProPlus")
-
-
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in SUPPORTED])
-def test_a_family_that_is_not_built_is_refused_by_name(name: str) -> None:
-    with pytest.raises(CheckpointError, match=f"mia: SoVITS {name}, not supported; supported: v1"):
-        refuse_unsupported(name, "mia")
-    for supported in SUPPORTED:
-        refuse_unsupported(supported, "mia")
+    assert SUPPORTED[-2:] == ("v3 LoRA", "v4 LoRA")
 
 
 @pytest.mark.parametrize(

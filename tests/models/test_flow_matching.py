@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from runtime.acoustic.mel import MEL_FRAMES, denormalised, mel_grid
+from runtime.acoustic.mel import denormalised, mel_grid
 from tests import goldens
 from tests.goldens import Case, flow_matching_cases, full_size_case
-from tests.models.files import flow_matching, mel_vocoder, watching
+from tests.models.files import flow_matching, mel_frames, mel_vocoder, watching
 from tests.models.seeded import seeded
 from workflow_scripts.checkpoint.cfm import FULL, cfm_layout
 from workflow_scripts.checkpoint.vocoder_layout import (
@@ -39,7 +39,7 @@ def assert_near(found: Tensor, case: Case, array: str, tolerance: float = TOLERA
 
 
 def features(model: CfmSovits, case: Case, tokens: Tensor, phones: str, speed: float) -> Tensor:
-    grid = mel_grid(tokens.shape[-1], speed, MEL_FRAMES[case.facts["family"]])
+    grid = mel_grid(tokens.shape[-1], speed, mel_frames(case.facts["family"]))
     style = tensor(case, "ge")
     encoded = model.encode(tokens.reshape(1, -1), tensor(case, phones), style)
     places = torch.from_numpy(grid.index), torch.from_numpy(grid.fraction)
@@ -195,7 +195,7 @@ def sentence(
     model: CfmSovits, case: Case, prompt: Tensor, of_prompt: Tensor, new: Tensor
 ) -> Tensor:
     """All mel frames of a sentence, chunk after chunk, each after the end of the one before."""
-    grid = MEL_FRAMES[case.facts["family"]]
+    grid = mel_frames(case.facts["family"])
     most = min(prompt.shape[2], of_prompt.shape[2])
     prompt, of_prompt = prompt[..., :most], of_prompt[..., :most]
     prompt, of_prompt = prompt[..., -grid.prompt_frames :], of_prompt[..., -grid.prompt_frames :]
@@ -260,7 +260,7 @@ def test_an_acoustic_model_of_real_sizes_equals_the_reference() -> None:
     for array in case.facts["arrays"]:
         if array.startswith("w:"):
             np.testing.assert_array_equal(weights[array[2:]].flatten()[:8], case[array])
-    model = load_cfm(weights, FULL)
+    model = load_cfm(weights, {})
     style = model.style(tensor(case, "spec")[:, :704])
     assert_near(style, case, "ge")
     case.facts["family"] = "v3"

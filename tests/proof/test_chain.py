@@ -16,6 +16,7 @@ from runtime.graphs import VoiceGraphs
 from runtime.manifest import Acoustic
 from tests.goldens import OWN
 from tests.graphs.exported import exported
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
 from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.export import EXPORTERS
@@ -38,7 +39,9 @@ SOURCES = {
 
 @pytest.fixture(scope="module")
 def record() -> ChainRecord:
-    networks = load_networks(SOURCES["t2s"], SOURCES["sovits"], SOURCES["hubert"], None)
+    networks = load_networks(
+        SOURCES["t2s"], AcousticSources(SOURCES["sovits"]), SOURCES["hubert"], None
+    )
     return record_chain(networks, sound.read(SOVITS / "ref_mono_24k.wav"))
 
 

@@ -28,6 +28,7 @@ from runtime.measure.workload import (
     Works,
 )
 from tests.tiny_voice import source, tiny_bundle
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
 from workflow_scripts.proof.speed import __main__ as speed
 from workflow_scripts.proof.speed import pytorch
 
@@ -51,7 +52,7 @@ def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) ->
 
 
 def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
-    reference = pytorch.load(source("t2s"), source("sovits"), 30)
+    reference = pytorch.load(source("t2s"), AcousticSources(source("sovits")), 30)
     ours, theirs = speaker.works(), reference.works()
     assert set(ours.parts) == set(theirs.parts) == {*SUMMANDS, TOTAL, FIRST_SOUND}
     assert set(ours.steps) == set(theirs.steps) == set(ROWS)

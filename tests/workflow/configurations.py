@@ -28,7 +28,7 @@ class Said:
 
 def says(needs_speaker: bool = False) -> settings.Reader:
     bases = ("hubert", "speaker") if needs_speaker else ("hubert",)
-    return lambda gpt, sovits: Said(bases=bases)
+    return lambda gpt, sovits, base: Said(bases=bases)
 
 
 def sound(folder: Path) -> Config:

@@ -19,18 +19,28 @@ class Said:
 
 
 PRO, PLAIN = Said("v2Pro", ("hubert", "speaker")), Said("v2", ("hubert",))
+V3 = Said("v3", ("hubert", "bigvgan"), "cfm", {"vocoder": "bigvgan"})
+V4 = Said("v4", ("hubert", "vocoder_v4"), "cfm", {"vocoder": "vocoder_v4"})
+SHARED = {
+    "ssl": "hubert",
+    "bert": "roberta",
+    "sv": "eres.ckpt",
+    "bigvgan": "bigvgan",
+    "vocoder_v4": "vocoder.pth",
+    "g2pw": "g2pw",
+}
 
 
 def voice(name: str) -> dict:
     reference = {"audio": f"{name}.wav", "text": "Hello.", "lang": "en"}
     paths = {"gpt": f"{name}.ckpt", "sovits": f"{name}.pth", "lexicons": {"ja": f"{name}.txt"}}
-    return {"name": name, "reference": reference, **paths}
+    return {"name": name, "base": None, "reference": reference, **paths}
 
 
 def plan_of(facts: dict[str, Said], **changes: object) -> Plan:
     config = {
         "voices": [voice(name) for name in facts],
-        "shared": {"ssl": "hubert", "bert": "roberta", "sv": "eres.ckpt", "g2pw": "g2pw"},
+        "shared": SHARED,
         "max_len": [1000],
         "precisions": ["fp32", "fp16"],
         "mixed_precision": {},
@@ -58,7 +68,7 @@ def test_the_speaker_base_is_not_built_for_voices_without_it() -> None:
 
 def test_without_text_features_neither_base_nor_vocabulary_is_built() -> None:
     plan = plan_of(
-        {"plain": PLAIN}, shared={"ssl": "hubert", "bert": None, "sv": None, "g2pw": None}
+        {"plain": PLAIN}, shared={"ssl": "hubert"} | dict.fromkeys(set(SHARED) - {"ssl"})
     )
     assert plan.units == ["shared/hubert", "voices/plain"]
     assert plan.table_files == ["artifacts/tables/voices/plain/t2s_tables.npz"]
@@ -100,8 +110,23 @@ def test_shared_graphs_are_built_once_for_all_voices() -> None:
 
 
 def test_every_graph_of_the_contract_has_one_origin() -> None:
-    plan = plan_of({"pro": PRO})
+    plan = plan_of({"pro": PRO, "three": V3, "four": V4})
     assert sorted([*plan.bases, *plan.acoustic_graphs, *T2S_GRAPHS]) == sorted(GRAPHS)
+
+
+def test_a_voice_of_flow_matching_takes_its_vocoder_and_the_base_of_its_lora() -> None:
+    lora = voice("lora") | {"base": "s2Gv4.pth"}
+    plan = plan_of({"lora": V4}, voices=[lora])
+    names = member_names(plan, "lora", "fp16")
+    assert "fp16/shared/vocoder_v4/vocoder_v4" in names
+    assert "fp16/voices/lora/cfm_step" in names
+    assert not any(name.endswith(("bigvgan", "prior", "speaker")) for name in names)
+    assert plan.voice("lora").acoustic_files == ["lora.pth", "s2Gv4.pth"]
+    told = plan.chain_options("lora")
+    for option, path in (("--base", "s2Gv4.pth"), ("--vocoder-v4", "vocoder.pth")):
+        assert told[told.index(option) + 1] == path
+    assert plan.timing_sources("lora") == {"base": "s2Gv4.pth", "vocoder": "vocoder.pth"}
+    assert plan_of({"pro": PRO}).timing_sources("pro") == {}
 
 
 def test_a_voice_named_like_a_base_or_folder_stays_apart() -> None:
@@ -124,7 +149,8 @@ def test_options_for_scripts_name_every_source_member_and_table() -> None:
         "artifacts/graphs/fp16/shared/hubert/hubert.onnx",
     ]
     named = dict(item.split("=", 1) for item in plan.named_files("pro", "fp16"))
-    assert set(named) == {*GRAPHS, "t2s_tables", "vocabulary"}
+    of_pro = {name for name, graph in GRAPHS.items() if not graph.kinds or "vits" in graph.kinds}
+    assert set(named) == {*of_pro, "t2s_tables", "vocabulary"}
 
 
 def test_every_bundle_is_timed_as_the_configuration_says() -> None:

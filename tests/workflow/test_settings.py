@@ -64,7 +64,7 @@ def test_the_speaker_base_is_demanded_by_a_voice_that_needs_it(config: Config) -
 
 
 def test_a_checkpoint_that_is_refused_is_a_line_of_the_configuration(config: Config) -> None:
-    def refuse(gpt: Path, sovits: Path) -> Said:
+    def refuse(gpt: Path, sovits: Path, base: Path | None) -> Said:
         raise CheckpointError(f"{gpt}: not a checkpoint; take another")
 
     config["voices"].append(voice(config) | {"name": "noa"})

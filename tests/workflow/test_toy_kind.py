@@ -25,6 +25,7 @@ from tests.workflow import configurations, toy_kind
 from tests.workflow.toy_kind import RATE, SAMPLES
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part, pack
 from workflow_scripts.checkpoint import families, peek
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
 from workflow_scripts.checkpoint.families import PLAIN
 from workflow_scripts.checkpoint.write import write_checkpoint
 from workflow_scripts.graphs.export import export
@@ -110,7 +111,7 @@ def test_it_speaks_whole_and_streamed(bundle: Path) -> None:
 
 
 def test_it_is_proved_against_pytorch_along_the_chain(bundle: Path, checkpoint: Path) -> None:
-    networks = load_networks(bundles.GPT, checkpoint, bundles.HUBERT, None)
+    networks = load_networks(bundles.GPT, AcousticSources(checkpoint), bundles.HUBERT, None)
     record = record_chain(networks, sound.read(bundles.EXAMPLE))
     files = {name: bundle / member.file for name, member in load(bundle).graphs.items()}
     acoustic = load(bundle).acoustic

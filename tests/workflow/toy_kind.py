@@ -42,7 +42,6 @@ GRAPHS = {
     ),
 }
 FAMILY = Family(
-    supported=True,
     kind="toy",
     vocoder="beeper",
     sampling_rate_hz=RATE,
@@ -125,6 +124,7 @@ class Spoken:
     """What PyTorch and the graphs have in common."""
 
     frames_name, context_frames, wants = "tones", 0, ("loudness",)
+    streams_tokens = True
 
     def made_up(self) -> Arrays:
         return {"gain": np.ones(1, np.float32)}
@@ -148,7 +148,7 @@ class Spoken:
 
 
 class ToyInTorch(Spoken):
-    def __init__(self, network: Toy) -> None:
+    def __init__(self, network: Toy, _row: Family, _vocoder: None) -> None:
         self._made, self.symbols = (network.codes, network.levels), 732
 
     def quantize(self, features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which model families there are, how a file shows its own, and which of them we support.
+"""Which model families there are, how a file shows its own, and what follows from it.
 
 Knows names, shapes and marks of files; opens none and needs no torch. What a kind of families needs
 of networks is named here and loaded where it is used.
@@ -46,8 +46,8 @@ class Kind:
         layout: (sizes, family) → shape of every tensor that inference needs, by name; torch-free.
         load: (weights, config, where) → its network.
         traced: network → name, module and cases of each of its graphs, in the contract's order.
-        spoken: network → the same in PyTorch as the runtime's acoustic model; see
-            `workflow_scripts.proof.spoken`.
+        spoken: (network, its family, source of a vocoder that is a base) → the same in PyTorch as
+            the runtime's acoustic model; see `workflow_scripts.proof.spoken`.
         shows: how names of tensors begin that no other kind has.
     """
 
@@ -81,6 +81,9 @@ KINDS: dict[str, Kind] = {  # as in `runtime.acoustic.kind.KINDS`
         sizes="workflow_scripts.checkpoint.acoustic:sizes_of_cfm",
         layout="workflow_scripts.checkpoint.acoustic:layout_of_cfm",
         shows=("cfm.", "bridge."),
+        load="workflow_scripts.models.cfm:load_cfm",
+        traced="workflow_scripts.graphs.cfm:traced",
+        spoken="workflow_scripts.proof.cfm:spoken",
     ),
     "cfm LoRA": Kind(  # becomes a cfm when it is merged over its base
         sizes="workflow_scripts.checkpoint.acoustic:sizes_of_lora",
@@ -94,7 +97,6 @@ class Family:
     """A family of acoustic models, with all that follows from its name.
 
     Attributes:
-        supported: whether we build it; the others are known only to be refused by name.
         symbols: key of SYMBOL_TABLES.
         headers: first two bytes that its files may carry instead of "PK".
         md5s: of the first 8192 bytes of official files.
@@ -109,7 +111,6 @@ class Family:
         sizes: what a full-size `config.model` has beside the sizes that all families share.
     """
 
-    supported: bool
     symbols: str = "v2"
     headers: tuple[str, ...] = ()
     md5s: tuple[str, ...] = ()
@@ -159,22 +160,19 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "v1": Family(
-        supported=True,
         symbols="v1",
         headers=("00",),
         md5s=("dc3c97e17592963677a4a1681f30c653",),
         spectrogram_bins=1025,
     ),
-    "v2": Family(supported=True, headers=("01",), md5s=("6642b37f3dbb1f76882b69937c95a5f3",)),
+    "v2": Family(headers=("01",), md5s=("6642b37f3dbb1f76882b69937c95a5f3",)),
     "v2Pro": Family(
-        supported=True,
         headers=("05",),
         md5s=("c7e9fce2223f3db685cdfa1e6368728a",),
         bases=("hubert", "speaker"),
         sizes={"gin_channels": 1024, "p_dropout": 0.0},
     ),
     "v2ProPlus": Family(
-        supported=True,
         headers=("06",),
         md5s=("66b313e39455b57ab1b0bc0b239c9d0a",),
         bases=("hubert", "speaker"),
@@ -186,19 +184,45 @@ FAMILIES: dict[str, Family] = {
         },
     ),
     "v3": Family(
-        supported=False,
         headers=("02",),
         md5s=("43797be674a37c1c83ee81081941ed0f",),
         kind="cfm",
+        bases=("hubert", "bigvgan"),
+        vocoder="bigvgan",
         sampling_rate_hz=24_000,
         frames_per_token=3.75,
+        numbers={
+            "prompt_hz": 24_000,
+            "fft": 1024,
+            "hop": 256,
+            "stretch_more": 15,
+            "stretch_less": 8,
+            "shown_per_token": 3.875,  # more than there are: so does the reference
+            "prompt_frames": 468,
+            "chunk_frames": 934,
+            "context_frames": 38,
+            "steps": 32,
+        },
     ),
     "v4": Family(
-        supported=False,
         md5s=("4f26b9476d0c5033e04162c486074374",),
         kind="cfm",
+        bases=("hubert", "vocoder_v4"),
+        vocoder="vocoder_v4",
         sampling_rate_hz=48_000,
         frames_per_token=4.0,
+        numbers={
+            "prompt_hz": 32_000,
+            "fft": 1280,
+            "hop": 320,
+            "stretch_more": 2,
+            "stretch_less": 1,
+            "shown_per_token": 4,
+            "prompt_frames": 500,
+            "chunk_frames": 1000,
+            "context_frames": 12,
+            "steps": 8,
+        },
     ),
 }
 FAMILIES |= {  # files that are merged over a base
@@ -206,7 +230,7 @@ FAMILIES |= {  # files that are merged over a base
     "v4 LoRA": replace(FAMILIES["v4"], headers=("04",), md5s=(), base="v4"),
 }
 
-SUPPORTED: tuple[str, ...] = tuple(name for name, row in FAMILIES.items() if row.supported)
+SUPPORTED: tuple[str, ...] = tuple(FAMILIES)
 
 HEADERS: dict[str, str] = {h: name for name, row in FAMILIES.items() for h in row.headers}
 
@@ -272,18 +296,6 @@ def _shown_kind(marks: Marks) -> str | None:
         if row.shows and any(name.startswith(row.shows) for name in marks.shapes):
             return kind
     return None
-
-
-def refuse_unsupported(family: str, where: str) -> None:
-    """Stop at a family that is read but not built.
-
-    Raises:
-        CheckpointError: it is one.
-    """
-    if not FAMILIES[family].supported:
-        raise CheckpointError(
-            f"{where}: SoVITS {family}, not supported; supported: {', '.join(SUPPORTED)}"
-        )
 
 
 def _incomplete(claimed: str, marks: Marks, lacks: str, where: str) -> CheckpointError:

@@ -6,9 +6,12 @@ the file as they are.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.cfm import ATTENTION, BLOCKS, CODEBOOK, CfmSizes, Shapes, waves
+from workflow_scripts.checkpoint.cfm import ATTENTION, BLOCKS, CODEBOOK, Shapes, waves
+from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.checkpoint.layout import CODES, Named, Shape, conv, style_encoder
 
 INFIX = "base_model.model."  # what PEFT puts into names
@@ -100,17 +103,49 @@ def _updates(sizes: LoraSizes) -> Iterator[Named]:
             yield f"{name}.{UP}", (sizes.width, sizes.rank)
 
 
-def refuse_foreign_base(lora: LoraSizes, base: CfmSizes, where: str) -> None:
-    """Stop where a LoRA is not of a base.
+@dataclass(frozen=True)
+class Acoustic:
+    """A SoVITS file as far as its partner matters.
+
+    Attributes:
+        path: of the file.
+        family: a key of FAMILIES.
+        sizes: as its kind has them.
+    """
+
+    path: Path
+    family: str
+    sizes: Any
+
+
+def check_base(own: Acoustic, base: Acoustic | None) -> None:
+    """Refuse a base that a file was not trained from, and a LoRA file without any.
 
     Raises:
-        CheckpointError: the first size in which they differ.
+        CheckpointError: of another family or other sizes, missing, or not wanted.
     """
+    wanted = FAMILIES[own.family].base
+    if base is None:
+        if wanted:
+            raise CheckpointError(
+                f"{own.path}: SoVITS {own.family} without its base; give the {wanted} file that it"
+                " was trained from as base"
+            )
+        return
+    if not wanted:
+        raise CheckpointError(
+            f"{own.path}: SoVITS {own.family} is whole and takes no base; leave it out"
+        )
+    if base.family != wanted:
+        raise CheckpointError(
+            f"{own.path}: SoVITS {own.family} over {base.path}, which is {base.family};"
+            f" give the {wanted} file that it was trained from"
+        )
     for name in LoraSizes.__dataclass_fields__:
-        ours = getattr(lora, name)
-        theirs = ours if name == "rank" else getattr(base, name)
+        ours = getattr(own.sizes, name)
+        theirs = ours if name == "rank" else getattr(base.sizes, name)
         if ours != theirs:
             raise CheckpointError(
-                f"{where}: LoRA and base don't belong together: {name} is {ours} and {theirs};"
-                " give the base that it was trained from"
+                f"{own.path} over {base.path}: don't belong together: {name} is {ours} and"
+                f" {theirs}; give the base that it was trained from"
             )

@@ -14,9 +14,9 @@ from workflow_scripts.checkpoint.families import (
     SYMBOL_TABLES,
     Marks,
     family_of,
-    refuse_unsupported,
 )
 from workflow_scripts.checkpoint.layout import check_layout, t2s_layout
+from workflow_scripts.checkpoint.lora import Acoustic, check_base
 from workflow_scripts.checkpoint.sizes import T2SSizes, t2s_sizes
 
 AcousticSizes = Any  # a dataclass, as the kind of the family has it
@@ -145,14 +145,23 @@ def checked(found: Contents) -> Peeked:
     return Peeked(found, layout, family, sovits)
 
 
-def buildable(gpt: Path, sovits: Path, voice: str = "") -> VoiceFacts:
-    """The same as `facts`, of a family that we build.
+def buildable(gpt: Path, sovits: Path, base: Path | None = None) -> VoiceFacts:
+    """The same as `facts`, of a voice that can be built.
+
+    Args:
+        gpt: its T2S file.
+        sovits: its SoVITS file.
+        base: what a LoRA file is merged over; None of a whole file.
 
     Raises:
-        CheckpointError: of another family, or as of `facts`.
+        CheckpointError: a LoRA without its base, or a base without a LoRA; or as of `facts`.
     """
-    found = facts(gpt, sovits, voice)
-    refuse_unsupported(found.family, str(sovits))
+    found = facts(gpt, sovits)
+    under = None
+    if base is not None:
+        family, sizes, _ = peek_sovits(contents(base, "sovits"))
+        under = Acoustic(base, family, sizes)
+    check_base(Acoustic(sovits, found.family, found.sovits), under)
     return found
 
 

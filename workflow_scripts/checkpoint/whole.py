@@ -6,10 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.cfm import CfmSizes
-from workflow_scripts.checkpoint.families import FAMILIES
-from workflow_scripts.checkpoint.lora import DOWN, INFIX, UP, LoraSizes, refuse_foreign_base
+from workflow_scripts.checkpoint.lora import DOWN, INFIX, UP, Acoustic, check_base
 from workflow_scripts.checkpoint.read import Checkpoint, read
 from workflow_scripts.checkpoint.source import Source
 
@@ -19,7 +16,7 @@ def read_whole(source: Path | Source, base: Path | Source | None = None) -> Chec
 
     Args:
         source: the file, and which one it must be.
-        base: the base file; wanted by a LoRA file alone, of no account to others.
+        base: of a LoRA file, what it is merged over; None of a whole one.
 
     Returns:
         A whole model. Of a LoRA: the base's family, sizes and names, weights in float32; path,
@@ -29,42 +26,23 @@ def read_whole(source: Path | Source, base: Path | Source | None = None) -> Chec
         CheckpointError: a file can't be used, a LoRA has no base, or it is not its base.
     """
     own = read(source, "sovits")
-    row = FAMILIES[own.family or ""]
-    if not row.lora:
-        return own
-    if base is None:
-        raise CheckpointError(
-            f"{own.path}: SoVITS {own.family} without its base; give the {row.base} file that it"
-            " was trained from"
-        )
-    return completed(own, read(base, "sovits"))
+    return completed(own, None if base is None else read(base, "sovits"))
 
 
-def completed(own: Checkpoint, under: Checkpoint) -> Checkpoint:
-    """A whole model out of a SoVITS file and its base; one that needs none stays as it is.
+def completed(own: Checkpoint, under: Checkpoint | None) -> Checkpoint:
+    """A whole model out of a SoVITS file and the base of a LoRA.
 
     Raises:
-        CheckpointError: it is not its base.
+        CheckpointError: a LoRA without its base, another base, or one that is not wanted.
     """
-    row = FAMILIES[own.family or ""]
-    if not row.lora:
+    base = None if under is None else Acoustic(under.path, f"{under.family}", under.sizes)
+    check_base(Acoustic(own.path, f"{own.family}", own.sizes), base)
+    if under is None:
         return own
-    if under.family != row.base:
-        raise CheckpointError(
-            f"{own.path}: SoVITS {own.family} over {under.path}, which is {under.family};"
-            f" give the {row.base} file that it was trained from"
-        )
-    return _merged(own, under)
-
-
-def _merged(own: Checkpoint, under: Checkpoint) -> Checkpoint:
-    sizes, whole = own.sizes, under.sizes
-    if not isinstance(sizes, LoraSizes) or not isinstance(whole, CfmSizes):
-        raise TypeError(f"{own.path}: not a LoRA over a flow-matching base")
-    refuse_foreign_base(sizes, whole, f"{own.path} over {under.path}")
-    scale = own.lora_alpha / sizes.rank
-    weights = merged(own.widened(), under.widened(), scale)
-    return replace(own, weights=weights, family=under.family, sizes=whole, config=under.config)
+    weights = merged(own.widened(), under.widened(), own.lora_alpha / own.sizes.rank)
+    return replace(
+        own, weights=weights, family=under.family, sizes=under.sizes, config=under.config
+    )
 
 
 def merged(

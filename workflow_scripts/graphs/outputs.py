@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.checkpoint.source import Source
-
 
 @dataclass(frozen=True)
 class Outputs:
@@ -31,13 +29,13 @@ class Exporter:
     """One kind of source.
 
     Attributes:
-        write: takes the source and where to write.
+        write: takes the source and where to write; of a SoVITS file, `base` too.
         graphs: source → names in the contract of what it writes of that.
         source: what the path must be, for help.
         tables: names of further files that it writes.
     """
 
-    write: Callable[[Source, Outputs], None]
+    write: Callable[..., None]
     graphs: Callable[[Path], tuple[str, ...]]
     source: str
     tables: tuple[str, ...] = ()

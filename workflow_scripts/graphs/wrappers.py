@@ -8,6 +8,7 @@ import copy
 
 from torch import Tensor, nn
 
+from workflow_scripts.models.cfm import CfmSovits
 from workflow_scripts.models.encoders import resampled
 from workflow_scripts.models.sovits import Sovits
 
@@ -15,7 +16,7 @@ from workflow_scripts.models.sovits import Sovits
 class Quantizer(nn.Module):
     """Ssl features to prompt tokens."""
 
-    def __init__(self, sovits: Sovits) -> None:
+    def __init__(self, sovits: Sovits | CfmSovits) -> None:
         super().__init__()
         self.sovits = sovits
 
@@ -27,7 +28,7 @@ class Quantizer(nn.Module):
 class Style(nn.Module):
     """Reference spectrogram, and speaker embedding in the Pro families, to style."""
 
-    def __init__(self, sovits: Sovits) -> None:
+    def __init__(self, sovits: Sovits | CfmSovits) -> None:
         super().__init__()
         self.sovits = sovits
 
@@ -92,11 +93,12 @@ def in_two_dimensions(network: nn.Module) -> nn.Module:
     for parent in list(flat.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
-                setattr(parent, name, _two_dimensional(child))
+                setattr(parent, name, two_dimensional(child))
     return flat.eval()
 
 
-def _two_dimensional(conv: nn.Conv1d | nn.ConvTranspose1d) -> nn.Conv2d | nn.ConvTranspose2d:
+def two_dimensional(conv: nn.Conv1d | nn.ConvTranspose1d) -> nn.Conv2d | nn.ConvTranspose2d:
+    """The equal convolution over [1, channels, 1, n]."""
     kind = nn.Conv2d if isinstance(conv, nn.Conv1d) else nn.ConvTranspose2d
     flat = kind(
         conv.in_channels,

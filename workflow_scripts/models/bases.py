@@ -158,16 +158,22 @@ def read_tensor_file(source: Path | Source, name: str = "") -> dict[str, Tensor]
     return read(whole)
 
 
-def read_nested_tensors(source: Path | Source, entry: str) -> dict[str, Tensor]:
+def read_nested_tensors(source: Path | Source, entry: str, name: str = "") -> dict[str, Tensor]:
     """The tensors of one pickled file that holds them under an entry.
+
+    Args:
+        source: the file, or the folder that it is in.
+        entry: where it holds them.
+        name: of the file in the folder.
 
     Raises:
         CheckpointError: it can't be read, or holds something else.
     """
     given = Source.of(source)
-    whole, read = _pickled(given.path, given.content())
+    path = given.path / name
+    whole, read = _pickled(path, given.content(name))
     if not isinstance(whole, Mapping) or entry not in whole:
-        raise CheckpointError(f"{given.path}: no entry {entry!r} in it; fetch the published file")
+        raise CheckpointError(f"{path}: no entry {entry!r} in it; fetch the published file")
     return read(whole[entry])
 
 

@@ -77,12 +77,19 @@ class Upsampling(Lowpass):
 
     def forward(self, x: Tensor) -> Tensor:
         """Float32 [1, channels, 2n] of [1, channels, n]."""
+        return upsampled(x, self.phases())
+
+    def phases(self) -> Tensor:
+        """The filters of the even and of the odd samples, float32 [2, 1, 7]."""
         taps = 2 * self.filter[0, 0].flip(0)
         # half of the taps meet a sample, the others the zeros that were never put between
-        phases = torch.stack([F.pad(taps[::2], (0, 1)), F.pad(taps[1::2], (1, 0))]).unsqueeze(1)
-        rows = F.pad(x.transpose(0, 1), (3, 3), mode="replicate")
-        both = F.conv1d(rows, phases)
-        return both.transpose(1, 2).reshape(1, x.shape[1], -1)
+        return torch.stack([F.pad(taps[::2], (0, 1)), F.pad(taps[1::2], (1, 0))]).unsqueeze(1)
+
+
+def upsampled(x: Tensor, phases: Tensor) -> Tensor:
+    """Float32 [1, channels, 2n] of [1, channels, n], by the filters of both phases [2, 1, 7]."""
+    rows = F.pad(x.squeeze(0).unsqueeze(1), (3, 3), mode="replicate")  # channels as a batch
+    return F.conv1d(rows, phases).transpose(1, 2).reshape(1, x.shape[1], -1)
 
 
 class Downsampling(nn.Module):
@@ -94,8 +101,8 @@ class Downsampling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Float32 [1, channels, n] of [1, channels, 2n]."""
-        rows = F.pad(x.transpose(0, 1), (5, 6), mode="replicate")
-        return F.conv1d(rows, self.lowpass.filter, stride=2).transpose(0, 1)
+        rows = F.pad(x.squeeze(0).unsqueeze(1), (5, 6), mode="replicate")
+        return F.conv1d(rows, self.lowpass.filter, stride=2).squeeze(1).unsqueeze(0)
 
 
 class SmoothActivation(nn.Module):

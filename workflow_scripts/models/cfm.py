@@ -5,12 +5,13 @@ names are the checkpoint's keys. The vocoders, which are files of their own, are
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workflow_scripts.checkpoint.cfm import CODEBOOK, CfmSizes
+from workflow_scripts.checkpoint.cfm import CODEBOOK, CfmSizes, cfm_sizes
 from workflow_scripts.models.dit import Estimator, EstimatorSizes
 from workflow_scripts.models.encoders import ContentEncoder, EncoderSizes, resampled
 from workflow_scripts.models.flow import GatedStack
@@ -92,11 +93,15 @@ class CfmSovits(nn.Module):
 
     Attributes:
         sizes: of all of them.
+        bins: rows of the spectrogram that the style is made from.
+        takes_speaker: False, as no v3 or v4 does.
+        symbols: rows of the phone embedding.
     """
 
     def __init__(self, sizes: CfmSizes) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.sizes, self.symbols = sizes, sizes.symbols
+        self.bins, self.takes_speaker = BINS, False
         self.ssl_proj = nn.Conv1d(sizes.ssl, sizes.ssl, 2, stride=2)
         self.codebook = nn.Embedding(CODES, sizes.ssl)
         self.ref_enc = ReferenceEncoder(BINS, sizes.gin_channels)
@@ -109,7 +114,7 @@ class CfmSovits(nn.Module):
         """Semantic tokens, int64 [1, F // 2], of ssl features float32 [1, W, F] at 50 Hz."""
         return nearest(self.ssl_proj(features).transpose(1, 2), self.codebook.weight)
 
-    def style(self, spectrogram: Tensor) -> Tensor:
+    def style(self, spectrogram: Tensor, _speaker: Tensor | None = None) -> Tensor:
         """Style, float32 [1, G, 1], of the first 704 rows of a magnitude [1, 704, R]."""
         style: Tensor = self.ref_enc(spectrogram)
         return style
@@ -145,13 +150,13 @@ class CfmSovits(nn.Module):
 
 
 def load_cfm(
-    weights: Mapping[str, Tensor], sizes: CfmSizes, where: str = "SoVITS weights"
+    weights: Mapping[str, Tensor], _config: Mapping[str, Any], where: str = "SoVITS weights"
 ) -> CfmSovits:
-    """Build the acoustic model that weights and sizes describe.
+    """Build the acoustic model that weights describe.
 
     Args:
-        weights: tensors by the checkpoint's keys, any float type; a LoRA merged.
-        sizes: of the networks.
+        weights: tensors by the checkpoint's keys, any float type; a LoRA merged. Their shapes give
+            the sizes, which no configuration has.
         where: file, to begin an error with.
 
     Returns:
@@ -160,6 +165,7 @@ def load_cfm(
     Raises:
         CheckpointError: a tensor is missing, left over, or of the wrong shape.
     """
+    sizes = cfm_sizes({name: tuple(tensor.shape) for name, tensor in weights.items()}, where)
     tensors = without(folded(weights, where), _UNUSED)
     if f"{CODEBOOK}.embed" in tensors:
         tensors["codebook.weight"] = tensors.pop(f"{CODEBOOK}.embed")

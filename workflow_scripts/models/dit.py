@@ -178,12 +178,13 @@ class Modulation(nn.Module):
 
     def __init__(self, width: int, count: int) -> None:
         super().__init__()
+        self.count = count
         self.linear = nn.Linear(width, count * width)
 
     def forward(self, time: Tensor) -> Tensor:
         """Float32 [J, count, D] of an activated time [J, D]."""
         rows: Tensor = self.linear(time)
-        return rows.reshape(rows.shape[0], -1, time.shape[-1])
+        return rows.reshape(rows.shape[0], self.count, -1)
 
 
 class Attention(nn.Module):
@@ -191,7 +192,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, head: int) -> None:
         super().__init__()
-        self.head = head
+        self.head, self.heads, self.width = head, width // head, width
         self.to_q = nn.Linear(width, width)
         self.to_k = nn.Linear(width, width)
         self.to_v = nn.Linear(width, width)
@@ -205,13 +206,13 @@ class Attention(nn.Module):
             turns: cosines and sines of the first head's angles, [T, head / 2] each.
             bias: [1, 1, 1, T], added to the scores of each key.
         """
-        split = (1, -1, x.shape[-1] // self.head, self.head)
+        split = (1, -1, self.heads, self.head)
         query = self._turned(self.to_q(x) / math.sqrt(self.head), turns).reshape(split)
         key = self._turned(self.to_k(x), turns).reshape(split)
         value = self.to_v(x).reshape(split).transpose(1, 2)
         scores = query.transpose(1, 2) @ key.permute(0, 2, 3, 1) + bias
         mixed = (torch.softmax(scores, dim=-1) @ value).transpose(1, 2)
-        y: Tensor = self.to_out[0](mixed.reshape(1, -1, split[2] * self.head))
+        y: Tensor = self.to_out[0](mixed.reshape(1, -1, self.width))
         return y
 
     def _turned(self, rows: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
@@ -244,6 +245,7 @@ class Block(nn.Module):
 
     def __init__(self, sizes: EstimatorSizes) -> None:
         super().__init__()
+        self.width = sizes.width
         self.attn_norm = Modulation(sizes.width, PER_BLOCK)
         self.attn = Attention(sizes.width, sizes.head)
         self.ff = FeedForward(sizes.width, sizes.inner)
@@ -252,9 +254,9 @@ class Block(nn.Module):
         self, x: Tensor, by_time: Tensor, turns: tuple[Tensor, Tensor], bias: Tensor
     ) -> Tensor:
         """Map rows [1, T, D] under modulations [1, 6, D]; arguments else as of Attention."""
-        shift, scale, gate, feed_shift, feed_scale, feed_gate = rows_of(by_time)
-        x = x + gate * self.attn(normed(x) * (1 + scale) + shift, turns, bias)
-        y: Tensor = x + feed_gate * self.ff(normed(x) * (1 + feed_scale) + feed_shift)
+        shift, scale, gate, feed_shift, feed_scale, feed_gate = rows_of(by_time, PER_BLOCK)
+        x = x + gate * self.attn(normed(x, self.width) * (1 + scale) + shift, turns, bias)
+        y: Tensor = x + feed_gate * self.ff(normed(x, self.width) * (1 + feed_scale) + feed_shift)
         return y
 
 
@@ -319,8 +321,8 @@ class Estimator(nn.Module):
         for place, block in enumerate(self.transformer_blocks):
             modulation = by_time[:, place * PER_BLOCK : (place + 1) * PER_BLOCK]
             rows = block(rows, modulation, turns, bias)
-        scale, shift = rows_of(by_time[:, -AT_END:])
-        out: Tensor = self.proj_out(normed(rows) * (1 + scale) + shift)
+        scale, shift = rows_of(by_time[:, -AT_END:], AT_END)
+        out: Tensor = self.proj_out(normed(rows, self.sizes.width) * (1 + scale) + shift)
         return out.transpose(1, 2)
 
     def forward(
@@ -340,14 +342,14 @@ class Estimator(nn.Module):
         return self.velocity(x, condition, self.modulations(time, step_size), mask)
 
 
-def rows_of(modulations: Tensor) -> list[Tensor]:
+def rows_of(modulations: Tensor, count: int) -> list[Tensor]:
     """Each row of [1, count, D] as [1, 1, D]."""
-    return [modulations[:, row : row + 1] for row in range(modulations.shape[1])]
+    return [modulations[:, row : row + 1] for row in range(count)]
 
 
-def normed(x: Tensor) -> Tensor:
-    """Layer norm without weights of [1, T, D] float32."""
-    return F.layer_norm(x, (x.shape[-1],), eps=EPSILON)
+def normed(x: Tensor, width: int) -> Tensor:
+    """Layer norm without weights of [1, T, width] float32."""
+    return F.layer_norm(x, (width,), eps=EPSILON)
 
 
 def _positions(width: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from runtime.errors import CheckpointError
+from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.checkpoint.vocoder_layout import (
     BLOCK_KERNELS,
     DILATIONS,
@@ -27,20 +28,22 @@ GENERATOR = "bigvgan_generator.pt"
 _ACTIVATIONS = ("snake", "snakebeta")
 
 
-def load_bigvgan(folder: Path) -> BigVgan:
+def load_bigvgan(folder: Path | Source) -> BigVgan:
     """The vocoder of v3.
 
     Args:
-        folder: with `config.json` and `bigvgan_generator.pt`.
+        folder: with `config.json` and `bigvgan_generator.pt`, and which one it must be.
 
     Raises:
         CheckpointError: a file is missing or holds something else.
     """
-    config = _config(folder)
-    path = folder / GENERATOR
-    if not path.exists():
-        raise CheckpointError(f"{folder}: no {GENERATOR}; fetch the weights of the BigVGAN")
-    return bigvgan(read_nested_tensors(path, "generator"), config, f"{path}")
+    base = Source.of(folder)
+    config = _config(base)
+    if not base.has(GENERATOR):
+        raise CheckpointError(f"{base.path}: no {GENERATOR}; fetch the weights of the BigVGAN")
+    weights = read_nested_tensors(base, "generator", GENERATOR)
+    base.confirm()
+    return bigvgan(weights, config, f"{base.path / GENERATOR}")
 
 
 def bigvgan(weights: Mapping[str, Tensor], config: Mapping[str, Any], where: str) -> BigVgan:
@@ -51,16 +54,19 @@ def bigvgan(weights: Mapping[str, Tensor], config: Mapping[str, Any], where: str
     return network
 
 
-def load_vocoder_v4(path: Path) -> Vocoder:
+def load_vocoder_v4(path: Path | Source) -> Vocoder:
     """The vocoder of v4.
 
     Args:
-        path: `vocoder.pth`.
+        path: `vocoder.pth`, and which one it must be.
 
     Raises:
         CheckpointError: it can't be read or holds something else.
     """
-    return vocoder_v4(read_tensor_file(path), f"{path}")
+    given = Source.of(path)
+    weights = read_tensor_file(given)
+    given.confirm()
+    return vocoder_v4(weights, f"{given.path}")
 
 
 def vocoder_v4(weights: Mapping[str, Tensor], where: str) -> Vocoder:
@@ -90,7 +96,10 @@ def vocoder_v4(weights: Mapping[str, Tensor], where: str) -> Vocoder:
     return network
 
 
-MEL_VOCODERS: dict[str, Callable[[Path], nn.Module]] = {"v3": load_bigvgan, "v4": load_vocoder_v4}
+MEL_VOCODERS: dict[str, Callable[[Path | Source], nn.Module]] = {  # by the name of their graph
+    "bigvgan": load_bigvgan,
+    "vocoder_v4": load_vocoder_v4,
+}
 
 
 def vocode(network: nn.Module, mel: Tensor) -> Tensor:
@@ -99,20 +108,18 @@ def vocode(network: nn.Module, mel: Tensor) -> Tensor:
     return audio.squeeze(1)
 
 
-def _config(folder: Path) -> Mapping[str, Any]:
-    path = folder / "config.json"
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: not a folder; give the folder of a BigVGAN (24 kHz)")
+def _config(base: Source) -> Mapping[str, Any]:
+    path = base.path / "config.json"
+    if not base.has("config.json"):
+        raise CheckpointError(f"{base.path}: no config.json; give the folder of a BigVGAN (24 kHz)")
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder}: no config.json; give the folder of a BigVGAN") from None
-    except ValueError as fault:
+        config = json.loads(base.content("config.json").decode("utf-8-sig"))
+    except (ValueError, RecursionError) as fault:
         raise CheckpointError(f"{path}: not JSON ({fault}); fetch it again") from None
     if not isinstance(config, dict) or config.get("num_mels") != MELS:
         found = config.get("num_mels") if isinstance(config, dict) else None
         raise CheckpointError(
-            f"{path}: num_mels is {found!r}, v3 wants {MELS};"
+            f"{path}: num_mels is {found!r:.40}, v3 wants {MELS};"
             " give the folder of bigvgan_v2_24khz_100band_256x"
         )
     return config

@@ -110,7 +110,7 @@ def _sampled(decoder: TokenSource, record: ChainRecord, seed: int, most: int) ->
 def _rendered(model: AcousticModel, record: ChainRecord) -> SpokenChunk:
     """The recorded tokens, spoken."""
     drawn = partial(noise.normals, record.seed, 0)
-    settings = AcousticSettings(record.speed, record.noise_scale)
+    settings = AcousticSettings(record.speed, record.noise_scale, record.sample_steps)
     conditioning = Conditioning(record.phones, record.reference, drawn, settings)
     return model.whole(record.tokens, conditioning)
 

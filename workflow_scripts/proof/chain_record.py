@@ -28,7 +28,7 @@ class ChainRecord:
         seed: of sampling and latent noise.
         tokens: int64 [T], sampled with the reference's default settings.
         logits: float32 [T, V], before each token.
-        noise_scale, speed: of the rendering.
+        noise_scale, speed, sample_steps: of the rendering; the last in flow-matching families.
         frames: float32 [1, I, N'], that the samples are the sound of.
         samples: float32 [S].
     """
@@ -45,6 +45,7 @@ class ChainRecord:
     logits: Float32
     noise_scale: float
     speed: float
+    sample_steps: int
     frames: Float32
     samples: Samples
 

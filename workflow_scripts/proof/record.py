@@ -25,7 +25,7 @@ from runtime.cli import option, run
 from runtime.reference import features
 from runtime.t2s.request import sampled
 from runtime.t2s.sampler import Sampling
-from workflow_scripts.checkpoint.families import FAMILIES
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.files import atomic
@@ -34,12 +34,13 @@ from workflow_scripts.models.eres2net import load_eres2net
 from workflow_scripts.models.hubert import load_hubert
 from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
 from workflow_scripts.proof.chain_record import ChainRecord
-from workflow_scripts.proof.spoken import SpokenInTorch
+from workflow_scripts.proof.spoken import SpokenInTorch, load_acoustic
 
 SEED = 20261124
 REFERENCE_PHONES, PHONES, FEATURE_PHONES = 24, 40, 10
 TOKENS = 64
 NOISE_SCALE, SPEED = 0.5, 1.1
+STEPS = 4  # of a flow-matching sampler: each does the same work, more would only take longer
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,14 @@ class Networks:
 
 
 def load_networks(
-    gpt: Path | Source, sovits: Path | Source, ssl: Path | Source, speaker: Path | Source | None
+    gpt: Path | Source, acoustic: AcousticSources, ssl: Path | Source, speaker: Path | Source | None
 ) -> Networks:
     """Read the checkpoints and build the models."""
-    t2s, stored = read(gpt, "t2s"), read(sovits, "sovits")
-    row = FAMILIES[f"{stored.family}"]
-    built = row.function("load")(stored.weights, stored.config, str(stored.path))
+    t2s = read(gpt, "t2s")
+    row, model = load_acoustic(acoustic)
     return Networks(
         t2s=T2S(t2s.weights, t2s.config, str(t2s.path)),
-        acoustic=row.function("spoken")(built),
+        acoustic=model,
         hubert=load_hubert(ssl),
         speaker=_speaker(speaker) if row.needs_speaker and speaker else None,
     )
@@ -89,7 +89,7 @@ def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
     tokens, logits = speak_tokens(
         networks.t2s, (np.concatenate([reference_phones, phones]), text_features, prompt_tokens)
     )
-    settings, drawn = AcousticSettings(SPEED, NOISE_SCALE), partial(noise.normals, SEED, 0)
+    settings, drawn = AcousticSettings(SPEED, NOISE_SCALE, STEPS), partial(noise.normals, SEED, 0)
     conditioning = Conditioning(phones, reference, drawn, settings)
     frames = networks.acoustic.frames(tokens, conditioning)
     return ChainRecord(
@@ -105,6 +105,7 @@ def record_chain(networks: Networks, audio: Audio) -> ChainRecord:
         logits=logits,
         noise_scale=NOISE_SCALE,
         speed=SPEED,
+        sample_steps=STEPS,
         frames=frames,
         samples=networks.acoustic.sound(frames, conditioning),
     )
@@ -153,23 +154,31 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sovits", type=Path, required=True, help="SoVITS checkpoint")
     parser.add_argument("--ssl", type=Path, required=True, help="HuBERT folder")
     parser.add_argument("--sv", type=Path, help="ERes2NetV2 checkpoint, for the Pro families")
+    parser.add_argument("--base", type=Path, help="SoVITS base of a LoRA")
+    parser.add_argument("--bigvgan", type=Path, help="folder of the vocoder, for v3")
+    parser.add_argument("--vocoder-v4", type=Path, help="vocoder, for v4")
     parser.add_argument("--reference-audio", type=Path, required=True, help="3 to 10 s")
     parser.add_argument("--output", type=Path, required=True, help="npz file to write")
     option(
         parser, "--sha256", type=json.loads, default={}, help="JSON: option to digest; or refuse"
     )
     args = parser.parse_args(argv)
-    gpt, sovits, ssl, speaker, audio = (
-        path and Source(path, args.sha256.get(word))
+    given = {
+        word: path and Source(path, args.sha256.get(word))
         for word, path in {
             "gpt": args.gpt,
             "sovits": args.sovits,
+            "base": args.base,
+            "bigvgan": args.bigvgan,
+            "vocoder_v4": args.vocoder_v4,
             "ssl": args.ssl,
             "sv": args.sv,
             "reference-audio": args.reference_audio,
         }.items()
-    )
-    networks = load_networks(gpt, sovits, ssl, speaker)
+    }
+    vocoder, audio = given["bigvgan"] or given["vocoder_v4"], given["reference-audio"]
+    acoustic = AcousticSources(given["sovits"], given["base"], vocoder)
+    networks = load_networks(given["gpt"], acoustic, given["ssl"], given["sv"])
     heard = io.BytesIO(audio.content())
     audio.confirm()
     with atomic(args.output) as (part,):

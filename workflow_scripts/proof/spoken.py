@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from runtime.acoustic.kind import Arrays, Conditioning
 from runtime.arrays import Float32, PhoneIds, Samples, Tokens
 from runtime.audio import Audio
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
+from workflow_scripts.checkpoint.families import FAMILIES, Family
+from workflow_scripts.checkpoint.whole import read_whole
 
 Speaker = nn.Module | None  # filter bank to speaker embedding, in families that take one
 
@@ -45,3 +48,15 @@ class SpokenInTorch(Protocol):
 
     def on(self, device: str) -> dict[str, Callable[..., Tensor]]:
         """Its graphs that make sound, on a device: name → inputs of the contract → output."""
+
+
+def load_acoustic(sources: AcousticSources) -> tuple[Family, SpokenInTorch]:
+    """Read an acoustic model, and say of which family it is.
+
+    Raises:
+        CheckpointError: a file can't be used, or they don't belong together.
+    """
+    stored = read_whole(sources.sovits, sources.base)
+    row = FAMILIES[f"{stored.family}"]
+    built = row.function("load")(stored.weights, stored.config, str(stored.path))
+    return row, row.function("spoken")(built, row, sources.vocoder)

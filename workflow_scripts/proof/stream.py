@@ -133,16 +133,18 @@ def report_of(acoustic: AcousticModel, record: ChainRecord) -> StreamMeasured:
     tokens = np.resize(record.tokens, TOKENS)
     usual = _conditioning(record, 1.0)
     whole = decoded(acoustic, tokens, usual)
+    tried = LOOKAHEADS if acoustic.streams_tokens else LOOKAHEADS[:1]
     by_lookahead = {
-        c: measure_stream(acoustic, whole, Streaming(lookahead_tokens=c)) for c in LOOKAHEADS
+        c: measure_stream(acoustic, whole, Streaming(lookahead_tokens=c)) for c in tried
     }
     other = decoded(acoustic, tokens, _conditioning(record, record.speed))
     few = decoded(acoustic, tokens[: TOKENS // 4], usual)
     single = Streaming(1, 1.0, 1, min(LOOKAHEADS), 0)
     measured = {f"lookahead {c}": found for c, found in by_lookahead.items()} | {
         f"speed {record.speed:g}": measure_stream(acoustic, other, Streaming()),
-        "single tokens": measure_stream(acoustic, few, single),
     }
+    if acoustic.streams_tokens:
+        measured["single tokens"] = measure_stream(acoustic, few, single)
     least = least_lookahead(by_lookahead)
     cases = tuple(Case(name, _judged(found)) for name, found in measured.items())
     return StreamMeasured(
@@ -164,7 +166,7 @@ def joined_sound(acoustic: AcousticModel, record: ChainRecord) -> Samples:
 
 def _conditioning(record: ChainRecord, speed: float) -> Conditioning:
     drawn = partial(noise.normals, record.seed, 0)
-    settings = AcousticSettings(speed, record.noise_scale, steady=True)
+    settings = AcousticSettings(speed, record.noise_scale, record.sample_steps, steady=True)
     return Conditioning(record.phones, record.reference, drawn, settings)
 
 

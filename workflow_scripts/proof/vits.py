@@ -22,7 +22,7 @@ from workflow_scripts.proof.spoken import Speaker
 class VitsInTorch:
     """What `SpokenInTorch` says of these families."""
 
-    def __init__(self, sovits: Sovits) -> None:
+    def __init__(self, sovits: Sovits, _row: object = None, _vocoder: object = None) -> None:
         self._sovits = sovits
         self.symbols = sovits.symbols
 

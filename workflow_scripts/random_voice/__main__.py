@@ -7,8 +7,9 @@ by itself: EOS always scores 0.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -16,11 +17,13 @@ import torch
 import yaml
 
 from runtime.cli import option, run
+from workflow_scripts.checkpoint.cfm import FULL as CFM_FULL
 from workflow_scripts.checkpoint.families import FAMILIES, PLAIN, SUPPORTED, SYMBOL_TABLES
 from workflow_scripts.checkpoint.layout import sovits_layout, t2s_layout
 from workflow_scripts.checkpoint.sizes import AUDIO, T2SSizes, sovits_sizes
 from workflow_scripts.checkpoint.write import write_checkpoint, write_weights
 from workflow_scripts.files import atomic, write_json
+from workflow_scripts.random_voice import flow_matching
 from workflow_scripts.random_voice.base_layout import (
     SSL_GROUPS,
     SSL_KERNELS,
@@ -56,6 +59,7 @@ SHARED_SIZES: dict[str, Any] = {
     "freeze_quantizer": True,
 }
 WRITTEN_HEADERS = {"v2Pro": "05", "v2ProPlus": "06"}  # the trainer leaves v1 and v2 files alone
+LORA_RANK = 32
 REFERENCE_HZ = 32000
 REFERENCE_SECONDS = 4
 
@@ -266,6 +270,40 @@ def write_reference(path: Path, seed: int) -> None:
         soundfile.write(part, sound, REFERENCE_HZ, subtype="PCM_16", format="WAV")
 
 
+def write_acoustic(path: Path, family: str, sizes: VoiceSizes, generator: torch.Generator) -> None:
+    """Write an acoustic checkpoint of any family; of a LoRA, the LoRA alone."""
+    row, whole = FAMILIES[family], CFM_FULL if sizes == FULL else flow_matching.TINY
+    if row.kind == "vits":
+        write_sovits(path, family, sizes, generator)
+    elif row.base:
+        flow_matching.write_lora(path, row.base, whole, LORA_RANK, generator)
+    else:
+        flow_matching.write_flow_matching(path, family, whole, generator)
+
+
+class Further(NamedTuple):
+    """A base that only some families have: its graph, its file or folder, and what writes it."""
+
+    graph: str
+    name: str
+    write: Callable[[Path, VoiceSizes, torch.Generator], None]
+
+
+FURTHER = {  # by the configuration's word
+    "sv": Further("speaker", "speaker.ckpt", write_speaker),
+    "bigvgan": Further(
+        "bigvgan",
+        "bigvgan",
+        lambda at, sizes, draw: flow_matching.write_bigvgan(at, sizes == FULL, draw),
+    ),
+    "vocoder_v4": Further(
+        "vocoder_v4",
+        "vocoder_v4.pth",
+        lambda at, sizes, draw: flow_matching.write_vocoder_v4(at, sizes == FULL, draw),
+    ),
+}
+
+
 def write_voice(folder: Path, family: str, sizes: VoiceSizes, seed: int) -> Path:
     """Write a whole voice and what a build needs to find it.
 
@@ -281,30 +319,36 @@ def write_voice(folder: Path, family: str, sizes: VoiceSizes, seed: int) -> Path
     Raises:
         OSError: a file can't be written.
     """
-    needs_speaker = FAMILIES[family].needs_speaker
+    row = FAMILIES[family]
     places = {name: folder / name for name in ("voice.ckpt", "voice.pth", "hubert", "roberta")}
-    speaker, reference = folder / "speaker.ckpt", folder / "reference.wav"
+    reference = folder / "reference.wav"
+    further = {
+        word: folder / name for word, (graph, name, _) in FURTHER.items() if graph in row.bases
+    }
+    base = folder / "base.pth" if row.base else None
     steps: list[Callable[[torch.Generator], None]] = [
-        lambda draw: write_t2s(places["voice.ckpt"], FAMILIES[family].symbols, sizes, draw),
-        lambda draw: write_sovits(places["voice.pth"], family, sizes, draw),
+        lambda draw: write_t2s(places["voice.ckpt"], row.symbols, sizes, draw),
+        lambda draw: write_acoustic(places["voice.pth"], family, sizes, draw),
         lambda draw: write_hubert(places["hubert"], sizes, draw),
         lambda draw: write_roberta(places["roberta"], sizes, draw),
+        *(partial(FURTHER[word].write, place, sizes) for word, place in further.items()),
     ]
-    if needs_speaker:
-        steps.append(lambda draw: write_speaker(speaker, sizes, draw))
+    if base is not None:
+        steps.append(lambda draw: write_acoustic(base, row.base, sizes, draw))
     for number, step in enumerate(steps):
         step(torch.Generator().manual_seed(seed * len(steps) + number))
     write_reference(reference, seed)
     voice = {
-        "name": f"random-{family}",
+        "name": f"random-{family.replace(' ', '-')}",
         "gpt": str(places["voice.ckpt"]),
         "sovits": str(places["voice.pth"]),
+        **({} if base is None else {"base": str(base)}),
         "reference": {"audio": str(reference), "text": "Good morning.", "lang": "en"},
     }
     shared = {
         "ssl": str(places["hubert"]),
         "bert": str(places["roberta"]),
-        "sv": str(speaker) if needs_speaker else None,
+        **{word: str(further[word]) if word in further else None for word in FURTHER},
     }
     overlay = folder / "voice.yaml"
     with atomic(overlay) as (part,):

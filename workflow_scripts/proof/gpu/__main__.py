@@ -30,7 +30,7 @@ from runtime.graphs import DECODER, VoiceGraphs
 from runtime.machine import machine_record
 from runtime.measure.calibration import Calibration, bar_of
 from runtime.processor import is_busy, load_average
-from workflow_scripts.checkpoint.families import FAMILIES
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.engines.arithmetic import ARITHMETICS
 from workflow_scripts.engines.loop import EVERYWHERE
@@ -62,6 +62,7 @@ from workflow_scripts.proof.gpu.trials import (
     timed,
     timed_call,
 )
+from workflow_scripts.proof.spoken import load_acoustic
 
 REPLAYED = " CUDA graph"  # behind the name of a way
 TORCH_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -93,10 +94,9 @@ def measured(job: Job) -> GpuReport:
     on_cpu = VoiceGraphs(
         files, job.voice / STEP_TABLES, manifest.acoustic, threads=Threads(job.threads)
     )
-    t2s, stored = read(job.gpt, "t2s"), read(job.sovits, "sovits")
+    t2s = read(job.gpt, "t2s")
     model = T2S(t2s.weights, t2s.config, f"{job.gpt}")
-    row = FAMILIES[f"{stored.family}"]
-    network = row.function("load")(stored.weights, stored.config, f"{job.sovits}")
+    _, spoken = load_acoustic(AcousticSources(job.sovits))
     calibration = calibrated(job, manifest, on_cpu)
     sentence = Sentence.of(on_cpu, job.tokens)
     reads = bandwidth(job)
@@ -112,7 +112,7 @@ def measured(job: Job) -> GpuReport:
         loop=tried,
         pytorch={
             **pytorch_steps(job, model, sentence, manifest.max_len),
-            **acoustic(job, row.function("spoken")(network), calibration),
+            **acoustic(job, spoken, calibration),
         },
         speech={
             name: attempt(

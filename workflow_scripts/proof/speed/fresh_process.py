@@ -2,17 +2,16 @@
 
 import argparse
 import time
-from pathlib import Path
 
 from runtime.cli import option, run
 from runtime.measure import fresh_process
+from workflow_scripts.checkpoint.acoustic_sources import add_sources, sources_of
 
 
 def main(argv: list[str] | None = None) -> None:
     """Load both checkpoints, sound once, report."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    option(parser, "--gpt", type=Path, required=True, metavar="FILE", help="T2S checkpoint")
-    option(parser, "--sovits", type=Path, required=True, metavar="FILE", help="SoVITS checkpoint")
+    add_sources(parser)
     option(parser, "--threads", type=int, required=True, metavar="N", help="of PyTorch")
     args = parser.parse_args(argv)
     begin = time.perf_counter()
@@ -22,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     from workflow_scripts.proof.speed.pytorch import load
 
     torch.set_num_threads(args.threads)
-    reference = load(args.gpt, args.sovits, FIRST_TOKENS)
+    reference = load(args.gpt, sources_of(args), FIRST_TOKENS)
     load_s, loaded = time.perf_counter() - begin, fresh_process.rss_bytes("VmRSS")
     reference.first_sound()
     fresh_process.report(load_s, loaded)

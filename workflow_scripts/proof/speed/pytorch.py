@@ -22,10 +22,10 @@ from runtime.measure.workload import (
 )
 from runtime.t2s.request import sampled
 from runtime.t2s.sampler import Sampling
-from workflow_scripts.checkpoint.families import FAMILIES
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
 from workflow_scripts.checkpoint.read import read
 from workflow_scripts.models.t2s import T2S, KVCache
-from workflow_scripts.proof.spoken import SpokenInTorch
+from workflow_scripts.proof.spoken import SpokenInTorch, load_acoustic
 
 
 class Reference:
@@ -110,15 +110,12 @@ def _cache_of(model: T2S, rows: int) -> KVCache:
     )
 
 
-def load(gpt: Path, sovits: Path, tokens: int) -> Reference:
-    """Read both checkpoints to replay so many tokens.
+def load(gpt: Path, acoustic: AcousticSources, tokens: int) -> Reference:
+    """Read the checkpoints to replay so many tokens.
 
     Raises:
         CheckpointError: one of them can't be used.
     """
-    t2s, stored = read(gpt, "t2s"), read(sovits, "sovits")
-    row = FAMILIES[f"{stored.family}"]
-    network = row.function("load")(stored.weights, stored.config, str(sovits))
-    return Reference(
-        T2S(t2s.weights, t2s.config, str(gpt)), row.function("spoken")(network), Replay.of(tokens)
-    )
+    t2s = read(gpt, "t2s")
+    _, model = load_acoustic(acoustic)
+    return Reference(T2S(t2s.weights, t2s.config, str(gpt)), model, Replay.of(tokens))
