@@ -43,6 +43,7 @@ def record(model_name: str) -> ChainRecord:
         logits=nothing,
         noise_scale=0.5,
         speed=1.1,
+        sample_steps=4,
         frames=nothing,
         samples=nothing,
     )
