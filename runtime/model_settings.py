@@ -8,6 +8,7 @@ here; a field in `Defaults` if a voice has a say in it; a field in `ModelSetting
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
+from runtime.contract import OFFERED_STEPS
 from runtime.setting_row import Setting
 
 KEEP_ALL = 1025  # tokens: as many as there are in every family
@@ -41,7 +42,7 @@ _ROWS = (
     ),
     Setting(
         "sample_steps", int, "steps of the sampler; more take as many times longer", "sound",
-        usual="the family's: v3 32, v4 8", low=4, high=32, numbers=(4, 8, 16, 32),
+        usual="the family's: v3 32, v4 8", low=4, high=32, numbers=OFFERED_STEPS,
         optional=True, acoustic_kinds=frozenset({"cfm"}), api_v2=None,
     ),
     Setting(

@@ -61,7 +61,6 @@ def test_a_family_is_documented_as_it_is_built(name: str) -> None:
     row = FAMILIES[name]
     assert cells("models.md", name) == [
         f"`{row.kind}`",
-        "yes" if row.supported else "no",
         f"{row.sampling_rate_hz} Hz",
         f"{row.frames_per_token:g}",
         ", ".join(f"`{base}`" for base in row.bases),

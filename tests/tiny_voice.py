@@ -36,8 +36,8 @@ def _pack(build: Path) -> None:
         shutil.copytree(exported(kind, source(kind)), build, dirs_exist_ok=True)
     parts = [
         Part(graph, "fp32", build / f"{graph}.onnx")
-        for kind, row in EXPORTERS.items()
-        for graph in row.graphs(source(kind))
+        for kind in SOURCES
+        for graph in EXPORTERS[kind].graphs(source(kind))
     ]
     tables = (build / "t2s_tables.npz", build / "vocabulary.json")
     audio = goldens.OWN / "sovits/ref_mono_32k.wav"

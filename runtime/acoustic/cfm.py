@@ -14,10 +14,8 @@ from runtime.acoustic.kind import Conditioning
 from runtime.acoustic.mel import MelFrames, denormalised, mel_grid
 from runtime.arrays import Float32, PhoneIds, Samples, Style, Tokens
 from runtime.backends import GraphRunner
-from runtime.contract import MELS
-from runtime.model_settings import MODEL_SETTINGS
+from runtime.contract import MELS, OFFERED_STEPS
 
-OFFERED_STEPS: tuple[int, ...] = MODEL_SETTINGS["sample_steps"].numbers
 PADDED_LENGTHS = 8  # of a run: few, since some back ends compile for each
 UNGUIDED = 1e-5  # a guidance up to here is none
 

@@ -149,7 +149,7 @@ def test_packing_anew_removes_what_is_no_longer_listed(contents: Contents, folde
         tables=contents.tables[:1],
     )
     found = pack.pack(folder, less, LABELS, ORIGIN)
-    assert {path.name for path in folder.iterdir()} == {*found.files, "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == {*found.files, "manifest.json", "README.md"}
     assert "roberta.onnx" not in found.files
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from runtime import noise as noises
-from runtime.acoustic.cfm import OFFERED_STEPS, Cfm, CfmGraphs, Prompt, first_row
+from runtime.acoustic.cfm import Cfm, CfmGraphs, Prompt, first_row
 from runtime.acoustic.cfm_model import CfmModel, cut
 from runtime.acoustic.kind import AcousticSettings, Conditioning, Streaming
 from runtime.acoustic.mel import denormalised
 from runtime.arrays import Float32
+from runtime.contract import OFFERED_STEPS
 from runtime.errors import SettingError
 from tests.goldens import Case, flow_matching_cases, flow_matching_file
 from tests.graphs.exported import runner

@@ -249,7 +249,14 @@ def test_the_version_is_that_of_the_package() -> None:
     assert (done.code, done.out.decode().split()[-1]) == (0, runtime.__version__)
 
 
+def test_steps_of_a_sampler_are_refused_where_the_voice_has_none(tmp_path: Path) -> None:
+    done = call("-m", bundles.brief(), *SPOKEN, "--sample-steps", "8", "-f", tmp_path / "o.wav")
+    assert done.code == 2
+    assert "error: sample_steps: voices of this family have no" in done.err.splitlines()[-1]
+
+
 OWN_TESTS = {
+    "--sample-steps": test_steps_of_a_sampler_are_refused_where_the_voice_has_none,
     "--version": test_the_version_is_that_of_the_package,
     "TEXT": test_text_comes_as_a_word_an_option_a_file_or_standard_input,
     "--help": test_help_ends_well,

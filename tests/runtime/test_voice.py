@@ -110,6 +110,7 @@ OUT_OF_RANGE = {
     "top_p": -0.1,
     "temperature": float("inf"),
     "repetition_penalty": 0,
+    "sample_steps": 5,
     "cut": "cut9",
     "lang": "klingon",
 }

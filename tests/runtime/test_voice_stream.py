@@ -153,7 +153,7 @@ def test_a_stream_given_up_at_any_chunk_frees_its_decode_state(voice: Voice, chu
     stream.close()
     assert spoken(list(voice.stream(LONG, request)))[0].tobytes() == before.tobytes()
     after = decode_states()
-    assert [*map(id, after)] == [*map(id, states)], "its state was not there to be used again"
+    assert {*map(id, after)} <= {*map(id, states)}, "its state was not there to be used again"
 
 
 def test_a_stream_that_goes_on_keeps_its_decode_state_to_itself(voice: Voice) -> None:

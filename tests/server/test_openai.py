@@ -51,7 +51,6 @@ def test_the_package_streams_and_names_the_request(client: openai.OpenAI, runnin
         assert answer.request_id == answer.headers["x-request-id"]
         assert answer.headers["x-sample-rate"] == "24000"
     assert len(parts) > 2
-    assert all(len(part) % 2 == 0 for part in parts)
     assert b"".join(parts) == running.speech(response_format="pcm", voice="mia").content
 
 

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from runtime.acoustic.cfm import OFFERED_STEPS
+from runtime.contract import OFFERED_STEPS
 from workflow_scripts.graphs.wrappers import two_dimensional
 from workflow_scripts.models.bigvgan import Upsampling, upsampled
 from workflow_scripts.models.cfm import CfmSovits, schedule
