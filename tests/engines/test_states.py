@@ -42,7 +42,7 @@ def lay(folder: Path, place: str, machine: MachineRecord, verified: Any = None) 
         "format": 1,
         "graph": place.rpartition("/")[2],
         "machine": machine.as_json(),
-        "build": {"precision": "fp16", "max_len": 1000},
+        "build": {"precision": "fp16", "max_len": 1000, "onnx_sha256": "", "profiles": []},
         "engine": {"bytes": len(place), "sha256": hashlib.sha256(place.encode()).hexdigest()},
         "puts": [],
     }

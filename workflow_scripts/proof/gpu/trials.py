@@ -136,8 +136,10 @@ def judged(found: Float32, sentence: Sentence, precision: str) -> Row:
     """How far logits [T, V] before the tokens of a sentence are from the CPU's; as `compared`."""
     row = ARITHMETICS[precision]
     rms = relative_rms(found, sentence.wanted)
-    pairs = zip(sentence.drawn(found), sentence.drawn(sentence.wanted), strict=True)
-    same = float(np.mean([here == there for here, there in pairs]))
+    same = 0.0  # of no numbers nothing is drawn
+    if np.isfinite(rms):
+        pairs = zip(sentence.drawn(found), sentence.drawn(sentence.wanted), strict=True)
+        same = float(np.mean([here == there for here, there in pairs]))
     state = MEASURED
     if not rms <= row.worst_rms:  # NaN is over every bar
         state = f"{MISSED} (logits {rms:.2g} from the CPU's, bar {row.worst_rms:g})"
