@@ -92,6 +92,7 @@ class SpeechAnswer(Response):
         streamed = self._note.plan.wire.streamed
         await send({"type": "http.response.body", "body": self._first, "more_body": streamed})
         if not streamed:
+            await self._job.next()  # its end, else it would count as given up
             return
         left_s = self._note.service.workers.left_s(self._job)
         async with asyncio.timeout(left_s):

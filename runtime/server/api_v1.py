@@ -40,14 +40,14 @@ def planned(body: Fields, service: Service) -> Plan:
         Refusal: 400.
     """
     text = fields.spoken_text(body, service.options.longest_text, "text")
-    changes = asked.settings(body, "api_v2", service.options)
-    marks = body.get("cut_punc")
-    if isinstance(marks, str):
-        text, changes["cut"] = _cut_at(text, marks), "cut0"
     names_all = all(fields.text(body, *names) for names in (API_V1.audio, API_V1.text, API_V1.lang))
     given = body if names_all else {**body, API_V1.audio[0]: None}
     example = service.references.asked(given, API_V1)
     bundle, example = chosen(service, fields.text(body, *VOICE_FIELDS), example)
+    changes = asked.settings(body, "api_v2", service.options, bundle)
+    marks = body.get("cut_punc")
+    if isinstance(marks, str):
+        text, changes["cut"] = _cut_at(text, marks), "cut0"
     asked.speakable(bundle, changes)
     wire = Wire("wav", FORMATS["wav"].media_type)
     return Plan("v1", bundle, text, changes, wire, example, seed=asked.drawn_seed(changes))

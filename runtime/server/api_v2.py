@@ -59,10 +59,10 @@ def planned(body: Fields, service: Service, *, one_file: bool = False) -> Plan:
     """
     text = fields.spoken_text(body, service.options.longest_text, "text")
     wire = _wire(body, one_file=one_file)
-    changes = asked.settings(body, "api_v2", service.options)
     bundle, example = chosen(
         service, fields.text(body, *VOICE_FIELDS), service.references.asked(body, API_V2)
     )
+    changes = asked.settings(body, "api_v2", service.options, bundle)
     asked.speakable(bundle, changes)
     return Plan("v2", bundle, text, changes, wire, example, seed=asked.drawn_seed(changes))
 

@@ -10,20 +10,27 @@ from runtime.server.library import Bundle
 from runtime.server.options import Options
 from runtime.server.refusals import Refusal, invalid, of_error
 from runtime.setting_row import Api, Setting
-from runtime.settings import Changes, from_body
+from runtime.settings import SETTINGS, Changes, from_body
 from runtime.sound.formats import FORMATS, known
 
 SEED_BITS = 53  # what JavaScript's numbers hold
 
 
-def settings(body: fields.Fields, api: Api, options: Options) -> Changes:
-    """The settings that a body names.
+def settings(body: fields.Fields, api: Api, options: Options, bundle: Bundle) -> Changes:
+    """The settings that a body names; those that only other kinds of voices have are passed over.
+
+    Clients send all that they know to any voice, as `sample_steps`.
 
     Raises:
         Refusal: 400, one is wrong.
     """
+    kind = bundle.manifest.acoustic.kind
+    unused = {
+        name for row in SETTINGS.values() if not row.used_by(kind) for name in row.names_in(api)
+    }
+    known = {name: value for name, value in body.items() if name not in unused}
     try:
-        found = cast(dict[str, Any], from_body(labels.translated(body), api))
+        found = cast(dict[str, Any], from_body(labels.translated(known), api))
     except FoundryError as error:
         raise of_error(error) from error
     found.setdefault("lang", labels.language(options.language))

@@ -39,13 +39,13 @@ def planned(given: Fields, service: Service) -> Plan:
     body = _unboxed(given)
     text = fields.spoken_text(body, service.options.longest_text, "input")
     wire = _wire(body)
-    changes = asked.settings(body, "openai", service.options)
     example = service.references.asked(_with_upload(body, service), OPENAI)
     bundle, style = service.library.styled(_voice(body, service))
     if example.bundle:
         bundle, example = example.bundle, Example()
     elif style and example.read is None:
         example = Example(style=style)
+    changes = asked.settings(body, "openai", service.options, bundle)
     asked.speakable(bundle, changes)
     return Plan("oai", bundle, text, changes, wire, example, asked.drawn_seed(changes))
 

@@ -167,7 +167,7 @@ class _Connection:
         text = fields.spoken_text({"text": text}, self._service.options.longest_text, "text")
         bundle = self._voice(voice)
         lang = labels.language(str(voice.get("language") or self._service.options.language))
-        changes = asked.settings({"lang": lang}, "openai", self._service.options)
+        changes = asked.settings({"lang": lang}, "openai", self._service.options, bundle)
         asked.speakable(bundle, changes)
         wire = Wire("pcm", "audio/pcm", streamed=True, by_tokens=True)
         return Plan("wy", bundle, text, changes, wire, Example(), seed=asked.drawn_seed(changes))

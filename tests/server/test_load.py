@@ -111,6 +111,14 @@ def test_a_stream_that_is_given_up_has_no_proper_end(running: Running) -> None:
             pass
 
 
+def test_whole_answers_that_arrive_are_not_counted_as_given_up() -> None:
+    crowd = server()
+    before = metric(crowd, 'sovits_cancelled_total{reason="disconnect"}')
+    for _ in range(20):
+        assert crowd.speech(input="Hi.", response_format="wav").status_code == 200
+    assert metric(crowd, 'sovits_cancelled_total{reason="disconnect"}') == before
+
+
 def test_eight_at_a_time_hear_what_one_alone_hears() -> None:
     crowd = server()
     bodies: list[dict[str, Any]] = [
