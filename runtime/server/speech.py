@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from runtime.server.library import Bundle, Library
 from runtime.server.references import Example
@@ -150,7 +150,7 @@ def chunks(voice: Voice, plan: Plan, job: Job) -> Iterator[AudioChunk]:
         FoundryError: the request can't be spoken.
     """
     speak = voice.stream if plan.wire.by_tokens else voice.sentences
-    changes: Changes = {**_used(plan.changes, plan.bundle), "seed": plan.seed}
+    changes: Changes = {**plan.changes, "seed": plan.seed}
     if reference := plan.example.reference(voice):
         changes["reference"] = reference
     plan.made.rate = voice.rate
@@ -261,10 +261,3 @@ def _timestamps(caption: Caption) -> bytes:
     told = asdict(caption)
     segment = told.pop("id")
     return event("speech.audio.timestamps", segment=segment, alignment=ALIGNMENT, **told)
-
-
-def _used(changes: Changes, bundle: Bundle) -> Changes:
-    """Without what this voice's family has no use for: clients send every field to every voice."""
-    kind = bundle.manifest.acoustic.kind
-    kept = {name: value for name, value in changes.items() if SETTINGS[name].used_by(kind)}
-    return cast(Changes, kept)
