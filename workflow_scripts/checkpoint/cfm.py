@@ -182,14 +182,7 @@ def cfm_layout(sizes: CfmSizes) -> dict[str, Shape]:
     layout = dict(_content(sizes))
     layout |= dict(style_encoder(704, sizes.gin_channels))
     layout |= {"ssl_proj.weight": (sizes.ssl, sizes.ssl, 2), "ssl_proj.bias": (sizes.ssl,)}
-    layout |= {
-        f"{CODEBOOK}.inited": (1,),
-        f"{CODEBOOK}.cluster_size": (CODES,),
-        f"{CODEBOOK}.embed": (CODES, sizes.ssl),
-        f"{CODEBOOK}.embed_avg": (CODES, sizes.ssl),
-    }
-    layout |= conv("bridge.0", sizes.features, sizes.hidden_channels)
-    layout |= dict(waves(sizes)) | conv("linear_mel", sizes.mels, sizes.features)
+    layout |= before_estimator(sizes)
     return layout | dict(_estimator(sizes))
 
 
@@ -222,6 +215,35 @@ class WaveSizes(Protocol):
     @property
     def gin_channels(self) -> int:
         """Width of the style."""
+
+
+class SharedSizes(WaveSizes, Protocol):
+    """What the layout that whole files and LoRA files share follows from."""
+
+    @property
+    def ssl(self) -> int:
+        """Width of a codebook row."""
+
+    @property
+    def hidden_channels(self) -> int:
+        """Width of the content encoder."""
+
+    @property
+    def mels(self) -> int:
+        """Bands of a mel spectrogram."""
+
+
+def before_estimator(sizes: SharedSizes) -> dict[str, Shape]:
+    """The codebook, and what leads from the content encoder to the estimator."""
+    layout: dict[str, Shape] = {
+        f"{CODEBOOK}.inited": (1,),
+        f"{CODEBOOK}.cluster_size": (CODES,),
+        f"{CODEBOOK}.embed": (CODES, sizes.ssl),
+        f"{CODEBOOK}.embed_avg": (CODES, sizes.ssl),
+    }
+    layout |= conv("bridge.0", sizes.features, sizes.hidden_channels)
+    layout |= dict(waves(sizes)) | conv("linear_mel", sizes.mels, sizes.features)
+    return layout
 
 
 def waves(sizes: WaveSizes) -> Iterator[Named]:

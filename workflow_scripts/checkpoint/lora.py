@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import CheckpointError
-from workflow_scripts.checkpoint.cfm import ATTENTION, BLOCKS, CODEBOOK, Shapes, waves
+from workflow_scripts.checkpoint.cfm import ATTENTION, BLOCKS, CODEBOOK, Shapes, before_estimator
 from workflow_scripts.checkpoint.families import FAMILIES
-from workflow_scripts.checkpoint.layout import CODES, Named, Shape, conv, style_encoder
+from workflow_scripts.checkpoint.layout import Named, Shape, style_encoder
 
 INFIX = "base_model.model."  # what PEFT puts into names
 DOWN, UP = "lora_A.default.weight", "lora_B.default.weight"
@@ -83,15 +83,7 @@ def lora_sizes(shapes: Mapping[str, Sequence[int]], rank: int | None, where: str
 
 def lora_layout(sizes: LoraSizes) -> dict[str, Shape]:
     """Every tensor of a LoRA file, shape by name; weight norms as `weight_g` and `weight_v`."""
-    layout = dict(style_encoder(704, sizes.gin_channels))
-    layout |= {
-        f"{CODEBOOK}.inited": (1,),
-        f"{CODEBOOK}.cluster_size": (CODES,),
-        f"{CODEBOOK}.embed": (CODES, sizes.ssl),
-        f"{CODEBOOK}.embed_avg": (CODES, sizes.ssl),
-    }
-    layout |= conv("bridge.0", sizes.features, sizes.hidden_channels)
-    layout |= dict(waves(sizes)) | conv("linear_mel", sizes.mels, sizes.features)
+    layout = dict(style_encoder(704, sizes.gin_channels)) | before_estimator(sizes)
     return layout | {_TURNS: (sizes.head // 2,)} | dict(_updates(sizes))
 
 
