@@ -171,8 +171,7 @@ assert "mine" in TRIED and "mine" in parser().format_help()
             "workflow_scripts/checkpoint/families.py": [
                 (
                     "FAMILIES: dict[str, Family] = {\n",
-                    "FAMILIES: dict[str, Family] = {\n"
-                    '    "v2Max": Family(supported=True, headers=("09",)),\n',
+                    'FAMILIES: dict[str, Family] = {\n    "v2Max": Family(headers=("09",)),\n',
                 )
             ]
         },

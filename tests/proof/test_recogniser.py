@@ -36,7 +36,7 @@ def test_edits_are_insertions_deletions_and_substitutions() -> None:
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recogniser, "MODULE", "no_such_recogniser")
-    with pytest.raises(BackendMissing, match=r"pip install 'sovits-foundry\[words\]'"):
+    with pytest.raises(BackendMissing, match=r"pip install '\.\[words\]' in the checkout"):
         Recogniser(["a"])
 
 

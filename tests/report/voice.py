@@ -17,6 +17,7 @@ from runtime.frames import frame_count
 from runtime.graphs import VoiceGraphs
 from tests import bundles
 from tests.graphs.exported import exported
+from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
 from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.graphs.export import EXPORTERS
 from workflow_scripts.proof import chain, parity, stream
@@ -44,7 +45,9 @@ def measured(folder: Path) -> VoiceFiles:
             shutil.copy2(exported(kind, source) / f"{graph}.npz", folder)
             parities[graph] = measure_graph(folder, graph)
     tables = shutil.copy2(exported("t2s", bundles.GPT) / "t2s_tables.npz", folder)
-    networks = load_networks(SOURCES["t2s"], SOURCES["sovits"], SOURCES["hubert"], None)
+    networks = load_networks(
+        SOURCES["t2s"], AcousticSources(SOURCES["sovits"]), SOURCES["hubert"], None
+    )
     record = folder / "chain.npz"
     record_chain(networks, sound.read(bundles.EXAMPLE)).save(record)
     (folder / "facts.json").write_text('{"family": "v2"}', "utf-8")

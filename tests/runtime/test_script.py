@@ -20,7 +20,7 @@ GIVEN = Segment("phones", "[phones=HH]", "", ("HH",), (1,), None)
 @pytest.fixture(scope="module")
 def features() -> TextFeatures:
     """As a voice with RoBERTa makes them."""
-    return Voice.load(bundles.pro_plus(), threads=1, verify="size")._features
+    return Voice.load(bundles.pro_plus(), threads=1, verify="size")._open.preparation._features
 
 
 def test_only_chinese_phones_have_features(features: TextFeatures) -> None:
@@ -55,7 +55,7 @@ def test_features_that_do_not_fit_the_characters_are_refused(
 def test_a_voice_without_roberta_takes_zeros_and_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    without = Voice.load(bundles.v2(), threads=1, verify="size")._features
+    without = Voice.load(bundles.v2(), threads=1, verify="size")._open.preparation._features
     with caplog.at_level(logging.WARNING):
         without.line(Phonemes((EN,)))
         assert caplog.messages == []

@@ -37,7 +37,12 @@ def main():
         "format": 1,
         "graph": given["--graph"],
         "machine": here.as_json(),
-        "build": {"precision": given["--precision"], "max_len": int(given["--max-len"])},
+        "build": {
+            "precision": given["--precision"],
+            "max_len": int(given["--max-len"]),
+            "onnx_sha256": hashlib.sha256(Path(known.graph).read_bytes()).hexdigest(),
+            "profiles": [],
+        },
         "engine": {"bytes": len(engine), "sha256": hashlib.sha256(engine).hexdigest()},
         "puts": [],
     }

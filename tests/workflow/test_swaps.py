@@ -23,7 +23,7 @@ shutil.copyfile({new!r}, {old!r})
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        (GPT, ROOT / "tests/golden/t2s/tiny_b.ckpt", f"error: {GPT}: is another file now"),
+        (GPT, ROOT / "tests/golden/t2s/tiny_c.ckpt", f"error: {GPT}: is another file now"),
         (AUDIO, ROOT / "voices/flite/awb.wav", "error: reference-audio: is another file now"),
     ],
 )
