@@ -176,4 +176,5 @@ class _ShortVocoder:
 def losing_a_frame(files: VoiceFiles) -> LosesAFrame:
     """The voice's graphs with that vocoder."""
     paths = {name: Path(path) for name, path in files.bundles[0].graphs.items()}
-    return LosesAFrame(paths, Path(), ACOUSTIC, threads=Threads(1))
+    acoustic = chain.acoustic_of(records.text(ACOUSTIC))
+    return LosesAFrame(paths, Path(), acoustic, threads=Threads(1))
