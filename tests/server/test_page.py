@@ -131,9 +131,9 @@ def test_speech_can_be_stopped(page: "browsers.Page") -> None:
 
 def test_the_proof_is_one_click_away(page: "browsers.Page") -> None:
     page.click("#proof-open")
-    assert page.is_visible("#proof")
+    browsers.expect(page.locator("#proof")).to_be_visible(timeout=60_000)
     page.keyboard.press("Escape")
-    assert not page.is_visible("#proof")
+    browsers.expect(page.locator("#proof")).to_be_hidden()
 
 
 @pytest.mark.parametrize(("code", "word"), [("zh", "朗读"), ("ja", "読み上げ"), ("en", "Speak")])
