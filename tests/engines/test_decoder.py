@@ -8,10 +8,13 @@ from runtime.backends import Threads
 from runtime.backends.cpu import open_graph
 from runtime.errors import GraphError
 from tests.engines.files import MAX_LEN, TINY_DECODER, answers_of, for_engine, stored
+from tests.goldens import OWN
+from tests.t2s_models import t2s_model
 from workflow_scripts.engines.decoder import engine_decoder, form_for
 from workflow_scripts.engines.importer import Release
 from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.answers import Answer
+from workflow_scripts.graphs.t2s import build_decoder
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.stored import stored_half
 
@@ -67,6 +70,19 @@ def test_only_the_rows_of_a_call_keep_a_moving_dim(form: str) -> None:
     }
     assert moving == {"Q"}
     assert not any(node.domain for node in graph.node)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("exported_as", ["group_query", "scatter"])
+def test_a_step_that_is_told_its_row_asks_the_host_for_nothing(form: str, exported_as: str) -> None:
+    exported = build_decoder(t2s_model(OWN / "t2s/tiny_a.ckpt"), exported_as)
+    graph = engine_decoder(exported, MAX_LEN, form, given_row=True).graph
+    names = [value.name for value in graph.input if not value.name.startswith("past_")]
+    assert sorted(names) == ["bias", "first_new_row", "rows"]
+    operators = {node.op_type for node in graph.node}
+    assert "Pad" not in operators
+    if "TensorScatter" in operators:
+        assert not any(node.op_type == "Shape" and node.input[0] == "rows" for node in graph.node)
 
 
 def test_weights_keep_their_names_and_their_precision() -> None:

@@ -16,7 +16,13 @@ from runtime.contract import GRAPHS
 from runtime.errors import GraphError
 from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.engines.importer import Release
-from workflow_scripts.graphs.attention import FORMS, CachedAttention
+from workflow_scripts.graphs.attention import (
+    FIRST_NEW_ROW,
+    FORMS,
+    WIDE_BIAS,
+    CachedAttention,
+    add_first_new_row,
+)
 from workflow_scripts.graphs.builder import GraphBuilder
 
 FUSED = "GroupQueryAttention"
@@ -42,13 +48,17 @@ def form_for(release: Release) -> str:
     return "scatter_in_parts" if in_place and release.takes("TensorScatter") else "scatter_elements"
 
 
-def engine_decoder(model: onnx.ModelProto, max_len: int, form: str) -> onnx.ModelProto:
+def engine_decoder(
+    model: onnx.ModelProto, max_len: int, form: str, *, given_row: bool = False
+) -> onnx.ModelProto:
     """Spell a decoder for an engine.
 
     Args:
         model: `t2s_decoder` of the contract; not changed.
         max_len: rows of the cache.
         form: key of FORMS for the attention, where it is the fused operator.
+        given_row: take the cache row that a call writes first, FIRST_NEW_ROW, int64 [1], in place
+            of `live_rows`: computed within, it needs the host, and no CUDA graph is recorded.
 
     Returns:
         The same computation in standard operators. The bias is [1, 1, Q, max_len]; its columns
@@ -62,6 +72,10 @@ def engine_decoder(model: onnx.ModelProto, max_len: int, form: str) -> onnx.Mode
     hold_one(spelled.graph)
     if any(node.op_type == FUSED for node in model.graph.node):
         _spell(spelled, form)
+    _take_whole_bias(spelled.graph)
+    if given_row:
+        _take_first_new_row(spelled.graph)
+    _leave_needed(spelled.graph)
     del spelled.graph.value_info[:]  # dims of the graph as it was
     for value in (*spelled.graph.input, *spelled.graph.output):
         for dim in value.type.tensor_type.shape.dim:
@@ -115,7 +129,8 @@ def _spell(model: onnx.ModelProto, form: str) -> None:
     replaced = {node.name: _fused(node) for node in graph.node if node.op_type == FUSED}
     sizes = _sizes(graph, next(iter(replaced.values())).node, len(replaced))
     hand = GraphBuilder("t2s_decoder", GRAPHS["t2s_decoder"].single().expanded(sizes.layers), {})
-    spelling.prepare(hand)
+    add_first_new_row(hand)
+    spelling.prepare_fixed(hand)
     nodes = hand.parts()[0]
     for node in graph.node:
         if node.name not in replaced:
@@ -125,14 +140,9 @@ def _spell(model: onnx.ModelProto, form: str) -> None:
         _attend(hand, replaced[node.name], sizes, form)
         nodes += hand.parts()[0][before:]
     _rename_made(hand, graph)
-    kept = _needed(nodes, {value.name for value in graph.output})
-    weights = [*graph.initializer, *hand.parts()[1]]
-    used = {name for node in kept for name in node.input}
     del graph.node[:]
-    graph.node.extend(kept)
-    stored = [weight for weight in weights if weight.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(stored)
+    graph.node.extend(nodes)
+    graph.initializer.extend(hand.parts()[1])
     del model.opset_import[:]
     model.opset_import.append(helper.make_opsetid("", spelling.opset))
     model.ir_version = max(model.ir_version, IR_VERSION)
@@ -175,6 +185,8 @@ def _rename_made(hand: GraphBuilder, graph: onnx.GraphProto) -> None:
     def final(name: str) -> str:
         if name.startswith(OUTER):
             return name.removeprefix(OUTER)
+        if name == WIDE_BIAS:
+            return "bias"
         return name if name in borders else f"{MADE_HERE}{name}"
 
     nodes, weights = hand.parts()
@@ -186,11 +198,41 @@ def _rename_made(hand: GraphBuilder, graph: onnx.GraphProto) -> None:
         weight.name = final(weight.name)
 
 
-def _needed(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """Nodes that an output depends on, in their order."""
-    wanted, kept = set(outputs), []
-    for node in reversed(nodes):
+def _take_whole_bias(graph: onnx.GraphProto) -> None:
+    """Read the bias as it is given: as wide as the cache, it needs no filling up."""
+    for node in graph.node:
+        if node.op_type == "Pad" and node.input[0] == "bias":
+            _replace(graph, node.output[0], "bias")
+
+
+def _take_first_new_row(graph: onnx.GraphProto) -> None:
+    """Cut off what computes it, and make it an input."""
+    places = {node.input[2] for node in graph.node if node.op_type == "TensorScatter"}
+    places |= {f"{MADE_HERE}{FIRST_NEW_ROW}"}
+    for name in places:
+        _replace(graph, name, FIRST_NEW_ROW)
+    others = [node for node in graph.node if node.output[0] != FIRST_NEW_ROW]
+    del graph.node[:]
+    graph.node.extend(others)
+    (live,) = (value for value in graph.input if value.name == "live_rows")
+    graph.input.remove(live)  # nothing else counts
+    given = helper.make_tensor_value_info(FIRST_NEW_ROW, onnx.TensorProto.INT64, [1])
+    graph.input.append(given)
+
+
+def _replace(graph: onnx.GraphProto, name: str, by: str) -> None:
+    for node in graph.node:
+        node.input[:] = [by if given == name else given for given in node.input]
+
+
+def _leave_needed(graph: onnx.GraphProto) -> None:
+    """Leave nodes that an output depends on, in their order, and the weights that they read."""
+    wanted, kept = {value.name for value in graph.output}, []
+    for node in reversed(list(graph.node)):
         if wanted & set(node.output):
             kept.append(node)
             wanted.update(node.input)
-    return kept[::-1]
+    weights = [weight for weight in graph.initializer if weight.name in wanted]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(kept[::-1])
+    graph.initializer.extend(weights)

@@ -23,7 +23,7 @@ from runtime.t2s.step_tables import END_HELD_BACK_STEPS, StepTables
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
 from workflow_scripts.files import atomic, write_json
-from workflow_scripts.graphs.attention import FORMS
+from workflow_scripts.graphs.attention import FIRST_NEW_ROW, FORMS
 from workflow_scripts.graphs.builder import GraphBuilder
 
 NAME = "t2s_loop"
@@ -72,7 +72,7 @@ def loop_form(
     Raises:
         GraphError: the decoder's attention is not spelled as our export does.
     """
-    model = engine_decoder(decoder, max_len, form)
+    model = engine_decoder(decoder, max_len, form, given_row=True)
     compute_in(model.graph, arithmetic)
     rows = StepTables.from_arrays(dict(tables), max_len)
     sizes = _sizes(model.graph, rows, max_len)
@@ -142,13 +142,16 @@ def _before(hand: GraphBuilder, tables: StepTables, sizes: _Sizes) -> dict[str, 
         ],
     )
     nothing = hand.weight("no_row", np.zeros((1, sizes.hidden), np.float32))
-    own = hand.add("Where", [hand.add("GreaterOrEqual", [token, hand.integers(0)]), own, nothing])
+    none, one = hand.integers(0), hand.integers(1)
+    steps = hand.add("GreaterOrEqual", [token, none])
+    own = hand.add("Where", [steps, own, nothing])
+    first = hand.add("Where", [steps, hand.add("Sub", [live, one]), none])
     columns = hand.weight("columns", np.arange(sizes.capacity))
     hides = [hand.weight(f"float.{n}", np.array(n, np.float32)) for n in (0, LOWEST)]
     mask = hand.add("Where", [hand.add("Less", [columns, live]), *hides])
     return {
         "rows": hand.add("Add", ["rows", own]),
-        "live_rows": hand.cast(live, "int32"),
+        FIRST_NEW_ROW: first,
         "bias": hand.add("Min", ["bias", mask]),
     }
 

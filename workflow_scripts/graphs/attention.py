@@ -9,6 +9,8 @@ from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.graphs.builder import ELEMENT_TYPES, GraphBuilder
 
 LOWEST = np.array(np.finfo(np.float32).min, np.float32)
+FIRST_NEW_ROW = "first_new_row"  # of the cache, int64 [1]: where a call writes
+WIDE_BIAS = "wide_bias"  # as wide as the cache
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Form:
     Attributes:
         opset: the operator set that it needs.
         prepare: adds what all layers share, once.
+        prepare_fixed: as `prepare`, where the bias is as wide as the cache, and FIRST_NEW_ROW and
+            WIDE_BIAS are there already.
         attend: adds one layer; returns the name of float32 [Q, D].
         note: where it runs.
         batched: whether it takes several sequences at once.
@@ -41,6 +45,7 @@ class Form:
     attend: Callable[[GraphBuilder, CachedAttention, T2SSizes], str]
     note: str
     batched: bool = False
+    prepare_fixed: Callable[[GraphBuilder], None] = lambda graph: None
 
 
 def fits_group_query(sizes: T2SSizes) -> bool:
@@ -83,23 +88,31 @@ def _group_query(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> s
 
 def _prepare_scatter(graph: GraphBuilder) -> None:
     """Write position of the new rows, and the bias widened to the capacity of the cache."""
-    rows = graph.add("Shape", ["rows"], start=0, end=1)
-    live = graph.cast("live_rows", "int64")
-    graph.add("Sub", [live, rows], to="first_new_row")
+    add_first_new_row(graph)
     capacity = graph.add("Shape", ["past_keys.0"], start=2, end=3)
     width = graph.add("Shape", ["bias"], start=3, end=4)
     missing = graph.add("Sub", [capacity, width])
     none = graph.integers(0, 0, 0, 0, 0, 0, 0)
     pads = graph.add("Concat", [none, missing], axis=0)
-    graph.add("Pad", ["bias", pads, graph.weight("lowest", LOWEST)], to="wide_bias")
+    graph.add("Pad", ["bias", pads, graph.weight("lowest", LOWEST)], to=WIDE_BIAS)
+
+
+def add_first_new_row(graph: GraphBuilder) -> None:
+    """Count from the filled rows; `Shape` is computed on the host, so this is not for a loop."""
+    rows = graph.add("Shape", ["rows"], start=0, end=1)
+    graph.add("Sub", [graph.cast("live_rows", "int64"), rows], to=FIRST_NEW_ROW)
 
 
 def _prepare_scatter_elements(graph: GraphBuilder) -> None:
-    """As for `scatter`, and the cache row that each new row goes to, int64 [1, 1, Q, 1]."""
     _prepare_scatter(graph)
+    _cache_rows(graph)
+
+
+def _cache_rows(graph: GraphBuilder) -> None:
+    """The cache row that each new row goes to, int64 [1, 1, Q, 1]."""
     none, one = (graph.weight(f"int64.scalar.{n}", np.array(n, np.int64)) for n in (0, 1))
     count = graph.add("Squeeze", [graph.add("Shape", ["rows"], start=0, end=1), graph.integers(0)])
-    new_rows = graph.add("Add", [graph.add("Range", [none, count, one]), "first_new_row"])
+    new_rows = graph.add("Add", [graph.add("Range", [none, count, one]), FIRST_NEW_ROW])
     graph.add("Reshape", [new_rows, graph.integers(1, 1, -1, 1)], to="cache_rows")
 
 
@@ -128,7 +141,7 @@ def _scattered(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> tup
     keys, values = (
         graph.add(
             "TensorScatter",
-            [f"past_{kind}.{at.layer}", new, "first_new_row"],
+            [f"past_{kind}.{at.layer}", new, FIRST_NEW_ROW],
             to=f"present_{kind}.{at.layer}",
             axis=-2,  # NVIDIA's importer wants it counted from the end
         )
@@ -142,7 +155,7 @@ def _mixed_in_parts(graph: GraphBuilder, parts: tuple[str, str, str], sizes: T2S
     query, keys, values = parts
     scale = graph.weight("attention.scale", np.array(sizes.head_width**-0.5, np.float32))
     scores = graph.add("MatMul", [query, graph.add("Transpose", [keys], perm=[0, 1, 3, 2])])
-    scores = graph.add("Add", [graph.add("Mul", [scores, scale]), "wide_bias"])
+    scores = graph.add("Add", [graph.add("Mul", [scores, scale]), WIDE_BIAS])
     mixed = graph.add("MatMul", [graph.add("Softmax", [scores], axis=-1), values])
     return _heads_together(graph, mixed, sizes)
 
@@ -160,7 +173,7 @@ def _heads_together(graph: GraphBuilder, mixed: str, sizes: T2SSizes) -> str:
 
 
 def _scatter(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
-    mixed = graph.add("Attention", [*_scattered(graph, at, sizes), "wide_bias"])
+    mixed = graph.add("Attention", [*_scattered(graph, at, sizes), WIDE_BIAS])
     return _heads_together(graph, mixed, sizes)
 
 
@@ -173,6 +186,10 @@ FORMS: dict[str, Form] = {
         24, _prepare_scatter, _scatter_in_parts, "engines: cache in place, any precision"
     ),
     "scatter_elements": Form(
-        18, _prepare_scatter_elements, _scatter_elements, "standard operators of older importers"
+        18,
+        _prepare_scatter_elements,
+        _scatter_elements,
+        "standard operators of older importers",
+        prepare_fixed=_cache_rows,
     ),
 }

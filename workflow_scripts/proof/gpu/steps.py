@@ -19,6 +19,7 @@ from runtime.backends import Threads
 from runtime.backends.sessions import Place, session_on, zeros
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
+from workflow_scripts.graphs.attention import FIRST_NEW_ROW
 from workflow_scripts.proof.gpu.reports import Moved
 
 MASKED = np.float32(-1e4)  # attention mask value, finite in every arithmetic
@@ -56,7 +57,7 @@ def step_graph(decoder: onnx.ModelProto, max_len: int, way: Way) -> onnx.ModelPr
         max_len: rows of the cache.
         way: attention implementation and precision.
     """
-    model = engine_decoder(decoder, max_len, way.attention)
+    model = engine_decoder(decoder, max_len, way.attention, given_row=True)
     compute_in(model.graph, way.precision)
     return model
 
@@ -92,7 +93,7 @@ class DeviceStep:
         else:
             self._present = {name: self._zeros(shape) for name in self._caches}
         self._row = self._value(np.zeros((1, hidden), np.float32))
-        self._live = self._value(np.zeros(1, np.int32))
+        self._first = self._value(np.zeros(1, np.int64))
         self._bias = self._value(np.zeros((1, 1, 1, self.capacity), np.float32))
         self._logits = self._value(np.zeros((1, vocabulary), np.float32))
         self._binding = self._bound(self._row, self._bias)
@@ -107,7 +108,7 @@ class DeviceStep:
 
     def _bound(self, row: Any, bias: Any) -> Any:
         binding = self._session.io_binding()
-        for name, value in (("rows", row), ("live_rows", self._live), ("bias", bias)):
+        for name, value in (("rows", row), (FIRST_NEW_ROW, self._first), ("bias", bias)):
             binding.bind_ortvalue_input(name, value)
         binding.bind_ortvalue_output("logits", self._logits)
         for name in self._caches:
@@ -125,7 +126,7 @@ class DeviceStep:
         count = rows.shape[0]
         wide = np.full((1, 1, count, self.capacity), MASKED, np.float32)
         wide[..., :count] = np.maximum(bias, MASKED)
-        self._put(self._live, np.array([count], np.int32))
+        self._put(self._first, np.zeros(1, np.int64))
         binding = self._bound(self._value(rows), self._value(wide))
         return self._done(binding, EAGER)
 
@@ -134,7 +135,7 @@ class DeviceStep:
         bias = np.full((1, 1, 1, self.capacity), MASKED, np.float32)
         bias[..., :live] = 0
         self._put(self._row, row[None])
-        self._put(self._live, np.array([live], np.int32))
+        self._put(self._first, np.array([live - 1]))
         self._put(self._bias, bias)
         return self._done(self._binding, REPLAYED if self._way.replayed else EAGER)
 
