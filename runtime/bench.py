@@ -1,8 +1,9 @@
 """Time built voices: steps at several cache lengths, a sentence and its parts, a fresh process.
 
-Every candidate speaks the same prompt and the same tokens, interleaved in one process; text and
-reference are left out. A step's ceiling is what it must read, weights once and cached positions
-once, over the bandwidth that this process reaches.
+Every candidate speaks the same prompt and the same tokens, interleaved in one process, sentences
+of lengths that never come again, as users' are; text and reference are left out. A step's ceiling
+is what it must read, weights once and cached positions once, over the bandwidth that this process
+reaches.
 """
 
 import argparse

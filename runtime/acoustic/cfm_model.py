@@ -1,7 +1,6 @@
 """The families v3 and v4 behind what all kinds of acoustic models offer."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -10,8 +9,10 @@ from runtime.acoustic.kind import (
     Arrays,
     Conditioning,
     Graphs,
+    SizedWork,
     SpokenChunk,
     Streaming,
+    share,
 )
 from runtime.acoustic.mel import MelFrames
 from runtime.arrays import Float32, Int64, PhoneIds, Samples, Tokens
@@ -95,14 +96,14 @@ class CfmModel:
         """Chunks of sound end where the vocoder's context begins."""
         return ends
 
-    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
+    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, SizedWork]:
         """Features of all tokens, one run of the sampler after another, and the vocoder."""
         features = self._of_tokens(tokens, conditioning)
         mel = np.concatenate(list(self._mels(features, conditioning)), -1)
         return {
-            "features": partial(self._of_tokens, tokens, conditioning),
-            "cfm_step": lambda: list(self._mels(features, conditioning)),
-            self._vocoder: partial(self._cfm.samples, mel),
+            "features": lambda n: self._of_tokens(tokens[:n], conditioning),
+            "cfm_step": lambda n: list(self._mels(share(features, n, tokens), conditioning)),
+            self._vocoder: lambda n: self._cfm.samples(share(mel, n, tokens)),
         }
 
     def _spoken(self, tokens: Tokens, conditioning: Conditioning) -> Iterator[SpokenChunk]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from runtime.arrays import Float32, Int64, PhoneIds, Samples, Tokens
@@ -18,6 +19,7 @@ from runtime.model_settings import check_settings, default_of
 
 Noise = Callable[[int, int, int], Float32]  # (first frame, frames, width) -> normal [1, width, N]
 Arrays = Mapping[str, NDArray[Any]]
+SizedWork = Callable[[int], object]  # of so many tokens
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,8 @@ class AcousticModel(Protocol):
             ends: frames after each of its chunks but the last, int64.
         """
 
-    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
-        """The work of `whole`, graph by graph, to be timed: name of the graph → that part of it."""
+    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, SizedWork]:
+        """The work of `whole` on the first n tokens, graph by graph, to be timed: graph → work."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,11 @@ KINDS: dict[str, Kind] = {
         "runtime.acoustic.cfm_model", "mel frames by flow matching, and a vocoder of its own file"
     ),
 }
+
+
+def share(frames: Float32, count: int, tokens: Tokens) -> Float32:
+    """The frames [1, W, N] that the first `count` of all tokens have, nearly: as many in parts."""
+    return np.ascontiguousarray(frames[..., : frames.shape[-1] * count // tokens.size])
 
 
 def open_model(graphs: Graphs) -> AcousticModel:

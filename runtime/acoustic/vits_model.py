@@ -1,7 +1,6 @@
 """The families v1, v2, v2Pro and v2ProPlus: a prior and a vocoder, behind what all kinds offer."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -9,8 +8,10 @@ from runtime.acoustic.kind import (
     Arrays,
     Conditioning,
     Graphs,
+    SizedWork,
     SpokenChunk,
     Streaming,
+    share,
 )
 from runtime.acoustic.vits import Vits
 from runtime.acoustic.vits_stream import BLEND_FRAMES, spoken_chunks
@@ -64,12 +65,12 @@ class VitsModel:
         """The middle of each blend, which begins where the vocoder's context ends."""
         return ends + CONTEXT_FRAMES + BLEND_FRAMES // 2
 
-    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
+    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, SizedWork]:
         """A call of each graph."""
-        latent = self._graphs.latent(tokens, conditioning)
+        latent, graphs = self._graphs.latent(tokens, conditioning), self._graphs
         return {
-            "prior": partial(self._graphs.latent, tokens, conditioning),
-            "vocoder": partial(self._graphs.samples, latent, conditioning),
+            "prior": lambda n: graphs.latent(tokens[:n], conditioning),
+            "vocoder": lambda n: graphs.samples(share(latent, n, tokens), conditioning),
         }
 
 

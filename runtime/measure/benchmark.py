@@ -1,8 +1,9 @@
 """Time built voices: steps at several cache lengths, a sentence and its parts, a fresh process.
 
-Every candidate speaks the same prompt and the same tokens, interleaved in one process; text and
-reference are left out. A step's ceiling is what it must read, weights once and cached positions
-once, over the bandwidth that this process reaches.
+Every candidate speaks the same prompt and the same tokens, interleaved in one process, sentences
+of lengths that never come again, as users' are; text and reference are left out. A step's ceiling
+is what it must read, weights once and cached positions once, over the bandwidth that this process
+reaches.
 """
 
 import logging
@@ -11,15 +12,26 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.backends import tuned
 from runtime.errors import SettingError
 from runtime.measure import fresh_process
-from runtime.measure.candidates import Candidates, Job, Opener, candidate
+from runtime.measure.candidates import (
+    SOUND_WORKS,
+    WARMUP,
+    Candidates,
+    Job,
+    Opener,
+    Totals,
+    candidate,
+)
 from runtime.measure.findings import host_shares, judged_chunks
+from runtime.measure.lengths import Runs, at_length, unseen
 from runtime.measure.reports import (
     BenchReport,
     Chunks,
@@ -34,14 +46,15 @@ from runtime.measure.reports import (
     Work,
 )
 from runtime.measure.timing import Spread, Timed, interleaved, memory_bandwidth
+from runtime.measure.timing import Work as TimedWork
 from runtime.measure.workload import (
     FIRST_SOUND,
     PHONES,
     PROMPT_TOKENS,
     ROWS,
     STEPS_PER_RUN,
+    TOKENS_PER_SECOND,
     TOTAL,
-    Replay,
 )
 from runtime.processor import is_busy, load_average
 
@@ -71,6 +84,7 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
     timed = _parts(candidates, summands, job)
     all_sums = sums(timed, job, list(candidates))
     chunks = _chunks(candidates, job)
+    repeated = _repeated(candidates, job)
     scaling = _scaling(candidates, job) if job.scaling else {}
     return {
         name: Timings(
@@ -83,6 +97,7 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
             ),
             vocoder_vs_onnxruntime=_beside_cpu(name, one.works.vocoder, timed),
             chunks=chunks.get(name),
+            repeated_ms=repeated[name],
             scaling=scaling.get(name),
         )
         for name, one in candidates.items()
@@ -152,27 +167,49 @@ def _summands(candidates: Candidates) -> tuple[str, ...]:
 
 
 def _parts(candidates: Candidates, summands: tuple[str, ...], job: Job) -> dict[str, Timed]:
-    """Parts, total and first sound of all candidates in the same rounds."""
-    parts = (*summands, TOTAL, FIRST_SOUND)
+    """Parts, total and first sound of all candidates in the same rounds.
+
+    What makes sound meets a length that it has not met at each run, the same for all candidates;
+    its seconds are those of the usual length.
+    """
+    sized = _sized(candidates)
+    lengths = {part: job.lengths[i::SOUND_WORKS] for i, part in enumerate(sized)}
+    lengths[CPU] = lengths[next(iter(candidates.values())).works.vocoder]
+    ways: dict[tuple[str, str], TimedWork] = {}
+    for name, one in candidates.items():
+        ways |= {(part, name): work for part, work in one.works.parts.items()}
+        ways |= {(part, name): Runs(one.works.sound[part], lengths[part]) for part in sized}
+        if one.works.vocoder_on_cpu:
+            ways[CPU, name] = Runs(one.works.vocoder_on_cpu, lengths[CPU])
+    LOG.info("sentences of about %d tokens and their parts: %d rounds", job.tokens, job.rounds)
+    timed = interleaved(ways, job.rounds, WARMUP)
+    found: dict[str, dict[str, NDArray[np.float64]]] = {
+        part: {} for part in (*summands, TOTAL, FIRST_SOUND, CPU)
+    }
+    for (part, name), taken in timed.seconds.items():
+        usual = at_length(taken, lengths[part], job.tokens) if part in lengths else taken
+        found[part][name] = usual
+    return {part: Timed(seconds) for part, seconds in found.items()}
+
+
+def _repeated(candidates: Candidates, job: Job) -> dict[str, dict[str, Spread]]:
+    """Milliseconds of what makes sound where one length comes again and again, by part."""
+    parts = [part for part in _sized(candidates) if part != TOTAL]
     ways = {
-        f"{part} {name}": one.works.parts[part]
+        (part, name): partial(one.works.sound[part], job.tokens)
         for part in parts
         for name, one in candidates.items()
     }
-    elsewhere = {name: one.works.vocoder_on_cpu for name, one in candidates.items()}
-    ways |= {f"{CPU} {name}": work for name, work in elsewhere.items() if work}
-    LOG.info("a sentence of %d tokens and its parts: %d rounds", job.tokens, job.rounds)
-    timed = interleaved(ways, job.rounds, warmup=1)
+    LOG.info("the same length again and again: %d rounds", job.rounds)
+    timed = interleaved(ways, job.rounds)
     return {
-        part: Timed(
-            {
-                name: timed.seconds[f"{part} {name}"]
-                for name in candidates
-                if f"{part} {name}" in timed.seconds
-            }
-        )
-        for part in (*parts, CPU)
+        name: {part: timed.spread((part, name)).times(1e3) for part in parts} for name in candidates
     }
+
+
+def _sized(candidates: Candidates) -> tuple[str, ...]:
+    """What is timed at lengths that never come again, the same for all."""
+    return tuple(next(iter(candidates.values())).works.sound)
 
 
 def _chunks(candidates: Candidates, job: Job) -> dict[str, Chunks]:
@@ -194,16 +231,25 @@ def _scaling(candidates: Candidates, job: Job) -> dict[str, Scaling]:
     found = {}
     for name, one in candidates.items():
         if one.totals is not None:
-            lengths = {f"{n}": one.totals(n, job.threads) for n in one.lengths}
-            counts = {f"{n}": one.totals(job.tokens, n) for n in range(1, job.threads + 1)}
-            by_tokens, by_threads = (
-                interleaved(ways, job.rounds, warmup=1) for ways in (lengths, counts)
-            )
+            by_tokens = {n: (n, job.threads) for n in one.lengths}
+            by_threads = {n: (job.tokens, n) for n in range(1, job.threads + 1)}
             found[name] = Scaling(
-                {int(n): by_tokens.spread(n).times(1e3) for n in lengths},
-                {int(n): by_threads.spread(n).times(1e3) for n in counts},
+                *(_totals(one.totals, ways, job) for ways in (by_tokens, by_threads))
             )
     return found
+
+
+def _totals(totals: Totals, ways: Mapping[int, tuple[int, int]], job: Job) -> dict[int, Spread]:
+    """Milliseconds of sentences by what the ways differ in; each is tokens, threads."""
+    lengths = {n: unseen(tokens, job.runs) for n, (tokens, _) in ways.items()}
+    works = {
+        n: Runs(totals(max(lengths[n]), threads), lengths[n]) for n, (_, threads) in ways.items()
+    }
+    timed = interleaved(works, job.rounds, WARMUP)
+    return {
+        n: Spread.of(1e3 * at_length(timed.seconds[n], lengths[n], tokens))
+        for n, (tokens, _) in ways.items()
+    }
 
 
 def sums(timed: Mapping[str, Timed], job: Job, names: Sequence[str]) -> dict[str, Sums]:
@@ -227,7 +273,7 @@ def sums(timed: Mapping[str, Timed], job: Job, names: Sequence[str]) -> dict[str
             parts_of_total=share,
             parts_add_up=abs(share.median - 1) <= WITHIN,
             ttfa_warm_ms=_in_ms(timed[FIRST_SOUND], name, baseline),
-            rtf=medians[TOTAL] / Replay.of(job.tokens).seconds,
+            rtf=medians[TOTAL] * TOKENS_PER_SECOND / job.tokens,
             tokens_per_s=(job.tokens - 1) / medians["steps"],
             sampler_ms_per_token=1e3 * medians["sampler"] / job.tokens,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runtime import manifest as manifests
+from runtime.acoustic.kind import SizedWork
 from runtime.backends import Threads
 from runtime.backends.choices import Choice, choose
 from runtime.contract import GRAPHS
@@ -12,6 +13,7 @@ from runtime.errors import SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.measure import fresh_process
+from runtime.measure.lengths import unseen
 from runtime.measure.reports import Facts
 from runtime.measure.timing import BUFFER_BYTES
 from runtime.measure.workload import FIRST_TOKENS, ROWS, Replay, Speaker, Works
@@ -21,9 +23,11 @@ COMPUTED_LARGER = {
     "fp16": 2,
     "fp16_stored": 2,
 }  # precision → times the file's bytes that a step reads
+WARMUP = 1
+SOUND_WORKS = 4  # at most: the graphs that make sound, and a total
 LENGTHS = (25, 50, 100, 250)  # new tokens of sentences whose times show how a total grows
 
-Totals = Callable[[int, int], Callable[[], object]]
+Totals = Callable[[int, int], SizedWork]
 Opener = Callable[[], "Candidate"]
 Candidates = Mapping[str, "Candidate"]
 
@@ -60,6 +64,21 @@ class Job:
             raise SettingError("--chunks: one chunk can't be compared with others; give 0, or more")
 
     @property
+    def runs(self) -> int:
+        """Of each candidate, with the first, which is not counted."""
+        return self.rounds + WARMUP
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """New tokens of all sentences that are timed; works of one run take one after another."""
+        return unseen(self.tokens, self.runs * SOUND_WORKS)
+
+    @property
+    def replay(self) -> Replay:
+        """What is spoken."""
+        return Replay.of(self.tokens, max(self.lengths))
+
+    @property
     def session_threads(self) -> Threads:
         """As sessions take them."""
         return Threads(self.threads, self.spinning, self.huge_pages)
@@ -75,7 +94,7 @@ class Candidate:
         fresh: command line of a child that loads it and sounds once; () for none.
         ceiling_ms: cached positions → least milliseconds of a step; {} where it is not known.
         lengths: new tokens of sentences that it holds, of those whose times show how it grows.
-        totals: new tokens, threads → a whole sentence of it; None where only one is known.
+        totals: longest sentence, threads → whole sentences of it; None where only one is known.
     """
 
     works: Works
@@ -101,27 +120,27 @@ def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candid
     manifest = manifests.load(folder)
     manifests.verify(folder, manifest)
     choice = choose(provider, manifest)
-    replay = Replay.of(job.tokens)
-    if replay.rows > manifest.max_len:
+    if job.replay.rows > manifest.max_len:
         raise SettingError(
-            f"--tokens: {job.tokens} and the prompt are {replay.rows} rows, {folder} holds"
-            f" {manifest.max_len}; give fewer"
+            f"--tokens: {job.tokens}, at most {max(job.lengths)}, and the prompt are"
+            f" {job.replay.rows} rows, {folder} holds {manifest.max_len}; give fewer"
         )
 
-    def speaker(tokens: int, threads: Threads) -> Speaker:
-        graphs = VoiceGraphs.of_bundle(folder, manifest, choice, threads)
-        return Speaker(graphs, Replay.of(tokens))
+    def speaker(replay: Replay, threads: Threads) -> Speaker:
+        return Speaker(VoiceGraphs.of_bundle(folder, manifest, choice, threads), replay)
 
-    def totals(tokens: int, threads: int) -> Callable[[], object]:
-        return speaker(tokens, replace(job.session_threads, intra_op=threads)).total
+    def totals(longest: int, threads: int) -> SizedWork:
+        return speaker(Replay.of(longest), replace(job.session_threads, intra_op=threads)).total
 
-    here = speaker(job.tokens, job.session_threads)
+    here = speaker(job.replay, job.session_threads)
     return Candidate(
         works=here.works(),
         facts=_facts(folder, manifest, choice),
         fresh=tuple(fresh_process.command(folder, provider, job.threads)),
         ceiling_ms=ceiling_ms(manifest, here.decoder, bandwidth),
-        lengths=tuple(n for n in LENGTHS if Replay.of(n).rows <= manifest.max_len),
+        lengths=tuple(
+            n for n in LENGTHS if Replay.of(max(unseen(n, job.runs))).rows <= manifest.max_len
+        ),
         totals=totals,
     )
 

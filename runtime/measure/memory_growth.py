@@ -15,6 +15,7 @@ import numpy as np
 from runtime.backends.tuned import Machine
 from runtime.errors import MachineError, SettingError
 from runtime.measure.fresh_process import rss_bytes
+from runtime.measure.workload import TOKENS_PER_SECOND
 from runtime.preparation import ROWS_PER_PHONE
 from runtime.settings import Settings
 from runtime.text.symbols import MARKS, ids_of
@@ -23,7 +24,6 @@ from runtime.voice import Voice
 PHONES = (3, 60, 8, 35, 15, 90, 5, 24, 12, 48)  # of the texts of a round
 SECONDS = (2, 10, 4, 8, 6)  # of sound after which utterances are stopped, in rotation
 SPEEDS = (0.8, 1.25)
-TOKENS_PER_SECOND = 25
 ROUND = 2 * len(PHONES)
 CHUNKS_BEFORE_GIVING_UP = 2
 WARM_UP_SHARE = 0.25

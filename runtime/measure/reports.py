@@ -200,6 +200,7 @@ class Timings(Facts, Steps, Sums):
         vocoder_vs_onnxruntime: times faster than ONNX Runtime's, where it runs elsewhere.
         chunks: of a long stream.
         scaling: over text length and threads.
+        repeated_ms: part that makes sound → its time where one length comes again and again.
     """
 
     fresh: FreshProcess | None = None
@@ -207,6 +208,7 @@ class Timings(Facts, Steps, Sums):
     vocoder_vs_onnxruntime: Spread | None = None
     chunks: Chunks | None = None
     scaling: Scaling | None = None
+    repeated_ms: Mapping[str, Spread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

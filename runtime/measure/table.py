@@ -47,6 +47,9 @@ def _sum_lines(found: Timings) -> list[str]:
         f" sampler {found.sampler_ms_per_token:.3f} ms a token,"
         f" step {found.step_growth:.2f} x from fewest to most rows",
     ]
+    if found.repeated_ms:
+        parts = (f"{part} {ms.median:.1f} ms" for part, ms in found.repeated_ms.items())
+        lines.append(f"  where one length comes again and again: {', '.join(parts)}")
     if found.host_share_of_step:
         shares = (f"{100 * share:.1f} %" for share in found.host_share_of_step.values())
         lines.append(f"  sampler and Python take {', '.join(shares)} of the steps above")

@@ -5,14 +5,16 @@ Knows nothing of what is timed: any callables.
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Work = Callable[[], object]
+Name = TypeVar("Name", bound=Hashable)
 BUFFER_BYTES = 512 << 20  # far over any last-level cache
 
 
@@ -39,23 +41,23 @@ class Spread:
 class Timed:
     """Times of each way in seconds, one per round, in the order of the rounds."""
 
-    seconds: Mapping[str, NDArray[np.float64]]
+    seconds: Mapping[Any, NDArray[np.float64]]
 
-    def spread(self, name: str) -> Spread:
+    def spread(self, name: Hashable) -> Spread:
         """Seconds of one way."""
         return Spread.of(self.seconds[name])
 
-    def ratio(self, name: str, to: str) -> Spread:
+    def ratio(self, name: Hashable, to: Hashable) -> Spread:
         """How many times faster `name` is than `to`, from pairs of the same round."""
         return Spread.of(self.seconds[to] / self.seconds[name])
 
 
-def interleaved(ways: Mapping[str, Work], rounds: int, warmup: int = 2) -> Timed:
+def interleaved(ways: Mapping[Name, Work], rounds: int, warmup: int = 2) -> Timed:
     """Run every way once per round; the first rounds are thrown away.
 
     The order rotates round by round, so that none always follows the same other one.
     """
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+    taken: dict[Name, list[float]] = {name: [] for name in ways}
     names = list(ways)
     was_enabled = gc.isenabled()
     gc.disable()

@@ -14,7 +14,7 @@ from itertools import cycle
 import numpy as np
 
 from runtime import noise
-from runtime.acoustic.kind import Arrays, Conditioning, Streaming
+from runtime.acoustic.kind import Arrays, Conditioning, SizedWork, Streaming
 from runtime.arrays import Flags, Int64, Logits, Samples
 from runtime.errors import SettingError
 from runtime.graphs import VoiceGraphs
@@ -35,6 +35,7 @@ FIRST_TOKENS = STREAMING.first_chunk_tokens + Defaults.lookahead_tokens  # waite
 CHUNK_TOKENS = STREAMING.largest_chunk_tokens  # of each chunk of a stream whose chunks are timed
 LARGEST = Streaming(CHUNK_TOKENS, 1.0, CHUNK_TOKENS)
 
+TOKENS_PER_SECOND = 25
 TOTAL, FIRST_SOUND = "total", "first_sound"
 
 
@@ -44,14 +45,16 @@ class Replay:
 
     Attributes:
         prompt: phones, text features and prompt tokens of the prefill.
-        tokens: int64 [T], the tokens that follow.
+        tokens: int64 [T], the tokens that follow in the longest sentence.
+        usual: tokens of the usual sentence.
     """
 
     prompt: Prompt
     tokens: Int64
+    usual: int
 
     @classmethod
-    def of(cls, tokens: int) -> "Replay":
+    def of(cls, usual: int, longest: int = 0) -> "Replay":
         """A replay of so many new tokens, always the same."""
         generator = np.random.default_rng(0)
         prompt = Prompt(
@@ -59,17 +62,12 @@ class Replay:
             features=np.zeros((FEATURE_WIDTH, PHONES), np.float32),
             tokens=generator.integers(0, CODES, PROMPT_TOKENS),
         )
-        return cls(prompt, generator.integers(0, CODES, tokens))
+        return cls(prompt, generator.integers(0, CODES, max(usual, longest)), usual)
 
     @property
     def rows(self) -> int:
-        """Cache rows that it fills."""
+        """Cache rows that its longest sentence fills."""
         return self.prompt.rows + self.tokens.size
-
-    @property
-    def seconds(self) -> float:
-        """Length of the sound."""
-        return self.tokens.size / 25
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,9 @@ class Works:
 
     Attributes:
         steps: cached positions → STEPS_PER_RUN steps at that many.
-        parts: `prefill`, `steps`, `sampler`, graphs that make sound, TOTAL, FIRST_SOUND → that work
-            once; all but the last two add up to the total.
+        parts: `prefill`, `steps`, `sampler`, FIRST_SOUND → that work once, for the usual sentence.
+        sound: graphs that make sound, TOTAL → that work for so many tokens; all but TOTAL, with
+            the parts but FIRST_SOUND, add up to it.
         bare_steps: cached positions → as many runs of the step's graph alone, where they can be
             separated.
         chunks: a number of chunks → seconds of each in a stream whose tokens are there, and of a
@@ -90,15 +89,17 @@ class Works:
 
     steps: Mapping[int, Work]
     parts: Mapping[str, Work]
+    sound: Mapping[str, SizedWork]
     bare_steps: Mapping[int, Work] = field(default_factory=dict)
     chunks: Callable[[int], list[tuple[float, float]]] | None = None
     vocoder: str = "vocoder"
-    vocoder_on_cpu: Work | None = None
+    vocoder_on_cpu: SizedWork | None = None
 
     @property
     def summands(self) -> tuple[str, ...]:
         """The parts that add up to the total."""
-        return tuple(part for part in self.parts if part not in (TOTAL, FIRST_SOUND))
+        every = (*self.parts, *self.sound)
+        return tuple(part for part in every if part not in (TOTAL, FIRST_SOUND))
 
 
 def conditioning(replay: Replay, reference: Arrays) -> Conditioning:
@@ -135,7 +136,7 @@ class Speaker:
 
     def first_sound(self) -> Samples:
         """From the prompt to the first chunk of a stream."""
-        with closing(self.decode(self._replay.tokens.size)) as tokens:
+        with closing(self.decode(self._replay.usual)) as tokens:
             return next(self._acoustic.stream(tokens, self._conditioning, STREAMING)).samples
 
     def chunk_seconds(self, count: int) -> list[tuple[float, float]]:
@@ -149,7 +150,7 @@ class Speaker:
         fixed = partial(self._acoustic.sound, frames, self._conditioning)
         return [(_seconds(partial(next, stream)), _seconds(fixed)) for _ in range(count)]
 
-    def _vocoder_on_cpu(self) -> Work | None:
+    def _vocoder_on_cpu(self) -> SizedWork | None:
         """The vocoder's part on ONNX Runtime; None where that is what it runs on."""
         backends, vocoder = self._graphs.backends, self._graphs.acoustic.vocoder
         if backends.get(vocoder, self._graphs.default) == "cpu":
@@ -157,9 +158,9 @@ class Speaker:
         there = replace(self._graphs, backends={**backends, vocoder: "cpu"}, below={}, opened={})
         return there.acoustic_model().parts(self._replay.tokens, self._conditioning)[vocoder]
 
-    def total(self) -> Samples:
-        """From the prompt to all samples."""
-        tokens = np.fromiter(self.decode(self._replay.tokens.size), np.int64)
+    def total(self, count: int) -> Samples:
+        """From the prompt to all samples of so many tokens."""
+        tokens = np.fromiter(self.decode(count), np.int64)
         return self._acoustic.whole(tokens, self._conditioning).samples
 
     def works(self) -> Works:
@@ -179,10 +180,9 @@ class Speaker:
                 "prefill": partial(_prefill, decoder, replay),
                 "steps": partial(_steps, state, replay),
                 "sampler": sampler_work(decoder.vocabulary, replay),
-                **self._acoustic.parts(replay.tokens, self._conditioning),
-                TOTAL: self.total,
                 FIRST_SOUND: self.first_sound,
             },
+            sound={**self._acoustic.parts(replay.tokens, self._conditioning), TOTAL: self.total},
         )
 
 
@@ -194,7 +194,7 @@ def sampler_work(vocabulary: int, replay: Replay) -> Work:
     choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
 
     def work() -> None:
-        for step in range(replay.tokens.size):
+        for step in range(replay.usual):
             choose(logits, used, step)
 
     return work
@@ -213,9 +213,9 @@ def _prefill(decoder: Decoder, replay: Replay) -> None:
 
 
 def _steps(state: DecodeState, replay: Replay) -> None:
-    """All steps of the replay: its last token needs none."""
+    """All steps of the usual sentence: its last token needs none."""
     state.cache.live_rows = replay.prompt.rows
-    for position, token in enumerate(replay.tokens[:-1], replay.prompt.tokens.size):
+    for position, token in enumerate(replay.tokens[: replay.usual - 1], replay.prompt.tokens.size):
         state.step(int(token), position)
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from runtime import bench, processor
+from runtime.acoustic.kind import SizedWork
 from runtime.backends import BACKENDS
 from runtime.errors import ArtifactError, MachineError, SettingError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import load
 from runtime.measure import benchmark, candidates, findings, fresh_process, reports
+from runtime.measure import lengths as lengths_of
 from runtime.measure.candidates import Job
 from runtime.measure.reports import StepMilliseconds
 from runtime.measure.timing import Spread, Timed
@@ -47,21 +49,49 @@ def speaker() -> Speaker:
 
 def test_the_replayed_tokens_are_spoken_whatever_is_sampled(speaker: Speaker) -> None:
     assert list(speaker.decode(30)) == Replay.of(30).tokens.tolist()
-    assert speaker.total().size == 30 * 1280
+    assert speaker.total(30).size == 30 * 1280
+    assert speaker.total(21).size == 21 * 1280
     assert speaker.first_sound().size == STREAMING.first_chunk_tokens * 1280
 
 
 def test_pytorch_does_the_same_work(speaker: Speaker) -> None:
-    reference = pytorch.load(source("t2s"), AcousticSources(source("sovits")), 30)
+    reference = pytorch.load(source("t2s"), AcousticSources(source("sovits")), Replay.of(30))
     ours, theirs = speaker.works(), reference.works()
-    assert set(ours.parts) == set(theirs.parts) == {*SUMMANDS, TOTAL, FIRST_SOUND}
+    assert set(ours.parts) == set(theirs.parts) == {*SUMMANDS[:3], FIRST_SOUND}
+    assert set(ours.sound) == set(theirs.sound) == {*SUMMANDS[3:], TOTAL}
     assert set(ours.steps) == set(theirs.steps) == set(ROWS)
     assert reference.decode(30).tolist() == list(speaker.decode(30))
     assert reference.first_sound().shape == speaker.first_sound().shape
-    assert reference.total().shape == speaker.total().shape
+    assert reference.total(25).shape == speaker.total(25).shape
     for works in (ours, theirs):
         for work in [*works.steps.values(), *works.parts.values()]:
             work()
+    for part in SUMMANDS[3:]:
+        for count in (30, 23):
+            assert theirs.sound[part](count).shape[-1] == ours.sound[part](count).shape[-1]
+
+
+def test_no_length_comes_again_to_what_makes_sound(speaker: Speaker) -> None:
+    works, seen = speaker.works(), []
+
+    def watched(work: SizedWork) -> SizedWork:
+        return lambda count: [seen.append(count), work(count)]
+
+    sound = {part: watched(work) for part, work in works.sound.items()}
+    one = candidates.Candidate(replace(works, sound=sound), reports.Facts())
+    both = {"a": one, "b": one}
+    benchmark.measure(both, replace(JOB, rounds=3, chunks=0))
+    new = seen[: 2 * 3 * (3 + 1)]  # candidates, works, runs; then one length again and again
+    assert sorted(new[::1]) == sorted(2 * list(dict.fromkeys(new)))
+    assert len(set(new)) == 3 * (3 + 1)
+    assert set(seen[len(new) :]) == {JOB.tokens}
+
+
+def test_a_sentence_s_time_goes_with_its_length() -> None:
+    lengths = lengths_of.unseen(30, 5)
+    assert lengths == (30, 31, 29, 32, 28)
+    taken = 0.1 * np.array(lengths[1:])  # the first run is not counted
+    assert lengths_of.at_length(taken, lengths, 30) == pytest.approx([3.0] * 4)
 
 
 def test_parts_that_do_not_add_up_to_the_total_are_reported() -> None:
@@ -76,9 +106,10 @@ def test_parts_that_do_not_add_up_to_the_total_are_reported() -> None:
 
 
 def test_candidates_that_make_sound_in_different_ways_are_not_compared() -> None:
-    works = {part: lambda: None for part in (*SUMMANDS, TOTAL, FIRST_SOUND)}
-    other = {name: work for name, work in works.items() if name != "prior"}
-    names = {"a": Works({}, works), "b": Works({}, other)}
+    parts = {part: lambda: None for part in (*SUMMANDS[:3], FIRST_SOUND)}
+    sound = {part: lambda _count: None for part in (*SUMMANDS[3:], TOTAL)}
+    other = {name: work for name, work in sound.items() if name != "prior"}
+    names = {"a": Works({}, parts, sound), "b": Works({}, parts, other)}
     timed = {name: candidates.Candidate(one, reports.Facts()) for name, one in names.items()}
     with pytest.raises(SettingError, match=r"a consists of prefill, .* b of prefill, .* apart"):
         benchmark.measure(timed, replace(JOB, chunks=0))
@@ -165,6 +196,8 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
     for words in ("sampler and Python take", "12 chunks of 50 tokens", "more than its weights"):
         assert words in out
     assert "by length" in out
+    assert set(ours.repeated_ms) == {"prior", "vocoder"}
+    assert "where one length comes again" in out
 
 
 def test_a_busy_machine_is_marked() -> None:
@@ -213,7 +246,7 @@ def test_work_that_does_not_fit_is_refused() -> None:
     for wrong in ({"tokens": FIRST_TOKENS - 1}, {"rounds": 0}, {"threads": 0}):
         with pytest.raises(SettingError, match=f"--{next(iter(wrong))}: .* is below"):
             Job(**wrong)
-    with pytest.raises(SettingError, match="--tokens: 900 and the prompt are 1110 rows"):
+    with pytest.raises(SettingError, match=r"--tokens: 900, at most 932, .* 1142 rows"):
         candidates.candidate(tiny_bundle(), "cpu", Job(tokens=900), 1e9)
 
 

@@ -138,6 +138,9 @@ def test_it_is_calibrated_and_timed(bundle: Path) -> None:
     assert works.summands == ("prefill", "steps", "sampler", "levels", "beeper")
     for work in works.parts.values():
         work()
+    assert works.sound["levels"](10).shape[-1] * 3 == works.sound["levels"](30).shape[-1]
+    for work in works.sound.values():
+        work(30)
 
 
 def test_a_kind_that_a_runtime_does_not_have_is_refused(

@@ -3,9 +3,8 @@
 At 12 kHz, one frame a token, 480 samples a frame. Everything that a kind brings is here, once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -13,7 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from runtime.acoustic.kind import Arrays, Conditioning, Graphs, SpokenChunk, Streaming
+from runtime.acoustic.kind import (
+    Arrays,
+    Conditioning,
+    Graphs,
+    SizedWork,
+    SpokenChunk,
+    Streaming,
+    share,
+)
 from runtime.arrays import Float32, Int64, Samples
 from runtime.audio import Audio
 from runtime.contract import Graph
@@ -139,11 +146,11 @@ class Spoken:
     def sound(self, frames: Float32, conditioning: Conditioning) -> Samples:
         raise NotImplementedError
 
-    def parts(self, tokens: Int64, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
+    def parts(self, tokens: Int64, conditioning: Conditioning) -> dict[str, SizedWork]:
         frames = self.frames(tokens, conditioning)
         return {
-            "levels": partial(self.frames, tokens, conditioning),
-            "beeper": partial(self.sound, frames, conditioning),
+            "levels": lambda n: self.frames(tokens[:n], conditioning),
+            "beeper": lambda n: self.sound(share(frames, n, tokens), conditioning),
         }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from runtime.acoustic.cfm import Prompt
 from runtime.acoustic.cfm_model import MADE_UP_FRAMES, cut
-from runtime.acoustic.kind import Arrays, Conditioning
+from runtime.acoustic.kind import Arrays, Conditioning, SizedWork, share
 from runtime.acoustic.mel import MelFrames, denormalised, mel_grid
 from runtime.arrays import Float32, PhoneIds, Samples, Tokens
 from runtime.audio import Audio
@@ -88,14 +88,16 @@ class CfmInTorch:
         seen = np.ascontiguousarray(mel[..., : wanted + frames.context_frames])
         return self.sound(seen, conditioning)[: wanted * frames.samples_per_frame]
 
-    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
+    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, SizedWork]:
         """Features, the sampler with all its steps, and the vocoder."""
         of_tokens = self._of_tokens(tokens, conditioning)
         mel = self._mel(of_tokens, conditioning)
         return {
-            "features": partial(self._of_tokens, tokens, conditioning),
-            "cfm_step": partial(self._mel, of_tokens, conditioning),
-            self._vocoder_name: partial(self.sound, mel, conditioning),
+            "features": lambda n: self._of_tokens(tokens[:n], conditioning),
+            "cfm_step": lambda n: self._mel(
+                of_tokens[..., : of_tokens.shape[-1] * n // tokens.size], conditioning
+            ),
+            self._vocoder_name: lambda n: self.sound(share(mel, n, tokens), conditioning),
         }
 
     def on(self, device: str) -> dict[str, Callable[..., Tensor]]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from runtime.acoustic.kind import Arrays, Conditioning
+from runtime.acoustic.kind import Arrays, Conditioning, SizedWork
 from runtime.arrays import Float32, PhoneIds, Samples, Tokens
 from runtime.audio import Audio
 from workflow_scripts.checkpoint.acoustic_sources import AcousticSources
@@ -43,8 +43,8 @@ class SpokenInTorch(Protocol):
     def beginning(self, tokens: Tokens, conditioning: Conditioning, count: int) -> Samples:
         """Samples of the first `count` tokens, where these are known."""
 
-    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
-        """The work of a whole utterance, graph by graph, to be timed."""
+    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, SizedWork]:
+        """The work of a whole utterance of the first n tokens, graph by graph, to be timed."""
 
     def on(self, device: str) -> dict[str, Callable[..., Tensor]]:
         """Its graphs that make sound, on a device: name → inputs of the contract → output."""

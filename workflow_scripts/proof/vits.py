@@ -1,13 +1,12 @@
 """v1, v2, v2Pro and v2ProPlus in PyTorch as a whole, to be recorded, compared and timed."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from runtime.acoustic.kind import Arrays, Conditioning
+from runtime.acoustic.kind import Arrays, Conditioning, SizedWork, share
 from runtime.acoustic.vits import whole_window
 from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.arrays import Float32, PhoneIds, Samples, Tokens
@@ -77,12 +76,12 @@ class VitsInTorch:
         heard = self.sound(np.ascontiguousarray(seen), conditioning)
         return heard[: wanted * SAMPLES_PER_FRAME]
 
-    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, Callable[[], object]]:
+    def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, SizedWork]:
         """A call of each network."""
         latent = self.frames(tokens, conditioning)
         return {
-            "prior": partial(self.frames, tokens, conditioning),
-            "vocoder": partial(self.sound, latent, conditioning),
+            "prior": lambda n: self.frames(tokens[:n], conditioning),
+            "vocoder": lambda n: self.sound(share(latent, n, tokens), conditioning),
         }
 
     def on(self, device: str) -> dict[str, Callable[..., Tensor]]:

@@ -25,7 +25,7 @@ def candidate(args: argparse.Namespace) -> Candidate:
     module = (sys.executable, "-m", "workflow_scripts.proof.speed.fresh_process", *files)
     size = sum(files_bytes(at) for at in given.values() if at)
     return Candidate(
-        works=load(args.gpt, sources_of(args), args.tokens).works(),
+        works=load(args.gpt, sources_of(args), bench.job_of(args).replay).works(),
         facts=Facts(torch=torch.__version__, disk_bytes=size),
         fresh=(*module, "--threads", str(args.threads)),
     )

@@ -17,11 +17,11 @@ def main(argv: list[str] | None = None) -> None:
     begin = time.perf_counter()
     import torch  # imported here: it is part of what a load costs
 
-    from runtime.measure.workload import FIRST_TOKENS
+    from runtime.measure.workload import FIRST_TOKENS, Replay
     from workflow_scripts.proof.speed.pytorch import load
 
     torch.set_num_threads(args.threads)
-    reference = load(args.gpt, sources_of(args), FIRST_TOKENS)
+    reference = load(args.gpt, sources_of(args), Replay.of(FIRST_TOKENS))
     load_s, loaded = time.perf_counter() - begin, fresh_process.rss_bytes("VmRSS")
     reference.first_sound()
     fresh_process.report(load_s, loaded)

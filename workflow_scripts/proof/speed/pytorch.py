@@ -46,9 +46,10 @@ class Reference:
 
     @torch.inference_mode()
     def steps(self, full: KVCache) -> None:
-        """All steps of the replay behind a filled cache, which stays as it is."""
-        cache = KVCache(list(full.keys), list(full.values))
-        for position, token in enumerate(self._replay.tokens[:-1], self._replay.prompt.tokens.size):
+        """All steps of the usual sentence behind a filled cache, which stays as it is."""
+        cache, replay = KVCache(list(full.keys), list(full.values)), self._replay
+        tokens = replay.tokens[: replay.usual - 1]
+        for position, token in enumerate(tokens, replay.prompt.tokens.size):
             self._t2s.step(int(token), position, cache)
 
     @torch.inference_mode()
@@ -78,9 +79,9 @@ class Reference:
         tokens = self.decode(FIRST_TOKENS)
         return self._acoustic.beginning(tokens, self._conditioning, STREAMING.first_chunk_tokens)
 
-    def total(self) -> Samples:
-        """From the prompt to all samples."""
-        tokens = self.decode(self._replay.tokens.size)
+    def total(self, count: int) -> Samples:
+        """From the prompt to all samples of so many tokens."""
+        tokens = self.decode(count)
         frames = self._acoustic.frames(tokens, self._conditioning)
         return self._acoustic.sound(frames, self._conditioning)
 
@@ -94,10 +95,9 @@ class Reference:
                 "prefill": self.prefill,
                 "steps": partial(self.steps, filled),
                 "sampler": sampler_work(sizes.vocabulary, replay),
-                **self._acoustic.parts(replay.tokens, self._conditioning),
-                TOTAL: self.total,
                 FIRST_SOUND: self.first_sound,
             },
+            sound={**self._acoustic.parts(replay.tokens, self._conditioning), TOTAL: self.total},
         )
 
 
@@ -110,12 +110,12 @@ def _cache_of(model: T2S, rows: int) -> KVCache:
     )
 
 
-def load(gpt: Path, acoustic: AcousticSources, tokens: int) -> Reference:
-    """Read the checkpoints to replay so many tokens.
+def load(gpt: Path, acoustic: AcousticSources, replay: Replay) -> Reference:
+    """Read the checkpoints to replay tokens.
 
     Raises:
         CheckpointError: one of them can't be used.
     """
     t2s = read(gpt, "t2s")
     _, model = load_acoustic(acoustic)
-    return Reference(T2S(t2s.weights, t2s.config, str(gpt)), model, Replay.of(tokens))
+    return Reference(T2S(t2s.weights, t2s.config, str(gpt)), model, replay)
