@@ -23,6 +23,7 @@ ENGLISH = (
 )
 CLOCK = r"(?<![0-9:])([01]?[0-9])(?::([0-5][0-9]))? ?([AaPp])(?:\.[Mm]\.|[Mm])(?![A-Za-z])"
 ROMAN = r"第([IVX]+)(?=[章节部卷期届条编集回篇])"
+LATIN = re.compile("[A-Za-zＡ-Ｚａ-ｚ]")  # what every expression has
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ"
 TERM = rf"(?:[0-9.]+|[a-zA-Z]\([a-zA-Z]\)|(?:[0-9.]*[A-Za-z]{{1,2}}))[{SUPERSCRIPTS}]*"
 OPERATORS = "+−=×÷*/<>≤≥≠≈-"
@@ -74,7 +75,7 @@ def expressions(text: str, around: Callable[[int, int], str]) -> list[Expression
     Returns:
         Expressions that do not overlap, in order.
     """
-    if not re.search("[A-Za-zＡ-Ｚａ-ｚ]", text):
+    if not LATIN.search(text):
         return []
     taken = [False] * len(text)
     found: list[Expression] = []

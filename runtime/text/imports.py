@@ -27,7 +27,7 @@ def once(make: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(make)
     def get(*args: P.args, **kwargs: P.kwargs) -> T:
-        key = (args, *sorted(kwargs.items()))
+        key = (args, *sorted(kwargs.items())) if kwargs else args
         if key not in made:
             with LOADING:
                 if key not in made:

@@ -7,9 +7,10 @@ are the text.
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
-from runtime.text.expressions import Expression, expressions
+from runtime.text.expressions import LATIN, Expression, expressions
 
 Run = tuple[str, str]  # language (or kind of character), text
 
@@ -55,6 +56,8 @@ def segments(text: str, mode: str) -> list[Spoken]:
         return [Spoken("en", text, text)] if text else []
     if not any(char.isalnum() for char in text) and _has_symbol(text):
         return [Spoken("en", text, text)]
+    if not LATIN.search(text):
+        return [Spoken(lang, run, run) for lang, run in _runs(text, _kinds(text), mode)]
     found = expressions(text, _Surroundings.of(_masked_labels(text, mode), mode).at)
     spoken, kinds, origins = _spelled_out(text, found)
     inside = {one.start for one in found if one.formula}
@@ -160,6 +163,7 @@ def _has_symbol(text: str) -> bool:
     return any(unicodedata.category(char) == "So" for char in text)
 
 
+@lru_cache(maxsize=2**16)
 def _kind(char: str) -> str:
     if char.isascii():
         return "en" if char.isalpha() else DIGIT if char.isdigit() else OPEN

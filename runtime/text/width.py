@@ -10,6 +10,7 @@ SIGNS = {
 }
 FRACTIONS = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 THOUSANDS = re.compile(r"(?<![0-9,.])[0-9]{1,3}(?:,[0-9]{3})+(?!,?[0-9])")
+DIGIT = re.compile("[0-9]")
 SQUARED = ("\u3371", "\u33df")
 
 
@@ -23,6 +24,8 @@ def plain(text: str) -> str:
         text = "".join(map(_plain_char, unicodedata.normalize("NFC", text)))
         text = re.sub(r"(?<=[0-9])：(?=[0-9])", ":", text)
         text = re.sub(r"(?<=[0-9%°℃]) ?[–—―] ?(?=[0-9$¥€£])", "-", text)
+    if not DIGIT.search(text):
+        return text
     text = re.sub(r"(?<=[0-9]) (?=000(?![0-9]))", "", text)
     return THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
 

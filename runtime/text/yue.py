@@ -1,6 +1,7 @@
 """Cantonese: text to normalised text, phones and phones per character."""
 
 import re
+from functools import cache
 
 from runtime.text.imports import quietly
 from runtime.text.lexicon import Lexicon
@@ -53,11 +54,14 @@ def symbols_of(char: str, said: str | None, table: str) -> list[str]:
     if said is None:
         return [char if char in MARKS else UNKNOWN]
     body, tone = said[:-1], said[-1]
-    initial = next(one for one in _initials() if body.startswith(one))
-    rest = body[len(initial) :] or initial[-1]
+    initial, rest = _parts(body)
     return known((f"Y{initial}", f"Y{rest}{tone}"), table)
 
 
-def _initials() -> list[str]:
-    order: list[str] = read_table("yue")["initials_in_match_order"]
-    return order
+@cache
+def _parts(body: str) -> tuple[str, str]:
+    """Initial and rest of a syllable without its tone."""
+    initial = next(
+        one for one in read_table("yue")["initials_in_match_order"] if body.startswith(one)
+    )
+    return initial, body[len(initial) :] or initial[-1]

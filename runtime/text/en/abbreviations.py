@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 
 from runtime.text.en.numbers import cardinal, ordinal
-from runtime.text.en.rules import Spelling, either
+from runtime.text.en.rules import Family, Spelling, either
 from runtime.text.expressions import roman
 from runtime.text.tables import table
 
 NUMERAL = r"(?:X{0,3})(?:IX|IV|V?I{0,3})"
+CAPITALS = "[IVXLCDM]"
 LARGE = r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 CAPITAL = r"(?=\s+[A-Z])"
 
@@ -18,9 +19,21 @@ def capitals() -> list[Spelling]:
     return [(r"(?<![^\s])[A-Z][A-Z' ,!\-]*[ ][A-Z' ,!\-]*(?:[.!?]|$)(?![a-z])", _unshouted)]
 
 
-def abbreviations() -> list[Spelling]:
+def abbreviations() -> list[Family]:
     """Rules for titles, other abbreviations and Roman numerals, in order."""
-    return [*_times_of_day(), *_numerals(), *_titles(), *_others()]
+    tables = table("en")
+    titles = either((*tables["titles"], "Dr", "St", "Jr", "Sr", "COVID", "vs", "Ph"))
+    ended, days = either((*tables["abbreviations"], "v")), either(tables["days"])
+    counted = either((*tables["before_numbers"], *tables["months"]))
+    return [
+        Family.of(r"[0-9] ?[AaPp][Mm]|[AaPp]\.[Mm]", _times_of_day()),
+        Family.of(rf" {CAPITALS}+\b", _numerals()),
+        Family.of(rf"\b{titles}\b", _titles()),
+        Family.of(
+            rf"COVID|[A-Z]\.[A-Z]|\b(?:vs?\b|{ended}\.|{days}\.? ?[-–]|{counted}\.?\s*[0-9])",
+            _others(),
+        ),
+    ]
 
 
 def _times_of_day() -> list[Spelling]:

@@ -4,6 +4,7 @@ A GRU reads the letters, another writes phones. Only the arrays of that package 
 package itself is never imported.
 """
 
+from functools import lru_cache
 from importlib.metadata import files
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def _weights() -> Arrays:
         return {name: stored[name] for name in stored.files}
 
 
-def guess(word: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def guess(word: str) -> tuple[str, ...]:
     """Phones of a lower-case word, at most 20; letters outside a-z count as unknown."""
     weights = _weights()
     letters = [LETTERS.index(c) if c in LETTERS else 1 for c in word]
@@ -65,7 +67,7 @@ def guess(word: str) -> list[str]:
         if phone == STOP:
             break
         found.append(PHONES[phone])
-    return found
+    return tuple(found)
 
 
 def _step(weights: Arrays, side: str, token: int, state: Float32) -> Float32:

@@ -5,13 +5,16 @@ import unicodedata
 
 from runtime.text.en.abbreviations import abbreviations, capitals
 from runtime.text.en.quantities import numbers, quantities
-from runtime.text.en.rules import Rule, Spelling, written
+from runtime.text.en.rules import Family, Spelling
 from runtime.text.en.times import times
 from runtime.text.imports import once
 from runtime.text.tables import table
 from runtime.text.width import plain
 
-NEEDS_WORDS = re.compile(r"[0-9²³⁰¹⁴-⁹ⁿ+×÷=*^~<>≥≤≠≈±√#№°%‰]| - ")
+NUMBERED = r"[0-9²³⁰¹⁴-⁹ⁿ+×÷=*^~<>≥≤≠≈±√#№°%‰]| - "
+DECORATED = r"[^A-Za-z0-9 ',.!?\-]|\s[!?,.]|--|\w\.[a-z]"
+SHOUTED = "[A-Z]{2}"
+UNFINISHED = r"[^A-Za-z '!?,.\-]|[^ ][A-Z]|[ !?,.\-][ !?,.\-]|^ | $|[iIeE]\.[eEgG]\."
 MARKS = r"!?…,.\-"
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho"
 PERIODS = "(?:hour|minute|second|day|week|month|year|person|night|game|page)"
@@ -21,26 +24,26 @@ LATER_GREEK = "sigma tau upsilon phi chi psi omega"
 def normalise(text: str) -> str:
     """English `norm_text`: words and marks, blanks between."""
     text = _plain(text)
-    rules = _rules() if NEEDS_WORDS.search(text) else _rules_of_words()
-    for pattern, write in rules:
-        text = pattern.sub(write, text)
+    for family in _families():
+        text = family.applied(text)
     return text
 
 
 @once
-def _rules() -> tuple[Rule, ...]:
-    words = (*_typography(), *capitals(), *abbreviations())
-    return written((*words, *times(), *quantities(), *numbers(), *_last()))
-
-
-@once
-def _rules_of_words() -> tuple[Rule, ...]:
-    """The rules for text without digits and signs that stand for words."""
-    return written((*_typography(), *capitals(), *abbreviations(), *_last()))
+def _families() -> tuple[Family, ...]:
+    return (
+        Family.of(DECORATED, _typography()),
+        Family.of(SHOUTED, capitals()),
+        *abbreviations(),
+        Family.of(NUMBERED, (*times(), *quantities(), *numbers())),
+        Family.of(UNFINISHED, _last()),
+    )
 
 
 def _plain(text: str) -> str:
     """Full-width letters, digits and signs to ASCII; marks of other scripts to ours."""
+    if text.isascii():
+        return plain(text)
     for mark, own in table("en")["effective_punctuation_map"].items():
         text = re.sub(rf"{mark}(?=\w)", f"{own} ", text).replace(mark, own)
     return "".join(_greek().get(char, char) for char in plain(text))

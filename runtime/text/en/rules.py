@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 Write = Callable[[re.Match[str]], str] | str
 Rule = tuple[re.Pattern[str], Write]
@@ -10,9 +11,30 @@ Spelling = tuple[str, Write]
 NUM = r"[0-9]+(?:\.[0-9]+)?"
 
 
-def written(spellings: Iterable[Spelling]) -> tuple[Rule, ...]:
-    """The rules with their patterns compiled."""
-    return tuple((re.compile(pattern), write) for pattern, write in spellings)
+@dataclass(frozen=True)
+class Family:
+    """Rules that one test lets a text pass by.
+
+    Attributes:
+        needs: what is in every text that a rule has something to do with.
+        rules: applied in order.
+    """
+
+    needs: re.Pattern[str]
+    rules: tuple[Rule, ...]
+
+    @classmethod
+    def of(cls, needs: str, spellings: Iterable[Spelling]) -> "Family":
+        """The family with its patterns compiled."""
+        rules = tuple((re.compile(pattern), write) for pattern, write in spellings)
+        return cls(re.compile(needs), rules)
+
+    def applied(self, text: str) -> str:
+        """The text after all rules."""
+        if self.needs.search(text):
+            for pattern, write in self.rules:
+                text = pattern.sub(write, text)
+        return text
 
 
 def either(words: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from runtime.text.en.guess import file_of, guess
@@ -75,7 +76,7 @@ def look_up(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones:
         return [phone for stretch in stretches for phone in look_up(stretch, own)]
     if "-" in word or "'" in word:
         return [phone for part in re.split("[-']", word) if part for phone in look_up(part, own)]
-    return _inflected(word, own) or _compound(word, own) or guess(word)
+    return _inflected(word, own) or _compound(word, own) or [*guess(word)]
 
 
 def _known(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones | None:
@@ -118,11 +119,16 @@ def _stems(cut: str, ending: str) -> list[str]:
 
 def _compound(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones | None:
     """Two known words in one, where a list of common pairs of words cuts it so."""
-    parts: list[str] = _segmenter().segment(word)
+    parts = _cut(word)
     if len(parts) != 2 or any(len(part) < PART for part in parts):
         return None
     said = [_known(part, own) for part in parts]
     return [phone for part in said if part for phone in part] if all(said) else None
+
+
+@lru_cache(maxsize=4096)
+def _cut(word: str) -> tuple[str, ...]:
+    return tuple(_segmenter().segment(word))
 
 
 def _plural(last: str) -> Phones:

@@ -21,6 +21,9 @@ PHONE = re.compile(r"-([A-Za-z]+)\+")
 ACCENT = re.compile(r"/A:(-?\d+|xx)\+(-?\d+|xx)\+(-?\d+|xx)")
 MORAE = re.compile(r"/F:(\d+|xx)_")
 MISSING = -50
+
+Accent = tuple[int, int, int]  # distance to the nucleus, place forward, place backward
+
 BORDER_PHONES = "aeiouAEIOUNcl"
 
 
@@ -62,7 +65,8 @@ def _marks(text: str) -> list[str]:
 
 def _phones(words: str) -> list[str]:
     labels: list[str] = _backend().extract_fullcontext(words)
-    return [phone for i in range(1, len(labels) - 1) for phone in _with_accent(labels, i)]
+    accents = [*map(_accent, labels)]
+    return [phone for i in range(1, len(labels) - 1) for phone in _with_accent(labels, accents, i)]
 
 
 @once
@@ -79,14 +83,14 @@ def _backend() -> ModuleType:
     return backend
 
 
-def _with_accent(labels: list[str], i: int) -> list[str]:
+def _with_accent(labels: list[str], accents: list[Accent], i: int) -> list[str]:
     """The phone of label `i`, and the accent mark after it if there is one."""
     phone = _group(PHONE, labels[i])
     if phone == "pau":
         return ["_"]
     symbol = phone.lower() if phone in "AEIOU" else phone
-    nucleus, forward, backward = _accent(labels[i])
-    following = _accent(labels[i + 1])[1]
+    nucleus, forward, backward = accents[i]
+    following = accents[i + 1][1]
     if backward == 1 and following == 1 and phone in BORDER_PHONES:
         return [symbol, "#"]
     if nucleus == 0 and following == forward + 1 and forward != _number(MORAE, labels[i]):
@@ -94,12 +98,15 @@ def _with_accent(labels: list[str], i: int) -> list[str]:
     return [symbol, "["] if forward == 1 and following == 2 else [symbol]
 
 
-def _accent(label: str) -> tuple[int, int, int]:
+def _accent(label: str) -> Accent:
     match = ACCENT.search(label)
     if not match:
         return MISSING, MISSING, MISSING
-    first, second, third = (MISSING if group == "xx" else int(group) for group in match.groups())
-    return first, second, third
+    return _value(match[1]), _value(match[2]), _value(match[3])
+
+
+def _value(digits: str) -> int:
+    return MISSING if digits == "xx" else int(digits)
 
 
 def _group(pattern: re.Pattern[str], label: str) -> str:

@@ -37,11 +37,30 @@ LINKS = ("link1", "link2", "link3", "link4")
 
 
 @dataclass(frozen=True)
+class Change:
+    """One replacement.
+
+    Attributes:
+        needs: what a text must hold for it; a plain test that spares the pattern.
+        pattern: what is replaced.
+        other: by what.
+    """
+
+    needs: str
+    pattern: re.Pattern[str]
+    other: str
+
+    def of(self, text: str) -> str:
+        """The text after it."""
+        return self.pattern.sub(self.other, text) if self.needs in text else text
+
+
+@dataclass(frozen=True)
 class Rules:
     """What the steps need of the library.
 
     Attributes:
-        idioms: pattern and replacement, in order.
+        idioms: words and what they become, in order.
         sounds: final and initial consonants that meet, and what they become, in order.
         special: rules that need the marks of `annotate`.
         links: rules that carry a final consonant over.
@@ -50,8 +69,8 @@ class Rules:
         tagger: mecab.
     """
 
-    idioms: list[tuple[re.Pattern[str], str]]
-    sounds: list[tuple[re.Pattern[str], str]]
+    idioms: list[Change]
+    sounds: list[Change]
     special: list[Callable[..., str]]
     links: list[Callable[..., str]]
     numerals: Any
@@ -64,8 +83,8 @@ def pronounced(text: str) -> str:
     """Compatibility jamo of the text as it is said; other characters stay."""
     rules = _rules()
     h2j, j2hcj = rules.jamo.h2j, rules.jamo.j2hcj
-    for pattern, other in rules.idioms:
-        text = pattern.sub(other, text)
+    for change in rules.idioms:
+        text = change.of(text)
     if any(_moved(one, two) != (one, two) for one, two in pairwise(text)):
         text = _carried(text, rules.tagger.pos(text))
     for word, said in table("ko")["compounds"].items():
@@ -74,8 +93,8 @@ def pronounced(text: str) -> str:
     for rule in rules.special:
         letters = rule(letters, False, False)
     letters = re.sub("/[PJEB]", "", letters)
-    for pattern, other in rules.sounds:
-        letters = pattern.sub(other, letters)
+    for change in rules.sounds:
+        letters = change.of(letters)
     for rule in rules.links:
         letters = rule(letters, False, False)
     jamo: str = j2hcj(h2j(rules.utils.compose(letters)))
@@ -120,8 +139,8 @@ def _rules() -> Rules:
     return Rules(
         idioms=_idioms(Path(spec.submodule_search_locations[0]) / "idioms.txt"),
         sounds=[
-            (re.compile("ᆰ(?=ᄏ)"), "ᆨ"),
-            *((re.compile(one), other) for one, other, _ in utils.parse_table()),
+            Change("ᆰ", re.compile("ᆰ(?=ᄏ)"), "ᆨ"),
+            *(Change(one[0], re.compile(one), other) for one, other, _ in utils.parse_table()),
         ],
         special=[getattr(special, name) for name in SPECIAL],
         links=[getattr(regular, name) for name in LINKS],
@@ -151,7 +170,13 @@ def _ours(name: str) -> bool:
     return name == PACKAGE or name.startswith(PACKAGE + ".")
 
 
-def _idioms(path: Path) -> list[tuple[re.Pattern[str], str]]:
+def _idioms(path: Path) -> list[Change]:
     lines = (line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines())
     pairs = (line.split("===") for line in lines if "===" in line)
-    return [(re.compile(one), other) for one, other in pairs]
+    return [Change(_start(one), re.compile(one), other) for one, other in pairs]
+
+
+def _start(pattern: str) -> str:
+    """The letters that a pattern begins with; empty if there is none that it always needs."""
+    found = re.match(r"[가-힣]+(?![?*{|])", pattern)
+    return found[0] if found and "|" not in pattern else ""

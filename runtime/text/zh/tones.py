@@ -2,6 +2,7 @@
 
 import re
 
+from runtime.text.imports import once
 from runtime.text.tables import table
 from runtime.text.zh.polyphones import Polyphones
 from runtime.text.zh.words import Word, halves, parts_of, words
@@ -9,6 +10,11 @@ from runtime.text.zh.words import Word, halves, parts_of, words
 NUMERAL = "几有两半多各整每做是"
 PARTICLES = "吧呢哈啊呐噻嘛吖嗨哦哒额滴哩哟喽啰耶喔诶"
 DIRECTIONS = "上下进出回过起开"
+
+
+@once
+def _words(name: str) -> frozenset[str]:
+    return frozenset(table("zh")[name])
 
 
 def syllables(
@@ -76,16 +82,15 @@ def yi(word: Word, finals: list[str]) -> list[str]:
 
 def neutral(word: Word, finals: list[str]) -> list[str]:
     """Light syllables: repeated characters, particles, suffixes and listed words."""
-    tables = table("zh")
     text, finals = word.text, [*finals]
-    if word.tag[:1] in ("n", "v", "a") and text not in tables["not_neutral_tone_words"]:
+    if word.tag[:1] in ("n", "v", "a") and text not in _words("not_neutral_tone_words"):
         for i in range(1, len(text)):
             if text[i] == text[i - 1]:
                 finals[i] = toned(finals[i], "5")
     light = _light(word)
     if light is not None:
         finals[light] = toned(finals[light], "5")
-    listed = tables["neutral_tone_words"]
+    listed = _words("neutral_tone_words")
     end = 0
     for part in halves(text):
         end += len(part)
@@ -102,7 +107,7 @@ def _light(word: Word) -> int | None:
     ge = text.find("个")
     if text == "个" or (ge > 0 and (text[ge - 1].isnumeric() or text[ge - 1] in NUMERAL)):
         return ge
-    listed = table("zh")["neutral_tone_words"]
+    listed = _words("neutral_tone_words")
     return last if text in listed or text[-2:] in listed else None
 
 
@@ -113,7 +118,7 @@ def _light_ending(word: Word) -> bool:
     if len(text) == 1:
         return text in "了着过" and tag in ("ul", "uz", "ug")
     if end in "们子":
-        return tag in ("r", "n") and text not in table("zh")["not_neutral_tone_words"]
+        return tag in ("r", "n") and text not in _words("not_neutral_tone_words")
     if end in "上下里":
         return tag in ("s", "l", "f")
     return end in "来去" and text[-2] in DIRECTIONS
@@ -155,14 +160,13 @@ def _all_third(finals: list[str]) -> bool:
 
 def with_er(word: Word, finals: list[str]) -> list[str]:
     """儿 as a suffix takes the tone of the syllable before it."""
-    tables = table("zh")
     text, finals = word.text, [*finals]
     if text[-1] != "儿" or len(finals) != len(text):
         return finals
     if finals[-1] == "er1":
         finals[-1] = "er2"
-    never = tables["erhua_never"]
-    if text not in tables["erhua_always"] and (text in never or word.tag in ("a", "j", "nr")):
+    never = _words("erhua_never")
+    if text not in _words("erhua_always") and (text in never or word.tag in ("a", "j", "nr")):
         return finals
     if finals[-1] in ("er2", "er5") and text[-2:] not in never and len(finals) > 1:
         finals[-1] = f"er{finals[-2][-1]}"
