@@ -27,6 +27,15 @@ class Vocoder:
     def __init__(self, graph: GraphRunner, windows: Windows | None = None) -> None:
         self._graph = graph
         self.windows = windows or Windows()
+        if self.windows.warmed:
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Run each length once, so that no utterance waits for what a first call plans."""
+        style = np.zeros((1, self._graph.input_dim("style", 1), 1), np.float32)
+        for size in self.windows.sizes:
+            latent = np.zeros((1, self._graph.input_dim("latent", 1), size), np.float32)
+            self._graph.run({"latent": latent, "style": style})
 
     def samples(self, latent: Latent, style: Style, wanted: range | None = None) -> Samples:
         """Samples float32 [640 N] at 32 kHz of latent frames.

@@ -99,10 +99,13 @@ class Windows:
         sizes: frames, ascending, context included; () runs every length whole.
         fixed: whether a call is exactly so long, for a back end that compiles each length; else
             a size is only the most, and shorter sound runs at its own length.
+        warmed: whether each size is run once at load, for a back end that plans its convolutions
+            when a length comes.
     """
 
     sizes: tuple[int, ...] = ()
     fixed: bool = False
+    warmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,10 @@ def _fixed(*sizes: int) -> Windows:
     return Windows(sizes, fixed=True)
 
 
+# cuDNN plans each convolution anew whenever the length is another than the last one's, also if it
+# came before: one length, ever the same. An engine then keeps its shapes too
+ONE_LENGTH = tuple(Windows((size,), fixed=True, warmed=True) for size in (122, 66, 250))
+
 BACKENDS: dict[str, Backend] = {
     "cpu": Backend(
         "runtime.backends.cpu",
@@ -189,12 +196,22 @@ BACKENDS: dict[str, Backend] = {
         compiles=True,
         windows=(_fixed(32, 100), _fixed(32, 66, 122)),
     ),
-    "cuda": Backend("runtime.backends.cuda", "ONNX Runtime on an NVIDIA GPU", loops=True),
+    "cuda": Backend(
+        "runtime.backends.cuda", "ONNX Runtime on an NVIDIA GPU", loops=True, windows=ONE_LENGTH
+    ),
     "tensorrt": Backend(
-        "runtime.backends.engines", "engines of TensorRT", engines="tensorrt", loops=True
+        "runtime.backends.engines",
+        "engines of TensorRT",
+        engines="tensorrt",
+        loops=True,
+        windows=ONE_LENGTH,
     ),
     "tensorrt_rtx": Backend(
-        "runtime.backends.engines", "engines of TensorRT-RTX", engines="tensorrt_rtx", loops=True
+        "runtime.backends.engines",
+        "engines of TensorRT-RTX",
+        engines="tensorrt_rtx",
+        loops=True,
+        windows=ONE_LENGTH,
     ),
 }
 

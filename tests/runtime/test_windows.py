@@ -73,9 +73,20 @@ def test_fixed_windows_waste_little_on_long_sound(windows: Windows) -> None:
 
 
 def test_the_first_chunk_of_a_stream_has_the_smallest_window() -> None:
-    for windows in (row for row in ROWS if row.fixed):
+    for windows in (row for row in ROWS if row.fixed and not row.warmed):
         (call,) = calls(31, range(20), windows, CONTEXT_FRAMES)
         assert call.size == windows.sizes[0] <= 36
+
+
+def test_lengths_that_are_warmed_at_load_are_the_only_ones_that_come() -> None:
+    for windows in (row for row in ROWS if row.warmed):
+        (size,) = windows.sizes
+        graph = Edged()
+        vocoder = Vocoder(graph, windows)
+        assert graph.lengths == [size]
+        for frames in (SHORT, 40, 77, 122, 300, 41):
+            vocoder.samples(latent_of(frames), STYLE)
+        assert set(graph.lengths) == {size}
 
 
 def test_a_back_end_that_compiles_each_length_has_fixed_windows() -> None:
