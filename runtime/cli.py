@@ -57,9 +57,20 @@ def version() -> str:
         return "unknown"
 
 
-def option(parser: argparse._ActionsContainer, *names: str, **settings: Any) -> None:
-    """Add an option; `--top-k` is taken as `--top_k` too, which help does not repeat."""
+def option(
+    parser: argparse._ActionsContainer, *names: str, formerly: str = "", **settings: Any
+) -> None:
+    """Add an option; `--top-k` is taken as `--top_k` too, which help does not repeat.
+
+    Args:
+        parser: that takes it.
+        names: `-m`, `--voice`.
+        formerly: an older name, which is taken as well and not in help.
+        settings: of `add_argument`.
+    """
     action = parser.add_argument(*names, **settings)
+    if formerly:
+        parser._option_string_actions[formerly] = action
     for name in names:
         other = "--" + name[2:].replace("-", "_")
         if name.startswith("--") and other != name:

@@ -1,7 +1,7 @@
 """What goes into every graph and what comes out: names, dims and dtypes, written once.
 
 Exporter, precision variants, proof, engine builder and loader all read this table. A dim is a
-letter of `runtime.arrays` or a number. Letters in MOVING change from call to call and must be
+letter of `runtime.arrays` or a number. Letters in DYNAMIC change from call to call and must be
 symbolic in a graph; every other letter is a size of the voice and must be a number in the graph.
 """
 
@@ -12,7 +12,7 @@ VITS, CFM = frozenset({"vits"}), frozenset({"cfm"})
 MELS = 100  # bands of a mel spectrogram
 OFFERED_STEPS = (4, 8, 16, 32)  # of the sampler of `cfm`; the step graph has a table of them
 STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
-MOVING = frozenset("BXPTQKCNSRFMUZ")
+DYNAMIC = frozenset("BXPTQKCNSRFMUZ")
 GROWING = frozenset("XPTQN")  # those of one utterance, which the KV cache's capacity bounds
 HALVES = ("float16", "bfloat16")  # arithmetic of a device
 BLOCK_TOKENS = 16  # that a decoder on a device makes before the host looks at them
@@ -40,9 +40,9 @@ class Tensor:
         return "{layer}" in self.name
 
     @property
-    def moving(self) -> tuple[bool, ...]:
+    def dynamic(self) -> tuple[bool, ...]:
         """Per dim, whether it changes from call to call."""
-        return tuple(isinstance(dim, str) and bool(MOVING & set(dim)) for dim in self.dims)
+        return tuple(isinstance(dim, str) and bool(DYNAMIC & set(dim)) for dim in self.dims)
 
 
 @dataclass(frozen=True)
@@ -279,8 +279,9 @@ def graphs_of(kind: str, *stages: str) -> tuple[str, ...]:
 # graphs that no bundle holds: they are made of a bundle's for one device
 DEVICE_GRAPHS: dict[str, Graph] = {
     # the decoder with embedding before it and sampler behind it: what a step leaves is what the
-    # next one takes, so that the host has nothing to do between two steps. A turn with a token of
-    # -1 is a prefill: its rows are given. State: token, its position, live rows, number of the step
+    # next one takes, so that the host has nothing to do between two steps. A step with a token of
+    # -1 is a prefill: its rows are given. State: token, its position, cached positions, number of
+    # the step
     "t2s_loop": Graph(
         shared=False,
         stage="t2s",
@@ -308,5 +309,5 @@ DEVICE_GRAPHS: dict[str, Graph] = {
         ),
     ).single(),
 }
-# what a turn leaves, and where the next one takes it
+# what a step leaves, and where the next one takes it
 CARRIED: dict[str, str] = {"next_state": "state", "next_used": "used", "next_history": "history"}

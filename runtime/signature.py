@@ -74,8 +74,8 @@ def _compare(port: Port, tensor: Tensor, known: dict[str, int], where: str) -> N
         raise _other(where, port.name, f"{port.dtype}, want {tensor.dtype}")
     if len(port.dims) != len(tensor.dims):
         raise _other(where, port.name, f"{len(port.dims)} dims, want {len(tensor.dims)}")
-    for found, dim, moves in zip(port.dims, tensor.dims, tensor.moving, strict=True):
-        if moves or found is None:
+    for found, dim, dynamic in zip(port.dims, tensor.dims, tensor.dynamic, strict=True):
+        if dynamic or found is None:
             continue
         want = dim if isinstance(dim, int) else known.setdefault(dim, found)
         if found != want:

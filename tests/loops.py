@@ -12,28 +12,30 @@ from runtime.backends.sessions import STAND_IN
 from runtime.t2s.device_loop import LoopDecoder
 from tests.once import once
 from tests.t2s_models import t2s_graphs, t2s_model
-from workflow_scripts.engines.loop import loop_form
+from workflow_scripts.engines.loop import loop_graph
 from workflow_scripts.graphs.t2s import step_tables
 
 ONE = Threads(intra_op=1)
 LOOP = "t2s_loop.onnx"
-FORMS = ("scatter_elements", "scatter_in_parts")
+ATTENTIONS = ("scatter_elements", "scatter_in_parts")
 
 
 @cache
-def loop_file(checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32") -> Path:
+def loop_file(
+    checkpoint: Path, rows: int, attention: str = ATTENTIONS[1], arithmetic: str = "fp32"
+) -> Path:
     def make(folder: Path) -> None:
         decoder = onnx.load(t2s_graphs(checkpoint) / "t2s_decoder.onnx")
         tables = step_tables(t2s_model(checkpoint))
-        onnx.save(loop_form(decoder, tables, rows, form, arithmetic), folder / LOOP)
+        onnx.save(loop_graph(decoder, tables, rows, attention, arithmetic), folder / LOOP)
 
-    return once(make, "loop", checkpoint, rows, form, arithmetic) / LOOP
+    return once(make, "loop", checkpoint, rows, attention, arithmetic) / LOOP
 
 
 @cache
 def loop_decoder(
-    checkpoint: Path, rows: int, form: str = FORMS[1], arithmetic: str = "fp32"
+    checkpoint: Path, rows: int, attention: str = ATTENTIONS[1], arithmetic: str = "fp32"
 ) -> LoopDecoder:
     embed = open_graph(t2s_graphs(checkpoint) / "t2s_embed.onnx", ONE)
-    loop = OrtLoop(loop_file(checkpoint, rows, form, arithmetic), ONE, STAND_IN)
+    loop = OrtLoop(loop_file(checkpoint, rows, attention, arithmetic), ONE, STAND_IN)
     return LoopDecoder(embed, loop)

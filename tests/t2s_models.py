@@ -12,7 +12,7 @@ from runtime.t2s.decode import Decoder
 from runtime.t2s.step_tables import StepTables
 from tests.once import once
 from workflow_scripts.checkpoint.read import read
-from workflow_scripts.graphs.t2s import build_decoder, build_embed, default_form, step_tables
+from workflow_scripts.graphs.t2s import build_decoder, build_embed, default_attention, step_tables
 from workflow_scripts.models.t2s import T2S
 
 LONGEST = 2048
@@ -25,19 +25,19 @@ def t2s_model(checkpoint: Path) -> T2S:
 
 
 @cache
-def t2s_graphs(checkpoint: Path, form: str = "") -> Path:
+def t2s_graphs(checkpoint: Path, attention: str = "") -> Path:
     def make(folder: Path) -> None:
         model = t2s_model(checkpoint)
         onnx.save(build_embed(model), folder / "t2s_embed.onnx")
-        decoder = build_decoder(model, form or default_form(model.sizes))
+        decoder = build_decoder(model, attention or default_attention(model.sizes))
         onnx.save(decoder, folder / "t2s_decoder.onnx")
 
-    return once(make, "t2s graphs", checkpoint, form)
+    return once(make, "t2s graphs", checkpoint, attention)
 
 
 @cache
-def t2s_decoder(checkpoint: Path, form: str = "") -> Decoder:
-    folder, model = t2s_graphs(checkpoint, form), t2s_model(checkpoint)
+def t2s_decoder(checkpoint: Path, attention: str = "") -> Decoder:
+    folder, model = t2s_graphs(checkpoint, attention), t2s_model(checkpoint)
     one = Threads(intra_op=1)
     sizes = model.sizes
     return Decoder(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from runtime.backends.memory import release_freed
-from runtime.backends.turns import Turns
+from runtime.backends.steps import DeviceSteps
 from runtime.contract import GRAPHS
 from runtime.errors import SettingError
 
@@ -40,7 +40,7 @@ class GraphRunner(Protocol):
         ...
 
     def input_dim(self, name: str, axis: int) -> int:
-        """A size of an input that stands still."""
+        """A static size of an input."""
         ...
 
 
@@ -50,7 +50,7 @@ class Loop(Protocol):
     capacity: int
     vocabulary: int
 
-    def turns(self) -> Turns:
+    def steps(self) -> DeviceSteps:
         """Buffers for one more utterance at a time."""
         ...
 

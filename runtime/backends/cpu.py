@@ -33,10 +33,10 @@ def running(where: str) -> Iterator[None]:
         raise GraphError(f"{where}: ONNX Runtime can't run it: {error}") from error
 
 
-def _port(put: Any) -> Port:
-    kind = put.type.removeprefix("tensor(").removesuffix(")")
-    dims = tuple(dim if isinstance(dim, int) else None for dim in put.shape)
-    return Port(put.name, NUMPY_NAMES.get(kind, kind), dims)
+def _port(tensor: Any) -> Port:
+    kind = tensor.type.removeprefix("tensor(").removesuffix(")")
+    dims = tuple(dim if isinstance(dim, int) else None for dim in tensor.shape)
+    return Port(tensor.name, NUMPY_NAMES.get(kind, kind), dims)
 
 
 class SessionGraph:
@@ -57,23 +57,23 @@ class SessionGraph:
     def ports(self) -> tuple[list[Port], list[Port]]:
         """Inputs and outputs, in the graph's order."""
         return (
-            [_port(put) for put in self.session.get_inputs()],
-            [_port(put) for put in self.session.get_outputs()],
+            [_port(tensor) for tensor in self.session.get_inputs()],
+            [_port(tensor) for tensor in self.session.get_outputs()],
         )
 
     def input_dim(self, name: str, axis: int) -> int:
-        """A size of an input that stands still."""
-        (dims,) = (put.shape for put in self.session.get_inputs() if put.name == name)
+        """A static size of an input."""
+        (dims,) = (tensor.shape for tensor in self.session.get_inputs() if tensor.name == name)
         return int(dims[axis])
 
-    def moves(self, name: str, axis: int) -> bool:
+    def is_dynamic(self, name: str, axis: int) -> bool:
         """Whether a size of an input may change from call to call."""
-        (dims,) = (put.shape for put in self.session.get_inputs() if put.name == name)
+        (dims,) = (tensor.shape for tensor in self.session.get_inputs() if tensor.name == name)
         return not isinstance(dims[axis], int)
 
     def input_dtype(self, name: str) -> str:
         """Numpy's name of an input's element type."""
-        (kind,) = (put.type for put in self.session.get_inputs() if put.name == name)
+        (kind,) = (tensor.type for tensor in self.session.get_inputs() if tensor.name == name)
         return DTYPES[kind]
 
 

@@ -23,6 +23,7 @@ FORMAT = 1
 ENGINE = ".engine"
 VERIFIED = ".verified.json"
 VERIFICATION_FORMAT = 1
+IO_TENSORS, FORMERLY = "io_tensors", "puts"  # key of a sidecar, and its name in older ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +44,9 @@ class EngineFile:
         return MachineRecord.from_json(self.facts["machine"])
 
     @property
-    def puts(self) -> list[dict[str, Any]]:
-        """Inputs and outputs: name, mode, dtype, shape with -1 where a dim moves."""
-        found: list[dict[str, Any]] = self.facts["puts"]
+    def io_tensors(self) -> list[dict[str, Any]]:
+        """Inputs and outputs: name, mode, dtype, shape with -1 where a dim is dynamic."""
+        found: list[dict[str, Any]] = self.facts[IO_TENSORS]
         return found
 
     @property
@@ -152,7 +153,9 @@ def read(path: Path) -> EngineFile:
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise EngineMismatch(f"{sidecar}: not readable as JSON ({error}); {BUILD}") from error
-    needed = ("machine", "build", "engine", "puts")
+    needed = ("machine", "build", "engine", IO_TENSORS)
+    if isinstance(facts, dict) and FORMERLY in facts:
+        facts.setdefault(IO_TENSORS, facts.pop(FORMERLY))
     lacking = [key for key in needed if not isinstance(facts, dict) or key not in facts]
     if lacking or facts.get("format") != FORMAT:
         raise EngineMismatch(f"{sidecar}: not a sidecar of format {FORMAT}; {BUILD}")
@@ -175,8 +178,8 @@ def _refuse_incomplete(engine: EngineFile) -> None:
         raise TypeError("a size is no number")
     if not hard or not isinstance(engine.machine.id, str) or not isinstance(soft, dict):
         raise TypeError("no machine")
-    for put in engine.puts:
-        put["name"], put["mode"], put["dtype"], put["shape"]
+    for tensor in engine.io_tensors:
+        tensor["name"], tensor["mode"], tensor["dtype"], tensor["shape"]
     list(engine.profiles)
 
 

@@ -110,7 +110,7 @@ def load(trt: ModuleType, file: EngineFile, here: MachineRecord) -> Loaded:
         raise _fault(file, told)
     if any(OTHER_MODEL in text for text in told):
         raise EngineMismatch(f"{file.path}: built on another model of GPU; {BUILD}")
-    _refuse_other_puts(engine, file)
+    _refuse_other_tensors(engine, file)
     return Loaded(file, engine, runtime, trt)
 
 
@@ -140,11 +140,14 @@ def _fault(file: EngineFile, told: list[str]) -> MachineError:
     return MachineError(f"{file.path}: can't be loaded ({said}); {BUILD}")
 
 
-def _refuse_other_puts(engine: Any, file: EngineFile) -> None:
+def _refuse_other_tensors(engine: Any, file: EngineFile) -> None:
     """Inputs and outputs must be those of the sidecar."""
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-    found = {name: _put(engine, name) for name in names}
-    want = {put["name"]: (put["mode"], put["dtype"], tuple(put["shape"])) for put in file.puts}
+    found = {name: _io_tensor(engine, name) for name in names}
+    want = {
+        tensor["name"]: (tensor["mode"], tensor["dtype"], tuple(tensor["shape"]))
+        for tensor in file.io_tensors
+    }
     for name in sorted({*found, *want}):
         if found.get(name) != want.get(name):
             raise EngineMismatch(
@@ -153,7 +156,7 @@ def _refuse_other_puts(engine: Any, file: EngineFile) -> None:
             )
 
 
-def _put(engine: Any, name: str) -> tuple[str, str, tuple[int, ...]]:
+def _io_tensor(engine: Any, name: str) -> tuple[str, str, tuple[int, ...]]:
     dtype = engine.get_tensor_dtype(name).name
     mode = engine.get_tensor_mode(name).name.lower()
     return mode, DTYPES.get(dtype, dtype), tuple(engine.get_tensor_shape(name))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from runtime.backends import Arrays
 from runtime.backends.device import Device
 from runtime.backends.engine_load import Loaded
-from runtime.backends.turns import Turns, checked
+from runtime.backends.steps import DeviceSteps, checked
 from runtime.contract import CARRIED
 from runtime.errors import GraphError, MachineError
 from runtime.pool import Pool
@@ -73,7 +73,7 @@ class Context:
     """An execution context with its stream.
 
     Attributes:
-        dtypes, shapes: of every input and output, -1 where a dim moves.
+        dtypes, shapes: of every input and output, -1 where a dim is dynamic.
     """
 
     def __init__(self, loaded: Loaded, device: Device, profile: str = "") -> None:
@@ -83,14 +83,18 @@ class Context:
             raise MachineError(f"{self.where}: no memory for one more request; run fewer at once")
         self.stream = device.stream()
         self.dtypes = {
-            put["name"]: np.dtype(BYTES_OF.get(put["dtype"], put["dtype"]))
-            for put in loaded.file.puts
+            tensor["name"]: np.dtype(BYTES_OF.get(tensor["dtype"], tensor["dtype"]))
+            for tensor in loaded.file.io_tensors
         }
         self.shapes: dict[str, Dims] = {
-            put["name"]: tuple(put["shape"]) for put in loaded.file.puts
+            tensor["name"]: tuple(tensor["shape"]) for tensor in loaded.file.io_tensors
         }
-        self.inputs = [put["name"] for put in loaded.file.puts if put["mode"] == "input"]
-        self.outputs = [put["name"] for put in loaded.file.puts if put["mode"] == "output"]
+        self.inputs = [
+            tensor["name"] for tensor in loaded.file.io_tensors if tensor["mode"] == "input"
+        ]
+        self.outputs = [
+            tensor["name"] for tensor in loaded.file.io_tensors if tensor["mode"] == "output"
+        ]
         if profile:
             self._choose(profile)
 
@@ -209,8 +213,10 @@ class EngineGraph:
             self._requests.give(request, request.size_bytes)
 
     def input_dim(self, name: str, axis: int) -> int:
-        """A size of an input that stands still."""
-        (dims,) = (put["shape"] for put in self._loaded.file.puts if put["name"] == name)
+        """A static size of an input."""
+        (dims,) = (
+            tensor["shape"] for tensor in self._loaded.file.io_tensors if tensor["name"] == name
+        )
         return int(dims[axis])
 
 
@@ -219,45 +225,45 @@ class EngineLoop:
 
     def __init__(self, loaded: Loaded, device: Device) -> None:
         self._loaded, self._device = loaded, device
-        shapes = {put["name"]: put["shape"] for put in loaded.file.puts}
+        shapes = {tensor["name"]: tensor["shape"] for tensor in loaded.file.io_tensors}
         self.capacity = int(shapes["past_keys.0"][2])
         self.vocabulary = int(shapes["used"][1])
 
-    def turns(self) -> Turns:
+    def steps(self) -> DeviceSteps:
         """Buffers for one more utterance at a time."""
-        return Turns(_EngineBuffers(self._loaded, self._device))
+        return DeviceSteps(_EngineBuffers(self._loaded, self._device))
 
 
 class _EngineBuffers:
-    """Buffers at fixed addresses, shared by the context of a turn and that of a prefill."""
+    """Buffers at fixed addresses, shared by the context of a step and that of a prefill."""
 
     def __init__(self, loaded: Loaded, device: Device) -> None:
         self._device = device
-        self._turn = Context(loaded, device, STEP)
+        self._step = Context(loaded, device, STEP)
         self._prefill = Context(loaded, device, PREFILL)
         self._graph: Any = None
         self._given = {name: Buffer() for name in ("rows", "bias")}  # of a prefill
-        one_row = {name: _with(self._turn.shapes[name], 1) for name in self._turn.inputs}
+        one_row = {name: _with(self._step.shapes[name], 1) for name in self._step.inputs}
         self.capacity = int(one_row["past_keys.0"][2])
         self.vocabulary = int(one_row["used"][1])
-        self._shapes = one_row | {n: self._turn.shapes[n] for n in self._turn.outputs}
+        self._shapes = one_row | {n: self._step.shapes[n] for n in self._step.outputs}
         self._at: dict[str, int] = {}
         self._copies: list[tuple[int, int, int]] = []  # to, from, bytes
         self._allocate(loaded)
-        for name in self._turn.inputs:
-            self._turn.shape(name, one_row[name])
-        self._turn.output_shapes()
+        for name in self._step.inputs:
+            self._step.shape(name, one_row[name])
+        self._step.output_shapes()
         for name, address in self._at.items():
-            self._turn.give(name, address)
+            self._step.give(name, address)
         self._staged = {
-            name: device.host_array(self._shapes[name], self._turn.dtypes[name])
-            for name in [*self._turn.inputs, "logits"]
+            name: device.host_array(self._shapes[name], self._step.dtypes[name])
+            for name in [*self._step.inputs, "logits"]
             if not name.startswith("past_")
         }
 
     def _allocate(self, loaded: Loaded) -> None:
         """An output that replaces an input shares its address if the engine wants so."""
-        context = self._turn
+        context = self._step
         for name in context.inputs:
             size = context.size_bytes(name, self._shapes[name])
             self._at[name] = self._held(size)
@@ -281,14 +287,14 @@ class _EngineBuffers:
         """Write an input; its dtype and shape are those of the graph."""
         staged = self._staged[name]
         staged[...] = checked(name, array, staged.dtype, self._shapes[name])
-        self._device.upload(self._at[name], staged, self._turn.stream)
-        self._device.wait(self._turn.stream)
+        self._device.upload(self._at[name], staged, self._step.stream)
+        self._device.wait(self._step.stream)
 
     def get(self, name: str) -> Array:
         """Read an input as it now is, or `logits`; a copy."""
         staged = self._staged[name]
-        self._device.download(staged, self._at[name], self._turn.stream)
-        self._device.wait(self._turn.stream)
+        self._device.download(staged, self._at[name], self._step.stream)
+        self._device.wait(self._step.stream)
         return staged.copy()
 
     def prefill(self, rows: Array, bias: Array) -> None:
@@ -312,31 +318,31 @@ class _EngineBuffers:
         for to, source, size in self._copies:
             self._device.copy(to, source, size, context.stream)
 
-    def plain_turn(self) -> None:
+    def eager_step(self) -> None:
         """Run once over the token of the state."""
-        self._enqueue(self._turn)
+        self._enqueue(self._step)
 
-    def record(self) -> str:
-        """Record a turn as a CUDA graph; why it can't be done, or nothing."""
-        context, stream = self._turn.context, self._turn.stream
+    def capture(self) -> str:
+        """Capture a step as a CUDA graph; why it can't be done, or nothing."""
+        context, stream = self._step.context, self._step.stream
         if hasattr(context, "is_stream_capturable") and not context.is_stream_capturable(
             int(stream)
         ):
-            return "the engine can't be recorded"
+            return "the engine can't be captured"
         self._device.wait(stream)
         try:
             self._device.begin_capture(stream)
-            self._enqueue(self._turn)
+            self._enqueue(self._step)
             self._graph = self._device.end_capture(stream)
         except MachineError as error:
-            return f"a turn can't be recorded: {error}"
+            return f"a step can't be captured: {error}"
         return ""
 
-    def recorded_turn(self) -> None:
-        """The same as a plain turn, from the record."""
-        self._device.launch(self._graph, self._turn.stream)
+    def replay(self) -> None:
+        """The same as an eager step, by replaying the CUDA graph."""
+        self._device.launch(self._graph, self._step.stream)
 
 
 def _with(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
-    """A shape whose moving dim is known."""
+    """A shape whose dynamic dim is known."""
     return tuple(rows if dim == -1 else dim for dim in shape)

@@ -111,8 +111,8 @@ class OpenVinoGraph:
     def ports(self) -> tuple[list[Port], list[Port]]:
         """Inputs and outputs, in the graph's order."""
         return (
-            [_port(put) for put in self._compiled.inputs],
-            [_port(put) for put in self._compiled.outputs],
+            [_port(tensor) for tensor in self._compiled.inputs],
+            [_port(tensor) for tensor in self._compiled.outputs],
         )
 
     def _tensor(self, array: NDArray[Any]) -> Any:
@@ -121,13 +121,13 @@ class OpenVinoGraph:
         return self._openvino.Tensor(np.require(array, usual, ["C", "W"]), shared_memory=True)
 
     def input_dim(self, name: str, axis: int) -> int:
-        """A size of an input that stands still."""
+        """A static size of an input."""
         return int(self._compiled.input(name).get_partial_shape()[axis].get_length())
 
 
-def _port(put: Any) -> Port:
-    dims = tuple(dim.get_length() if dim.is_static else None for dim in put.get_partial_shape())
-    return Port(put.get_any_name(), "", dims)
+def _port(tensor: Any) -> Port:
+    dims = tuple(dim.get_length() if dim.is_static else None for dim in tensor.get_partial_shape())
+    return Port(tensor.get_any_name(), "", dims)
 
 
 def open_graph(path: Path, threads: Threads, compiled: Path | None = None) -> OpenVinoGraph:

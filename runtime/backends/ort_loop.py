@@ -1,6 +1,6 @@
-"""`t2s_loop` in ONNX Runtime: every buffer stays on the device, and a turn moves none of them.
+"""`t2s_loop` in ONNX Runtime: every buffer stays on the device, and a step moves none of them.
 
-On a GPU a turn is recorded as a CUDA graph. At STAND_IN the same code runs on the CPU.
+On a GPU a step is replayed as a CUDA graph. At STAND_IN the same code runs on the CPU.
 """
 
 from pathlib import Path
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from runtime.backends import Threads
 from runtime.backends.sessions import DTYPES, GPU, Place, cpu_nodes, preload, session_on, zeros
-from runtime.backends.turns import Turns, checked
+from runtime.backends.steps import DeviceSteps, checked
 from runtime.contract import CARRIED
 from runtime.errors import BackendMissing
 
 Array = NDArray[Any]
 GRAPH_ID = "gpu_graph_id"
-PLAIN, RECORDED = "-1", "1"
+EAGER, REPLAYED = "-1", "1"
 RUNS_BEFORE_REPLAY = 3  # warm up and capture; how many of each depends on the release
 RECORD_PLACES = {"session.record_ep_graph_assignment_info": "1"}
 MOVES_DATA = ("ScatterElements", "TensorScatter", "MatMul", "Gemm", "Softmax", "TopK")
@@ -36,18 +36,18 @@ class OrtLoop:
         self.session = session_on(place, path, threads, RECORD_PLACES)
         if place.provider == GPU.provider:
             _refuse_cpu_nodes(path, cpu_nodes(self.session))
-        self.inputs = {put.name: put for put in self.session.get_inputs()}
-        self.outputs = {put.name: put for put in self.session.get_outputs()}
+        self.inputs = {tensor.name: tensor for tensor in self.session.get_inputs()}
+        self.outputs = {tensor.name: tensor for tensor in self.session.get_outputs()}
         self.capacity = int(self.inputs["past_keys.0"].shape[2])
         self.vocabulary = int(self.inputs["used"].shape[1])
 
-    def turns(self) -> Turns:
+    def steps(self) -> DeviceSteps:
         """Buffers for one more utterance at a time."""
-        return Turns(_OrtBuffers(self))
+        return DeviceSteps(_OrtBuffers(self))
 
 
 def _refuse_cpu_nodes(path: Path, nodes: list[str]) -> None:
-    """A node of the loop on the CPU would copy the cache there and back at each turn."""
+    """A node of the loop on the CPU would copy the cache there and back at each step."""
     moving = [node for node in nodes if node.split()[0] in MOVES_DATA]
     if moving:
         raise BackendMissing(
@@ -57,25 +57,25 @@ def _refuse_cpu_nodes(path: Path, nodes: list[str]) -> None:
 
 
 class _OrtBuffers:
-    """OrtValues at fixed addresses, and a binding for a turn."""
+    """OrtValues at fixed addresses, and a binding for a step."""
 
     def __init__(self, loop: OrtLoop) -> None:
         self._session, self._place = loop.session, loop.place
         self.capacity, self.vocabulary = loop.capacity, loop.vocabulary
-        self._dtypes = {name: DTYPES[put.type] for name, put in loop.inputs.items()}
+        self._dtypes = {name: DTYPES[tensor.type] for name, tensor in loop.inputs.items()}
         self._shapes = {
-            name: tuple(1 if isinstance(dim, str) else int(dim) for dim in put.shape)
-            for name, put in loop.inputs.items()
+            name: tuple(1 if isinstance(dim, str) else int(dim) for dim in tensor.shape)
+            for name, tensor in loop.inputs.items()
         }
         self._values = {
-            name: zeros(self._shapes[name], put.type, self._place.device)
-            for name, put in loop.inputs.items()
+            name: zeros(self._shapes[name], tensor.type, self._place.device)
+            for name, tensor in loop.inputs.items()
         }
         logits = loop.outputs["logits"]
         self._logits = zeros(logits.shape, logits.type, self._place.device)
         self._outputs = list(loop.outputs)
-        self._turn = self._bound(self._values)
-        self._runs = {graph: _run_options(graph) for graph in (PLAIN, RECORDED)}
+        self._step = self._bound(self._values)
+        self._runs = {graph: _run_options(graph) for graph in (EAGER, REPLAYED)}
 
     def _bound(self, values: dict[str, Any]) -> Any:
         binding = self._session.io_binding()
@@ -109,31 +109,31 @@ class _OrtBuffers:
         }
         binding = self._bound({**self._values, **given})
         binding.synchronize_inputs()
-        self._session.run_with_iobinding(binding, self._runs[PLAIN])
+        self._session.run_with_iobinding(binding, self._runs[EAGER])
 
-    def plain_turn(self) -> None:
+    def eager_step(self) -> None:
         """Run once over the token of the state."""
-        self._run(PLAIN)
+        self._run(EAGER)
 
-    def record(self) -> str:
-        """Nothing is lost by the turns that it takes: the caller puts the state back."""
+    def capture(self) -> str:
+        """Nothing is lost by the steps that it takes: the caller restores the state."""
         kept = {name: self.get(name) for name in CARRIED.values()}
         for _ in range(RUNS_BEFORE_REPLAY):
             for name, array in kept.items():
                 self.put(name, array)
             try:
-                self._run(RECORDED)
+                self._run(REPLAYED)
             except Exception as error:  # the library's own types are not public
-                return f"onnxruntime can't record a turn: {' '.join(str(error).split())}"
+                return f"onnxruntime can't capture a step: {' '.join(str(error).split())}"
         return ""
 
-    def recorded_turn(self) -> None:
-        """The same as a plain turn, from the record."""
-        self._run(RECORDED)
+    def replay(self) -> None:
+        """The same as an eager step, by replaying the CUDA graph."""
+        self._run(REPLAYED)
 
     def _run(self, graph: str) -> None:
-        self._turn.synchronize_inputs()
-        self._session.run_with_iobinding(self._turn, self._runs[graph])
+        self._step.synchronize_inputs()
+        self._session.run_with_iobinding(self._step, self._runs[graph])
 
 
 def _run_options(graph: str) -> Any:

@@ -129,8 +129,8 @@ def _sized(array: Array, moving: tuple[bool, ...]) -> list[tuple[int, bool]]:
     return list(zip(array.shape, moving, strict=True))
 
 
-def _part(size: int, moves: bool, share: int) -> slice:
-    return slice(size * share // 100 if moves else None)
+def _part(size: int, dynamic: bool, share: int) -> slice:
+    return slice(size * share // 100 if dynamic else None)
 
 
 class Calibration:
@@ -168,7 +168,7 @@ class Calibration:
 
     def varied(self, graph: str) -> Iterator[Arrays]:
         """Ever other lengths of what a graph gets, up to all of it, as texts have; no end."""
-        dims = {tensor.name: tensor.moving for tensor in GRAPHS[graph].inputs}
+        dims = {tensor.name: tensor.dynamic for tensor in GRAPHS[graph].inputs}
         generator = np.random.default_rng(0)
         while True:
             for share in generator.permutation(np.arange(SHORTEST, 101)).tolist():

@@ -336,7 +336,7 @@ def stable_places(sessions: Sessions, trial: "Trial") -> int:
     places = len(trial.lengths)
     if places == 1:
         return 1
-    if not sessions.narrow.moves("live_rows", 0):
+    if not sessions.narrow.is_dynamic("live_rows", 0):
         LOG.warning("sentences are decoded one by one: the decoder takes no more; build it again")
         return 1
     alone = trial.logits(sessions.wide, 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from runtime.arrays import Float32, Int64
 from runtime.backends import GraphRunner, Loop
-from runtime.backends.turns import Array, Turns
+from runtime.backends.steps import Array, DeviceSteps
 from runtime.contract import BLOCK_TOKENS
 from runtime.pool import IDLE_BYTES, Pool
 from runtime.t2s.request import (
@@ -37,7 +37,7 @@ class LoopDecoder:
     def __init__(self, embed: GraphRunner, loop: Loop) -> None:
         self._embed = embed
         self._loop = loop
-        self._idle: Pool[Turns] = Pool()
+        self._idle: Pool[DeviceSteps] = Pool()
 
     @property
     def vocabulary(self) -> int:
@@ -45,12 +45,12 @@ class LoopDecoder:
         return self._loop.vocabulary
 
     @contextmanager
-    def _turns(self) -> Iterator[Turns]:
-        turns = self._idle.take(self._loop.turns)
+    def _steps(self) -> Iterator[DeviceSteps]:
+        steps = self._idle.take(self._loop.steps)
         try:
-            yield turns
+            yield steps
         finally:
-            self._idle.give(turns, BUFFERS_BYTES)
+            self._idle.give(steps, BUFFERS_BYTES)
 
     def tokens(
         self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
@@ -64,11 +64,11 @@ class LoopDecoder:
         """
         room = replace(limits, max_len=min(limits.max_len, self._loop.capacity))
         room.room(prompt)
-        with self._turns() as turns:
+        with self._steps() as steps:
             if isinstance(choose, Sampled):
-                made = self._sampled(turns, prompt, choose, room)
+                made = self._sampled(steps, prompt, choose, room)
             else:
-                made = self._chosen(turns, prompt, choose)
+                made = self._chosen(steps, prompt, choose)
             end = self.vocabulary - 1
             for step, token in enumerate(made):
                 if token == end:
@@ -80,45 +80,47 @@ class LoopDecoder:
                     return
 
     def _sampled(
-        self, turns: Turns, prompt: Prompt, choose: Sampled, limits: Limits
+        self, steps: DeviceSteps, prompt: Prompt, choose: Sampled, limits: Limits
     ) -> Iterator[int]:
         """Tokens of the device's own sampler, the end token among them."""
         most, noise = limits.room(prompt), self._noise(choose, 0)
         for first in range(0, most, BLOCK_TOKENS):
             count = min(BLOCK_TOKENS, most - first)
             if first == 0:
-                self._begin(turns, prompt, choose.sampling, noise)
+                self._begin(steps, prompt, choose.sampling, noise)
             else:
-                turns.buffers.put("noise", noise)
+                steps.buffers.put("noise", noise)
             for _ in range(count - (first == 0)):
-                turns.turn()
+                steps.step()
             noise = self._noise(choose, first + BLOCK_TOKENS)  # while the device is at work
-            yield from turns.buffers.get("history")[:count].tolist()
+            yield from steps.buffers.get("history")[:count].tolist()
 
     def _noise(self, choose: Sampled, first: int) -> Float32:
         rows = [choose.draws(first + i, self.vocabulary) for i in range(BLOCK_TOKENS)]
         return np.stack(rows).astype(np.float32, copy=False)
 
-    def _chosen(self, turns: Turns, prompt: Prompt, choose: Chooser) -> Iterator[int]:
+    def _chosen(self, steps: DeviceSteps, prompt: Prompt, choose: Chooser) -> Iterator[int]:
         """Tokens that the host chooses, the end token last."""
         end = self.vocabulary - 1
         noise = np.ones((BLOCK_TOKENS, self.vocabulary), np.float32)
-        self._begin(turns, prompt, Sampling(), noise)
+        self._begin(steps, prompt, Sampling(), noise)
         used = np.zeros(self.vocabulary, np.bool_)
         used[prompt.tokens] = True
         for step in range(HARD_CAP_TOKENS):
-            token = choose(turns.buffers.get("logits")[0], used, step)
+            token = choose(steps.buffers.get("logits")[0], used, step)
             if token is None:
                 yield end
                 return
             used[token] = True
             yield token
-            turns.put_state(token, prompt.tokens.size + step, turns.live + 1, step + 1)
-            turns.turn()
+            steps.set_state(token, prompt.tokens.size + step, steps.cached + 1, step + 1)
+            steps.step()
 
-    def _begin(self, turns: Turns, prompt: Prompt, sampling: Sampling, noise: Float32) -> None:
+    def _begin(
+        self, steps: DeviceSteps, prompt: Prompt, sampling: Sampling, noise: Float32
+    ) -> None:
         rows, bias = prefill_inputs(self._embed, prompt)
-        turns.begin(self._inputs(prompt, sampling) | {"noise": noise}, rows, bias)
+        steps.begin(self._inputs(prompt, sampling) | {"noise": noise}, rows, bias)
 
     def _inputs(self, prompt: Prompt, sampling: Sampling) -> dict[str, Array]:
         used = np.zeros((1, self.vocabulary), np.float32)

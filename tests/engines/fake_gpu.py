@@ -21,7 +21,7 @@ from runtime.backends.engine_load import DTYPES
 from runtime.machine import MachineRecord, machine_record
 from tests.engines.stand_in import made, stand_in, surface
 from tests.runtime.fake_driver import Driver, packages
-from workflow_scripts.engines.build import _puts
+from workflow_scripts.engines.build import _io_tensors
 
 TYPES = {ours: theirs for theirs, ours in DTYPES.items()}
 Work = Callable[[], None]
@@ -128,9 +128,9 @@ def engine_file(folder: Path, source: Path, machine: MachineRecord, **facts: Any
     plan = b"an engine of " + source.name.encode()
     path.write_bytes(plan)
     model = onnx.load(source, load_external_data=False)
-    puts = [
+    io_tensors = [
         dict(zip(("name", "mode", "dtype", "shape"), vars(p).values(), strict=True))
-        for p in _puts(model.graph)
+        for p in _io_tensors(model.graph)
     ]
     sidecar = {
         "format": 1,
@@ -144,7 +144,7 @@ def engine_file(folder: Path, source: Path, machine: MachineRecord, **facts: Any
             "max_len": 1,
             "profiles": {"step": {}, "prefill": {}},
         },
-        "puts": puts,
+        "io_tensors": io_tensors,
     }
     path.with_suffix(".json").write_text(json.dumps(sidecar | facts), "utf-8")
     return read(path)
@@ -156,11 +156,11 @@ def library(release: str, source: Path, device: FakeDevice, **changes: Any) -> M
     answers = {
         "Runtime.deserialize_cuda_engine": lambda self, data: made(fake.trt, "ICudaEngine"),
         "Runtime.get_engine_validity": lambda self, data: (fake.trt.EngineValidity.VALID, 0),
-        "ICudaEngine.num_io_tensors": len(fake.puts),
-        "ICudaEngine.get_tensor_name": lambda self, i: list(fake.puts)[i],
+        "ICudaEngine.num_io_tensors": len(fake.io_tensors),
+        "ICudaEngine.get_tensor_name": lambda self, i: list(fake.io_tensors)[i],
         "ICudaEngine.get_tensor_mode": lambda self, name: fake.mode(name),
         "ICudaEngine.get_tensor_dtype": lambda self, name: fake.dtype(name),
-        "ICudaEngine.get_tensor_shape": lambda self, name: tuple(fake.puts[name].shape),
+        "ICudaEngine.get_tensor_shape": lambda self, name: tuple(fake.io_tensors[name].shape),
         "ICudaEngine.get_tensor_location": lambda self, name: fake.trt.TensorLocation.DEVICE,
         "ICudaEngine.is_shape_inference_io": False,
         "ICudaEngine.get_aliased_input_tensor": "",
@@ -184,47 +184,47 @@ class _Engine:
     trt: ModuleType
 
     def __init__(self, source: Path, device: FakeDevice) -> None:
-        self.puts = {put.name: put for put in _puts(onnx.load(source).graph)}
+        self.io_tensors = {tensor.name: tensor for tensor in _io_tensors(onnx.load(source).graph)}
         self._session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
         self._device = device
 
     def mode(self, name: str) -> Any:
-        return self.trt.TensorIOMode[self.puts[name].mode.upper()]
+        return self.trt.TensorIOMode[self.io_tensors[name].mode.upper()]
 
     def dtype(self, name: str) -> Any:
-        return self.trt.DataType[TYPES[self.puts[name].dtype]]
+        return self.trt.DataType[TYPES[self.io_tensors[name].dtype]]
 
     def set_input_shape(self, context: Any, name: str, shape: tuple[int, ...]) -> bool:
         context.__dict__.setdefault("shapes", {})[name] = shape
         return 0 not in shape[-1:]
 
     def set_tensor_address(self, context: Any, name: str, address: int) -> bool:
-        assert name in self.puts
+        assert name in self.io_tensors
         context.__dict__.setdefault("at", {})[name] = address
         return True
 
     def infer_shapes(self, context: Any) -> list[str]:
         given = context.__dict__.get("shapes", {})
-        moving = [n for n, p in self.puts.items() if p.mode == "input" and -1 in p.shape]
-        return [name for name in moving if name not in given]
+        dynamic = [n for n, p in self.io_tensors.items() if p.mode == "input" and -1 in p.shape]
+        return [name for name in dynamic if name not in given]
 
     def get_tensor_shape(self, context: Any, name: str) -> tuple[int, ...]:
-        moving = [n for shape in context.__dict__.get("shapes", {}).values() for n in shape[-1:]]
-        return tuple(640 * moving[0] if d == -1 else d for d in self.puts[name].shape)
+        dynamic = [n for shape in context.__dict__.get("shapes", {}).values() for n in shape[-1:]]
+        return tuple(640 * dynamic[0] if d == -1 else d for d in self.io_tensors[name].shape)
 
     def execute(self, context: Any, stream: int) -> bool:
         at, shapes = dict(context.__dict__["at"]), dict(context.__dict__.get("shapes", {}))
-        assert at.keys() == self.puts.keys(), "every tensor needs an address"
+        assert at.keys() == self.io_tensors.keys(), "every tensor needs an address"
 
         def work() -> None:
             feeds = {
                 name: self._device.view(
-                    at[name], np.dtype(put.dtype), shapes.get(name, tuple(put.shape))
+                    at[name], np.dtype(tensor.dtype), shapes.get(name, tuple(tensor.shape))
                 ).copy()
-                for name, put in self.puts.items()
-                if put.mode == "input"
+                for name, tensor in self.io_tensors.items()
+                if tensor.mode == "input"
             }
-            names = [name for name, put in self.puts.items() if put.mode == "output"]
+            names = [name for name, tensor in self.io_tensors.items() if tensor.mode == "output"]
             for name, array in zip(names, self._session.run(names, feeds), strict=True):
                 self._device.write(at[name], array)
 

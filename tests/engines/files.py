@@ -46,13 +46,13 @@ def tables_of(source: str, graph: str) -> Path:
 
 
 @cache
-def for_engine(source: str, graph: str, form: str = "scatter_in_parts") -> Path:
+def for_engine(source: str, graph: str, attention: str = "scatter_in_parts") -> Path:
     """The graph that an engine is made from."""
     path = stored(source, graph)
     if graph != "t2s_decoder":
         return path
 
-    def spell(folder: Path) -> None:
-        onnx.save(engine_decoder(onnx.load(path), MAX_LEN, form), folder / f"{graph}.onnx")
+    def rewrite(folder: Path) -> None:
+        onnx.save(engine_decoder(onnx.load(path), MAX_LEN, attention), folder / f"{graph}.onnx")
 
-    return once(spell, f"engine {graph}", source, form) / f"{graph}.onnx"
+    return once(rewrite, f"engine {graph}", source, attention) / f"{graph}.onnx"

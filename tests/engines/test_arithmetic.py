@@ -1,4 +1,4 @@
-"""The decoder in fp16 and bf16: what is rounded, what is not, and how far its scores go."""
+"""The decoder in fp16 and bf16: what is rounded, what is not, and how far its logits go."""
 
 import numpy as np
 import onnx
@@ -9,13 +9,13 @@ from runtime.contract import CARRIED
 from runtime.measure.calibration import relative_rms
 from runtime.t2s.request import forced_logits
 from tests.goldens import Case, t2s_cases
-from tests.loops import FORMS, loop_decoder, loop_file
+from tests.loops import ATTENTIONS, loop_decoder, loop_file
 from tests.runtime.test_decode import prompt_of
 from tests.t2s_models import t2s_decoder, t2s_graphs, t2s_model
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
 from workflow_scripts.engines.importer import Release, check_importable
-from workflow_scripts.engines.loop import loop_form
+from workflow_scripts.engines.loop import loop_graph
 from workflow_scripts.graphs.t2s import step_tables
 from workflow_scripts.variants.job import Job
 from workflow_scripts.variants.precisions import PRECISIONS
@@ -40,12 +40,12 @@ def types_of(model: onnx.ModelProto) -> dict[str, int]:
     return found | {weight.name: weight.data_type for weight in graph.initializer}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("arithmetic", HALVES)
 def test_the_decoder_is_rounded_and_the_sampler_is_not(
-    case: Case, arithmetic: str, form: str
+    case: Case, arithmetic: str, attention: str
 ) -> None:
-    model = onnx.load(loop_file(case.model, ROWS, form, arithmetic))
+    model = onnx.load(loop_file(case.model, ROWS, attention, arithmetic))
     types = types_of(model)
     half = HALVES[arithmetic]
     for node in model.graph.node:
@@ -57,16 +57,16 @@ def test_the_decoder_is_rounded_and_the_sampler_is_not(
     assert set(caches.values()) == {half}
     assert types["logits"] == types["noise"] == types["used"] == TensorProto.FLOAT
     assert {types[name] for name in CARRIED} == {TensorProto.INT64, TensorProto.FLOAT}
-    release = Release("tensorrt", "11.4.0.106" if form == "scatter_in_parts" else "10.13.3.9")
-    check_importable(model, form, release)
+    release = Release("tensorrt", "11.4.0.106" if attention == "scatter_in_parts" else "10.13.3.9")
+    check_importable(model, attention, release)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_at_fp16_the_scores_are_within_its_bar(case: Case, form: str) -> None:
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_at_fp16_the_logits_are_within_its_bar(case: Case, attention: str) -> None:
     tokens = np.arange(60)
     wanted, found = (
         forced_logits(decoder, prompt_of(case), tokens, ROWS)
-        for decoder in (t2s_decoder(case.model), loop_decoder(case.model, ROWS, form, "fp16"))
+        for decoder in (t2s_decoder(case.model), loop_decoder(case.model, ROWS, attention, "fp16"))
     )
     distance = relative_rms(found, wanted)
     assert 1e-6 < distance < ARITHMETICS["fp16"].worst_rms, "rounded, and not by much"
@@ -75,18 +75,20 @@ def test_at_fp16_the_scores_are_within_its_bar(case: Case, form: str) -> None:
 def test_weights_that_are_stored_in_fp16_make_the_same_graph(case: Case) -> None:
     stored, _ = stored_half(onnx.load(t2s_graphs(case.model) / "t2s_decoder.onnx"), Job("t2s", {}))
     tables = step_tables(t2s_model(case.model))
-    made = loop_form(stored, tables, ROWS, FORMS[0], "fp16")
-    plain = onnx.load(loop_file(case.model, ROWS, FORMS[0], "fp16"))
+    made = loop_graph(stored, tables, ROWS, ATTENTIONS[0], "fp16")
+    exact = onnx.load(loop_file(case.model, ROWS, ATTENTIONS[0], "fp16"))
     weights, wanted = (
         {weight.name: weight.raw_data for weight in model.graph.initializer}
-        for model in (made, plain)
+        for model in (made, exact)
     )
     assert weights == wanted
-    assert [node.op_type for node in made.graph.node] == [n.op_type for n in plain.graph.node]
+    assert [node.op_type for node in made.graph.node] == [n.op_type for n in exact.graph.node]
 
 
 def test_no_bias_becomes_infinite(case: Case) -> None:
-    model = engine_decoder(onnx.load(t2s_graphs(case.model) / "t2s_decoder.onnx"), ROWS, FORMS[1])
+    model = engine_decoder(
+        onnx.load(t2s_graphs(case.model) / "t2s_decoder.onnx"), ROWS, ATTENTIONS[1]
+    )
     compute_in(model.graph, "fp16")
     for weight in model.graph.initializer:
         assert np.isfinite(onnx.numpy_helper.to_array(weight)).all(), weight.name

@@ -37,10 +37,10 @@ HERE = record_of(Driver())
 def library(source: Path, release: str = "tensorrt_10", **answers: Any) -> ModuleType:
     """A library that takes this very graph."""
     graph = onnx.load(source, load_external_data=False).graph
-    puts = {"input": list(graph.input), "output": list(graph.output)}
+    io_tensors = {"input": list(graph.input), "output": list(graph.output)}
 
-    def put(side: str, index: int) -> Any:
-        value = puts[side][index]
+    def io_tensor(side: str, index: int) -> Any:
+        value = io_tensors[side][index]
         dims = value.type.tensor_type.shape.dim
         shape = tuple(d.dim_value if d.HasField("dim_value") else -1 for d in dims)
         return tensor(value.name, shape)
@@ -48,10 +48,10 @@ def library(source: Path, release: str = "tensorrt_10", **answers: Any) -> Modul
     return stand_in(
         release,
         {
-            "INetworkDefinition.num_inputs": len(puts["input"]),
-            "INetworkDefinition.num_outputs": len(puts["output"]),
-            "INetworkDefinition.get_input": lambda self, i: put("input", i),
-            "INetworkDefinition.get_output": lambda self, i: put("output", i),
+            "INetworkDefinition.num_inputs": len(io_tensors["input"]),
+            "INetworkDefinition.num_outputs": len(io_tensors["output"]),
+            "INetworkDefinition.get_input": lambda self, i: io_tensor("input", i),
+            "INetworkDefinition.get_output": lambda self, i: io_tensor("output", i),
         }
         | answers,
     )
@@ -79,7 +79,7 @@ def test_engine_and_sidecar_appear_together_and_say_what_they_are(job: Job, tmp_
     assert found["machine"]["id"] == HERE.id
     assert found["build"]["onnx_sha256"] == content_digest(job.source)
     assert found["build"]["profiles"]["any"]["latent"]["max"] == [1, 192, 4 * MAX_LEN]
-    assert [put["name"] for put in found["puts"]] == ["latent", "style", "audio"]
+    assert [tensor["name"] for tensor in found["io_tensors"]] == ["latent", "style", "audio"]
     assert (tmp_path / "timing.cache").read_bytes() == b"plan"
 
 
@@ -109,7 +109,7 @@ def test_the_loop_is_built_of_the_decoder_and_of_its_tables(tmp_path: Path) -> N
     request, facts = prepared(job, Release("tensorrt", "11.4.0.106"), tmp_path)
     assert facts["onnx_sha256"] == content_digest(job.source)
     assert facts["tables_sha256"] == hashlib.sha256(tables.read_bytes()).hexdigest()
-    assert {"state", "noise", "next_history"} <= {put.name for put in request.puts}
+    assert {"state", "noise", "next_history"} <= {tensor.name for tensor in request.io_tensors}
     prefill = facts["profiles"]["prefill"]
     assert prefill["bias"]["max"] == [1, 1, MAX_LEN, MAX_LEN]
     with pytest.raises(GraphError, match=r"t2s_loop needs t2s_tables\.npz; give --tables"):
@@ -201,11 +201,11 @@ def test_the_command_says_in_one_line_that_there_is_no_gpu(tmp_path: Path) -> No
     assert ran.stderr.startswith("error: engine: ")
 
 
-def test_the_decoder_is_spelled_for_the_library_and_has_two_profiles(tmp_path: Path) -> None:
+def test_the_decoder_is_rewritten_for_the_library_and_has_two_profiles(tmp_path: Path) -> None:
     job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
     trt = stand_in("tensorrt_11")
     request, facts = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
-    assert facts["spelling"] == "scatter_in_parts"
+    assert facts["attention"] == "scatter_in_parts"
     assert [profile.name for profile in request.profiles] == ["step", "prefill"]
     assert request.options.max_aux_streams == 0
     assert request.graph.parent == tmp_path

@@ -57,6 +57,13 @@ def test_the_longest_of_several_is_taken(graph: Path, tmp_path: Path) -> None:
     assert found.facts["build"]["max_len"] == 2000
 
 
+def test_a_sidecar_that_an_older_build_wrote_is_read(graph: Path, tmp_path: Path) -> None:
+    made = engine_file(tmp_path / "e", graph, HERE)
+    sidecar = made.path.with_suffix(".json")
+    sidecar.write_text(sidecar.read_text("utf-8").replace('"io_tensors"', '"puts"'), "utf-8")
+    assert engine_for(graph, "vocoder", tmp_path / "e", HERE).io_tensors == made.io_tensors
+
+
 def test_without_a_folder_the_option_is_named(graph: Path) -> None:
     with pytest.raises(BackendMissing, match="vocoder: no folder of engines was given; give --eng"):
         engine_for(graph, "vocoder", None, HERE)
@@ -144,14 +151,15 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = folder / "1000" / "t2s_loop.onnx"
     output.parent.mkdir()
     options = ["--tables", str(tables), "--max-len", "64", "--output", str(output)]
-    loop_script.main([str(decoder), *options])
+    older = ["--form", "scatter_elements"]  # of --attention
+    loop_script.main([str(decoder), *options, *older])
     return {"folder": folder, "decoder": decoder, "output": output}
 
 
 def test_the_loop_of_a_decoder_is_written_and_found(loop: dict[str, Any], graph: Path) -> None:
     assert loop_of(loop["decoder"], loop["folder"]) == loop["output"]
     facts = json.loads((loop["output"].parent / "t2s_loop.onnx.json").read_text("utf-8"))
-    assert (facts["max_len"], facts["form"]) == (64, "scatter_elements")
+    assert (facts["max_len"], facts["attention"]) == (64, "scatter_elements")
     with pytest.raises(BackendMissing, match="t2s_loop: none of"):
         loop_of(graph, loop["folder"])
     with pytest.raises(BackendMissing, match="t2s_loop: no folder of engines was given"):

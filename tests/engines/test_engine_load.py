@@ -16,7 +16,7 @@ from tests.engines.stand_in import RELEASES, made
 from tests.engines.test_engine_files import tiny_graph
 from tests.runtime.fake_driver import Driver, packages
 from workflow_scripts.engines import tensorrt
-from workflow_scripts.engines.tensorrt import Options, Put, Request
+from workflow_scripts.engines.tensorrt import IOTensor, Options, Request
 
 UNVERIFIED = "unverified: that TensorRT-RTX tells a missing driver as we think"
 
@@ -161,8 +161,11 @@ def test_nothing_is_loaded_of_another_machine_or_by_another_version(
 @pytest.mark.rtx
 def test_the_real_rtx_without_a_driver_is_a_missing_driver(graph: Path) -> None:
     trt = pytest.importorskip("tensorrt_rtx", reason=UNVERIFIED)
-    puts = (Put("x", "input", "float32", (1, 2)), Put("y", "output", "float32", (1, 2)))
-    plan = tensorrt.build(trt, Request(graph, puts, (), Options(optimization_level=0))).plan
+    io_tensors = (
+        IOTensor("x", "input", "float32", (1, 2)),
+        IOTensor("y", "output", "float32", (1, 2)),
+    )
+    plan = tensorrt.build(trt, Request(graph, io_tensors, (), Options(optimization_level=0))).plan
     if not machine_record("tensorrt_rtx").missing:
         pytest.skip("this machine has a driver")
     here = machine_record(

@@ -1,4 +1,4 @@
-"""Running engines: buffers, shapes, aliases, recorded turns; on a GPU that is imitated."""
+"""Running engines: buffers, shapes, aliases, CUDA graph replays; on a GPU that is imitated."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -183,7 +183,7 @@ def test_an_engine_that_can_t_be_recorded_runs_plainly_and_says_so(
     got = list(decoder.tokens(prompt_of(case), chooser(), limits, Ending()))
     assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Ending()))
     assert device.launched == 0
-    assert "turns are not recorded: the engine can't be recorded" in caplog.text
+    assert "steps are eager, not CUDA graph replays: the engine can't be captured" in caplog.text
 
 
 @pytest.mark.parametrize("library_name", ["tensorrt", "tensorrt_rtx"])

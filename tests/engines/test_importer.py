@@ -8,13 +8,13 @@ from onnx import TensorProto, helper, numpy_helper
 from runtime.contract import GRAPHS
 from runtime.errors import GraphError
 from tests.engines.files import EVERY, TINY_DECODER, for_engine, stored
-from workflow_scripts.engines.decoder import form_for
+from workflow_scripts.engines.decoder import attention_for
 from workflow_scripts.engines.importer import Release, check_importable, faults
 from workflow_scripts.graphs.check import load_structure
 
 RTX = Release("tensorrt_rtx", "1.7.1.116")
 TRT_11 = Release("tensorrt", "11.4.0.106")
-FORMS_OF = {graph: ("",) for _, graph in EVERY} | {
+ATTENTIONS_OF = {graph: ("",) for _, graph in EVERY} | {
     "t2s_decoder": ("scatter_in_parts", "scatter_elements")
 }
 RELEASES = (Release("tensorrt", "10.13.3.9"), Release("tensorrt", "10.16.1.11"), TRT_11, RTX)
@@ -22,9 +22,12 @@ RELEASES = (Release("tensorrt", "10.13.3.9"), Release("tensorrt", "10.16.1.11"),
 
 @pytest.mark.parametrize(("source", "graph"), EVERY)
 def test_every_graph_of_the_embedded_voices_can_be_imported(source: str, graph: str) -> None:
-    models = {form: onnx.load(for_engine(source, graph, form)) for form in FORMS_OF[graph]}
+    models = {
+        attention: onnx.load(for_engine(source, graph, attention))
+        for attention in ATTENTIONS_OF[graph]
+    }
     for release in RELEASES:
-        check_importable(models.get(form_for(release)) or models[""], graph, release)
+        check_importable(models.get(attention_for(release)) or models[""], graph, release)
 
 
 @pytest.mark.parametrize(("source", "graph"), EVERY)
@@ -36,8 +39,8 @@ def test_of_each_input_only_what_the_contract_lets_move_is_symbolic(
     contract = {tensor.name: tensor for tensor in GRAPHS[graph].expanded(layers).inputs}
     for value in model.graph.input:
         dims = value.type.tensor_type.shape.dim
-        for dim, moves in zip(dims, contract[value.name].moving, strict=True):
-            assert moves or dim.dim_value > 0, f"{value.name} has a moving dim that stands still"
+        for dim, dynamic in zip(dims, contract[value.name].dynamic, strict=True):
+            assert dynamic or dim.dim_value > 0, f"{value.name} has a dynamic dim that is static"
 
 
 def test_the_graph_for_a_cpu_is_refused_with_the_reason() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.contract import GRAPHS, MOVING
+from runtime.contract import DYNAMIC, GRAPHS
 from runtime.errors import GraphError
 from workflow_scripts.engines.profiles import Shapes, profiles, spans_of
 
@@ -44,8 +44,8 @@ def test_a_graph_that_stands_still_needs_no_profile() -> None:
 def test_every_graph_of_the_contract_gets_lengths_in_order(graph: str, max_len: int) -> None:
     inputs = {
         tensor.name: tuple(
-            -1 if moves and dim not in ("C", "K") else 8
-            for dim, moves in zip(tensor.dims, tensor.moving, strict=True)
+            -1 if dynamic and dim not in ("C", "K") else 8
+            for dim, dynamic in zip(tensor.dims, tensor.dynamic, strict=True)
         )
         for tensor in GRAPHS[graph].single().expanded(2).inputs  # an engine decodes one
     }
@@ -54,13 +54,13 @@ def test_every_graph_of_the_contract_gets_lengths_in_order(graph: str, max_len: 
             for low, usual, high in zip(shapes.min, shapes.opt, shapes.max, strict=True):
                 assert 0 <= low <= usual <= high
     for spans in spans_of(graph, max_len).values():
-        assert spans.keys() <= MOVING
+        assert spans.keys() <= DYNAMIC
 
 
-def test_what_must_stand_still_in_an_engine_is_refused_when_it_moves() -> None:
-    with pytest.raises(GraphError, match=r"t2s_decoder: 'past_keys\.0' moves in C; fix it"):
+def test_what_must_stand_still_in_an_engine_is_refused_when_it_is_dynamic() -> None:
+    with pytest.raises(GraphError, match=r"t2s_decoder: 'past_keys\.0' is dynamic in C; fix it"):
         profiles("t2s_decoder", DECODER | {"past_keys.0": (1, 4, -1, 16)}, 500)
-    with pytest.raises(GraphError, match="'style' moves in G"):
+    with pytest.raises(GraphError, match="'style' is dynamic in G"):
         profiles("vocoder", {"latent": (1, 192, -1), "style": (1, -1, 1)}, 100)
 
 

@@ -85,7 +85,7 @@ def test_the_decoder_with_embedding_and_sampler_builds(
 ) -> None:
     job = replace(loop_job(), arithmetic=arithmetic)
     request, facts = prepared(job, Release("tensorrt", release), tmp_path)
-    assert facts["spelling"] == ("scatter_in_parts" if release[:2] == "11" else "scatter_elements")
+    assert facts["attention"] == ("scatter_in_parts" if release[:2] == "11" else "scatter_elements")
     assert facts["arithmetic"] == arithmetic
     assert [profile.name for profile in request.profiles] == ["step", "prefill"]
     assert tensorrt.build(trt, request).plan
@@ -107,10 +107,10 @@ def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
     assert "t2s_decoder.onnx" in imported(replace(job, source=broken), trt)
 
 
-def test_older_spelling_of_the_decoder_builds_too(trt: ModuleType, tmp_path: Path) -> None:
+def test_older_attention_of_the_decoder_builds_too(trt: ModuleType, tmp_path: Path) -> None:
     job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
     request, facts = prepared(job, Release("tensorrt", "10.13.3.9"), tmp_path)
-    assert facts["spelling"] == "scatter_elements"
+    assert facts["attention"] == "scatter_elements"
     assert tensorrt.build(trt, request).plan
 
 
@@ -121,7 +121,7 @@ def test_the_attention_operator_is_imported_but_has_no_kernel_at_fp32(
     request, _ = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
     graph = for_engine(*TINY_DECODER, "scatter")
     with pytest.raises(EngineBuildError, match="Attention operation was not supported"):
-        tensorrt.build(trt, Request(graph, request.puts, request.profiles, request.options))
+        tensorrt.build(trt, Request(graph, request.io_tensors, request.profiles, request.options))
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph at all"])
@@ -130,9 +130,9 @@ def test_a_file_that_is_no_graph_is_refused(
 ) -> None:
     path = tmp_path / "empty.onnx"
     path.write_bytes(content)
-    puts = (tensorrt.Put("x", "input", "float32", (1,)),)
+    io_tensors = (tensorrt.IOTensor("x", "input", "float32", (1,)),)
     with pytest.raises((GraphError, EngineBuildError), match=r"empty\.onnx"):
-        tensorrt.build(trt, Request(path, puts, (), QUICK))
+        tensorrt.build(trt, Request(path, io_tensors, (), QUICK))
 
 
 def test_an_operator_without_importer_is_named(trt: ModuleType) -> None:

@@ -44,7 +44,7 @@ def lay(folder: Path, place: str, machine: MachineRecord, verified: Any = None) 
         "machine": machine.as_json(),
         "build": {"precision": "fp16", "max_len": 1000, "onnx_sha256": "", "profiles": []},
         "engine": {"bytes": len(place), "sha256": hashlib.sha256(place.encode()).hexdigest()},
-        "puts": [],
+        "io_tensors": [],
     }
     engine.with_suffix(".json").write_text(json.dumps(sidecar), "utf-8")
     if verified is not None:

@@ -12,7 +12,7 @@ from runtime.errors import EngineBuildError, FoundryError, GraphError
 from tests.engines.stand_in import RELEASES, made, stand_in, surface, tensor
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.profiles import Profile, Shapes
-from workflow_scripts.engines.tensorrt import Options, Put, Request
+from workflow_scripts.engines.tensorrt import IOTensor, Options, Request
 
 SOURCES = [
     Path(tensorrt.__file__),
@@ -22,7 +22,10 @@ RTX_ALONE = {"EngineValidity", "EngineInvalidityDiagnostics"}  # looked for befo
 PROFILE = Profile("any", {"x": Shapes((1, 1), (1, 5), (1, 9))})
 REQUEST = Request(
     graph=Path("tiny.onnx"),
-    puts=(Put("x", "input", "float32", (1, -1)), Put("y", "output", "float32", (1, -1))),
+    io_tensors=(
+        IOTensor("x", "input", "float32", (1, -1)),
+        IOTensor("y", "output", "float32", (1, -1)),
+    ),
     profiles=(PROFILE,),
     options=Options(max_aux_streams=0, detailed=True),
 )
@@ -190,9 +193,9 @@ def test_what_the_parser_says_is_told(release: str) -> None:
 
 BAD_PROFILES = {
     "names 'w', which is no input": {"w": Shapes((1,), (1,), (1,))} | dict(PROFILE.inputs),
-    "leaves out 'x', whose dims move": {},
+    "leaves out 'x', which has dynamic dims": {},
     "is not min <= opt <= max": {"x": Shapes((1, 5), (1, 1), (1, 9))},
-    "changes a dim that stands still": {"x": Shapes((2, 1), (2, 5), (2, 9))},
+    "changes a static dim": {"x": Shapes((2, 1), (2, 5), (2, 9))},
 }
 
 

@@ -125,7 +125,7 @@ def tiny_loop(folder: Path, arithmetic: str = "fp32") -> Path:
 
 
 @pytest.mark.parametrize("arithmetic", ["fp32", "fp16"])
-def test_a_loop_is_compared_in_its_scores_and_in_its_sampler(
+def test_a_loop_is_compared_in_its_logits_and_in_its_sampler(
     arithmetic: str, tmp_path: Path
 ) -> None:
     evidence = evidence_of("t2s_decoder")
@@ -134,7 +134,7 @@ def test_a_loop_is_compared_in_its_scores_and_in_its_sampler(
     assert found["graph"] == "t2s_loop"
     assert found["cases"] >= 3
     assert found["distances"]["logits"] <= ARITHMETICS[arithmetic].worst_rms
-    assert found["plain_because"] == ""
+    assert found["eager_because"] == ""
     assert (found["missed"], found["distances"][SAMPLED]) == ([], 0)
     if arithmetic != "fp32":
         assert found["distances"]["logits"] > 1e-6, "it is not the fp32 loop that was run"
@@ -151,7 +151,7 @@ def test_a_loop_that_answers_otherwise_is_found(tmp_path: Path) -> None:
 def test_a_sampler_that_draws_otherwise_is_found(tmp_path: Path) -> None:
     model = onnx.load(tiny_loop(tmp_path))
     best = next(node for node in model.graph.node if node.op_type == "ArgMax")
-    best.op_type = "ArgMin"  # scores stay right, tokens do not
+    best.op_type = "ArgMin"  # logits stay right, tokens do not
     (tmp_path / "other").mkdir()
     onnx.save(model, tmp_path / "other" / "t2s_loop.onnx")
     evidence = evidence_of("t2s_decoder")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from runtime.backends.turns import Turns
+from runtime.backends.steps import DeviceSteps
 from runtime.contract import BLOCK_TOKENS
 from runtime.errors import GraphError, SettingError
 from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from tests.goldens import Case, t2s_cases
-from tests.loops import FORMS, ONE, STAND_IN, OrtLoop, loop_decoder, loop_file
+from tests.loops import ATTENTIONS, ONE, STAND_IN, OrtLoop, loop_decoder, loop_file
 from tests.runtime.test_decode import greedy, prompt_of
 from tests.t2s_models import t2s_decoder
 
@@ -30,10 +30,10 @@ def test_greedy_tokens_and_endings_equal_the_reference(case: Case) -> None:
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("case", SINGLE, ids=str)
-def test_sampled_tokens_equal_the_reference(case: Case, form: str) -> None:
-    decoder = loop_decoder(case.model, ROWS, form)
+def test_sampled_tokens_equal_the_reference(case: Case, attention: str) -> None:
+    decoder = loop_decoder(case.model, ROWS, attention)
     for name, facts in case.facts["info"]["sampled"].items():
         noise = case[f"sampled_{name}_noise"]
         sampling = Sampling(
@@ -80,7 +80,7 @@ def test_every_setting_gives_the_tokens_of_the_host_s_sampler(
 
 
 @pytest.mark.golden
-def test_a_chooser_of_one_s_own_sees_the_same_scores(case: Case) -> None:
+def test_a_chooser_of_one_s_own_sees_the_same_logits(case: Case) -> None:
     tokens = np.arange(40)
     wanted, got = (
         forced_logits(decoder, prompt_of(case), tokens, ROWS)
@@ -105,20 +105,20 @@ def test_the_cache_s_length_ends_an_utterance_and_says_so(case: Case) -> None:
 
 
 @pytest.mark.golden
-def test_no_turn_is_made_on_a_full_cache(case: Case) -> None:
+def test_no_step_is_made_on_a_full_cache(case: Case) -> None:
     prompt = prompt_of(case)
-    turns = begun(case, prompt, prompt.rows + 2)
-    turns.turn()
-    turns.turn()
+    steps = begun(case, prompt, prompt.rows + 2)
+    steps.step()
+    steps.step()
     with pytest.raises(SettingError, match=rf"{prompt.rows + 3} rows do not fit into the"):
-        turns.turn()
+        steps.step()
 
 
-def begun(case: Case, prompt: Prompt, rows: int) -> Turns:
+def begun(case: Case, prompt: Prompt, rows: int) -> DeviceSteps:
     decoder = loop_decoder(case.model, rows)
-    turns = OrtLoop(loop_file(case.model, rows), ONE, STAND_IN).turns()
-    decoder._begin(turns, prompt, Sampling(), np.ones((BLOCK_TOKENS, 1025), np.float32))
-    return turns
+    steps = OrtLoop(loop_file(case.model, rows), ONE, STAND_IN).steps()
+    decoder._begin(steps, prompt, Sampling(), np.ones((BLOCK_TOKENS, 1025), np.float32))
+    return steps
 
 
 @pytest.mark.golden
@@ -147,13 +147,13 @@ def test_an_utterance_that_is_given_up_leaves_nothing_behind(case: Case) -> None
 def test_an_input_of_another_kind_is_refused_not_reinterpreted(
     case: Case, wrong: np.ndarray
 ) -> None:
-    buffers = OrtLoop(loop_file(case.model, ROWS), ONE, STAND_IN).turns().buffers
+    buffers = OrtLoop(loop_file(case.model, ROWS), ONE, STAND_IN).steps().buffers
     with pytest.raises(GraphError, match=r"'top_p' is .*, the graph wants float32 \[1\]"):
         buffers.put("top_p", wrong)
 
 
-class Recorded:
-    """Buffers whose record goes wrong in a way that a test chooses."""
+class Captured:
+    """Buffers whose CUDA graph goes wrong in a way that a test chooses."""
 
     def __init__(self, buffers: object, refuses: str = "", drifts: bool = False) -> None:
         self._buffers, self._refuses, self._drifts = buffers, refuses, drifts
@@ -161,33 +161,33 @@ class Recorded:
     def __getattr__(self, name: str) -> object:
         return getattr(self._buffers, name)
 
-    def record(self) -> str:
+    def capture(self) -> str:
         return self._refuses
 
-    def recorded_turn(self) -> None:
-        self._buffers.plain_turn()  # type: ignore[attr-defined]
+    def replay(self) -> None:
+        self._buffers.eager_step()  # type: ignore[attr-defined]
         if self._drifts:
             self._buffers.put("used", np.ones((1, 1025), np.float32))  # type: ignore[attr-defined]
 
 
 @pytest.mark.golden
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "reason"),
     [
         ({"refuses": "no memory"}, "no memory"),
-        ({"drifts": True}, "a recorded turn gives another used"),
+        ({"drifts": True}, "a CUDA graph replay gives another used"),
         ({}, ""),
     ],
 )
-def test_a_record_is_trusted_only_if_it_does_what_a_plain_turn_does(
-    case: Case, how: dict, told: str
+def test_a_cuda_graph_is_trusted_only_if_it_does_what_an_eager_step_does(
+    case: Case, how: dict, reason: str
 ) -> None:
-    plain = begun(case, prompt_of(case), 256)
+    eager = begun(case, prompt_of(case), 256)
     for _ in range(5):
-        plain.turn()
+        eager.step()
     tried = begun(case, prompt_of(case), 256)
-    tried.buffers = Recorded(tried.buffers, **how)  # type: ignore[assignment]
+    tried.buffers = Captured(tried.buffers, **how)  # type: ignore[assignment]
     for _ in range(5):
-        tried.turn()
-    assert tried.plain_because == told
-    assert tried.buffers.get("history").tolist() == plain.buffers.get("history").tolist()
+        tried.step()
+    assert tried.eager_because == reason
+    assert tried.buffers.get("history").tolist() == eager.buffers.get("history").tolist()

@@ -44,7 +44,7 @@ def main():
             "profiles": [],
         },
         "engine": {"bytes": len(engine), "sha256": hashlib.sha256(engine).hexdigest()},
-        "puts": [],
+        "io_tensors": [],
     }
     write(given["--sidecar"], json.dumps(sidecar))
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the T2S decoder computes in on a device: a table, and the graph rounded to a row of it.
 
-What is left at fp32 is what the host or a sampler sees: rows, bias and scores.
+What is left at fp32 is what the host or a sampler sees: rows, bias and logits.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from workflow_scripts.graphs.attention import LOWEST
 
 BORDERS = ("rows", "bias", "logits")  # float32 in every arithmetic
 FLOAT = int(TensorProto.FLOAT)
-HIDES = "hides"
+MASK_VALUE = "mask_value"
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Arithmetic:
 
     Attributes:
         dtype: of weights, caches and results.
-        hides: the least that a bias may add to a row that is not to be seen; finite, also summed.
+        mask_value: the attention mask value, the least that the bias may hold; finite, also summed.
         largest: number that it holds.
-        worst_rms: of scores, from the CPU's at fp32, relative.
+        worst_rms: of logits, from the CPU's at fp32, relative.
         least_same: share of equal tokens that are drawn of them with the same noise.
     """
 
     dtype: np.dtype[Any]
-    hides: float
+    mask_value: float
     largest: float
     worst_rms: float
     least_same: float
@@ -91,10 +91,12 @@ def _widen_stored(graph: onnx.GraphProto) -> None:
 
 
 def _cast_at_borders(graph: onnx.GraphProto, row: Arithmetic) -> None:
-    graph.initializer.append(numpy_helper.from_array(np.array(row.hides, np.float32), HIDES))
+    graph.initializer.append(
+        numpy_helper.from_array(np.array(row.mask_value, np.float32), MASK_VALUE)
+    )
     nodes = [
         helper.make_node("Cast", ["rows"], [_inside("rows")], to=row.element),
-        helper.make_node("Max", ["bias", HIDES], ["bias/finite"]),
+        helper.make_node("Max", ["bias", MASK_VALUE], ["bias/finite"]),
         helper.make_node("Cast", ["bias/finite"], [_inside("bias")], to=row.element),
         *graph.node,
         helper.make_node("Cast", [_inside("logits")], ["logits"], to=FLOAT),

@@ -31,11 +31,11 @@ from runtime.machine import (
 from runtime.manifest import digest
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
-from workflow_scripts.engines.decoder import engine_decoder, form_for
+from workflow_scripts.engines.decoder import attention_for, engine_decoder
 from workflow_scripts.engines.importer import Release, check_importable
-from workflow_scripts.engines.loop import loop_form
+from workflow_scripts.engines.loop import loop_graph
 from workflow_scripts.engines.profiles import Dims, Profile, profiles
-from workflow_scripts.engines.tensorrt import Built, Options, Put, Request
+from workflow_scripts.engines.tensorrt import Built, IOTensor, Options, Request
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs.check import check_model, load_structure
 from workflow_scripts.variants.precisions import PRECISIONS
@@ -51,7 +51,7 @@ class Job:
     """One engine to build.
 
     Attributes:
-        source: ONNX file of the build, plain or simplified.
+        source: ONNX file of the build, as exported or simplified.
         graph: its name in the contract.
         precision: what the file was written at; key of PRECISIONS.
         max_len: rows of the KV cache.
@@ -115,7 +115,7 @@ def build_file(job: Job, trt: ModuleType, machine: MachineRecord, to: Outputs) -
         "engine": {"sha256": hashlib.sha256(built.plan).hexdigest(), "bytes": len(built.plan)},
         "machine": machine.as_json(),
         "build": facts,
-        "puts": [asdict(put) for put in request.puts],
+        "io_tensors": [asdict(tensor) for tensor in request.io_tensors],
         "warnings": list(dict.fromkeys(built.warnings)),
         "build_seconds": round(time.monotonic() - started, 1),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -138,7 +138,7 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
     Args:
         job: what to build.
         release: the library.
-        folder: for the graph where it must be spelled anew.
+        folder: for a decoder, which is rewritten.
 
     Returns:
         The request, and the facts that go into the key.
@@ -149,24 +149,24 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
     stored_as = DECODER if job.graph == LOOP else job.graph
     check_model(load_structure(job.source), stored_as, job.source.name)
     model = onnx.load(job.source)
-    spelling, path, options = "", job.source, job.options
+    attention, path, options = "", job.source, job.options
     if stored_as == DECODER:
-        spelling = form_for(release)
-        model = _spelled(model, job, spelling)
+        attention = attention_for(release)
+        model = _rewritten(model, job, attention)
         path = folder / f"{job.graph}.onnx"
         onnx.save(model, path)
         options = replace(options, max_aux_streams=0)  # a step is one chain of small kernels
     check_importable(model, job.source.name, release)
-    puts = _puts(model.graph)
-    inputs = {put.name: put.shape for put in puts if put.mode == "input"}
+    io_tensors = _io_tensors(model.graph)
+    inputs = {tensor.name: tensor.shape for tensor in io_tensors if tensor.mode == "input"}
     lengths = profiles(job.graph, inputs, job.max_len)
     facts = {
         "onnx_sha256": content_digest(job.source),
         "opset": next(entry.version for entry in model.opset_import if not entry.domain),
         "precision": job.precision,
         "max_len": job.max_len,
-        "spelling": spelling or "as stored",
-        "arithmetic": job.computed_in if spelling else "as stored",
+        "attention": attention or "as stored",
+        "arithmetic": job.computed_in if attention else "as stored",
         "profiles": _profile_facts(lengths),
         "library": f"{release.library} {release.version}",
         "network_flags": "STRONGLY_TYPED",
@@ -178,19 +178,19 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
     }
     if job.tables is not None:
         facts["tables_sha256"] = digest(job.tables)
-    return Request(path, puts, lengths, options), facts
+    return Request(path, io_tensors, lengths, options), facts
 
 
-def _spelled(model: onnx.ModelProto, job: Job, form: str) -> onnx.ModelProto:
+def _rewritten(model: onnx.ModelProto, job: Job, attention: str) -> onnx.ModelProto:
     """A decoder as an engine takes it, alone or with what makes a loop of it."""
     if job.graph != LOOP:
-        spelled = engine_decoder(model, job.max_len, form)
-        compute_in(spelled.graph, job.computed_in)
-        return spelled
+        rewritten = engine_decoder(model, job.max_len, attention)
+        compute_in(rewritten.graph, job.computed_in)
+        return rewritten
     if job.tables is None:
         raise GraphError(f"{job.source.name}: {LOOP} needs t2s_tables.npz; give --tables")
     with np.load(job.tables, allow_pickle=False) as tables:
-        return loop_form(model, dict(tables), job.max_len, form, job.computed_in)
+        return loop_graph(model, dict(tables), job.max_len, attention, job.computed_in)
 
 
 def content_digest(graph: Path) -> str:
@@ -208,9 +208,9 @@ def content_digest(graph: Path) -> str:
     return digest.hexdigest()
 
 
-def _puts(graph: onnx.GraphProto) -> tuple[Put, ...]:
+def _io_tensors(graph: onnx.GraphProto) -> tuple[IOTensor, ...]:
     return tuple(
-        Put(value.name, mode, _dtype(value), _dims(value))
+        IOTensor(value.name, mode, _dtype(value), _dims(value))
         for mode, values in (("input", graph.input), ("output", graph.output))
         for value in values
     )

@@ -1,7 +1,7 @@
 """The decoder as an engine takes it: attention in standard operators, and a cache of fixed length.
 
 The stored graph is the one for ONNX Runtime on a CPU. Its weights and their precision are kept.
-Prefill and step read the whole cache, so the bias is as wide as the cache and hides what is not
+Prefill and step read the whole cache, so the bias is as wide as the cache and masks what is not
 written yet.
 """
 
@@ -17,8 +17,8 @@ from runtime.errors import GraphError
 from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.engines.importer import Release
 from workflow_scripts.graphs.attention import (
+    ATTENTIONS,
     FIRST_NEW_ROW,
-    FORMS,
     WIDE_BIAS,
     CachedAttention,
     add_first_new_row,
@@ -35,54 +35,54 @@ SINGLE = {
     "B*Q": onnx.TensorShapeProto.Dimension(dim_param="Q"),
 }
 MADE_HERE = "standard/"
-OUTER = "outer/"  # marks names of the graph around while the spelling is added
+OUTER = "outer/"  # marks names of the graph around while an implementation is added
 
 
-def form_for(release: Release) -> str:
-    """The best spelling of FORMS that an importer takes.
+def attention_for(release: Release) -> str:
+    """The best implementation of ATTENTIONS that an importer takes.
 
     Not the one with the Attention operator: that is imported, but the build then fails at fp32
     for want of a kernel (TensorRT-RTX 1.7.1).
     """
-    in_place = FORMS["scatter_in_parts"].opset <= release.newest_opset
+    in_place = ATTENTIONS["scatter_in_parts"].opset <= release.newest_opset
     return "scatter_in_parts" if in_place and release.takes("TensorScatter") else "scatter_elements"
 
 
 def engine_decoder(
-    model: onnx.ModelProto, max_len: int, form: str, *, given_row: bool = False
+    model: onnx.ModelProto, max_len: int, attention: str, *, given_row: bool = False
 ) -> onnx.ModelProto:
-    """Spell a decoder for an engine.
+    """Rewrite a decoder for an engine.
 
     Args:
         model: `t2s_decoder` of the contract; not changed.
         max_len: rows of the cache.
-        form: key of FORMS for the attention, where it is the fused operator.
+        attention: key of ATTENTIONS for the attention, where it is the fused operator.
         given_row: take the cache row that a call writes first, FIRST_NEW_ROW, int64 [1], in place
-            of `live_rows`: computed within, it needs the host, and no CUDA graph is recorded.
+            of `live_rows`: computed within, it needs the host, and no CUDA graph is captured.
 
     Returns:
         The same computation in standard operators. The bias is [1, 1, Q, max_len]; its columns
-        from the live rows on must hide what they stand for.
+        from the cached positions on must mask what they stand for.
 
     Raises:
         GraphError: the fused operator is used in a way that we don't write.
     """
-    spelled = onnx.ModelProto()
-    spelled.CopyFrom(model)
-    hold_one(spelled.graph)
+    rewritten = onnx.ModelProto()
+    rewritten.CopyFrom(model)
+    hold_one(rewritten.graph)
     if any(node.op_type == FUSED for node in model.graph.node):
-        _spell(spelled, form)
-    _take_whole_bias(spelled.graph)
+        _replace_fused(rewritten, attention)
+    _take_whole_bias(rewritten.graph)
     if given_row:
-        _take_first_new_row(spelled.graph)
-    _leave_needed(spelled.graph)
-    del spelled.graph.value_info[:]  # dims of the graph as it was
-    for value in (*spelled.graph.input, *spelled.graph.output):
+        _take_first_new_row(rewritten.graph)
+    _leave_needed(rewritten.graph)
+    del rewritten.graph.value_info[:]  # dims of the graph as it was
+    for value in (*rewritten.graph.input, *rewritten.graph.output):
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param in FIXED_DIMS:
                 dim.dim_value = max_len
-    onnx.checker.check_model(spelled)
-    return spelled
+    onnx.checker.check_model(rewritten)
+    return rewritten
 
 
 def hold_one(graph: onnx.GraphProto) -> None:
@@ -123,43 +123,43 @@ class _Fused:
     mixed: str
 
 
-def _spell(model: onnx.ModelProto, form: str) -> None:
+def _replace_fused(model: onnx.ModelProto, attention: str) -> None:
     """Replace each fused operator in place."""
-    graph, spelling = model.graph, FORMS[form]
+    graph, implementation = model.graph, ATTENTIONS[attention]
     replaced = {node.name: _fused(node) for node in graph.node if node.op_type == FUSED}
     sizes = _sizes(graph, next(iter(replaced.values())).node, len(replaced))
     hand = GraphBuilder("t2s_decoder", GRAPHS["t2s_decoder"].single().expanded(sizes.layers), {})
     add_first_new_row(hand)
-    spelling.prepare_fixed(hand)
+    implementation.prepare_fixed(hand)
     nodes = hand.parts()[0]
     for node in graph.node:
         if node.name not in replaced:
             nodes.append(node)
             continue
         before = len(hand.parts()[0])
-        _attend(hand, replaced[node.name], sizes, form)
+        _attend(hand, replaced[node.name], sizes, attention)
         nodes += hand.parts()[0][before:]
     _rename_made(hand, graph)
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(hand.parts()[1])
     del model.opset_import[:]
-    model.opset_import.append(helper.make_opsetid("", spelling.opset))
+    model.opset_import.append(helper.make_opsetid("", implementation.opset))
     model.ir_version = max(model.ir_version, IR_VERSION)
 
 
 def _fused(node: onnx.NodeProto) -> _Fused:
     packed, key, value, past_key, past_value = node.input[:5]
     written = (past_key.replace("past_", "present_", 1), past_value.replace("past_", "present_", 1))
-    plain = not key and not value and tuple(node.output[1:]) == written
-    if not plain or len(node.input) <= BIAS_PLACE or node.input[BIAS_PLACE] != "bias":
-        raise GraphError(f"{FUSED} '{node.name}' is not spelled as our export does; export again")
+    expected = not key and not value and tuple(node.output[1:]) == written
+    if not expected or len(node.input) <= BIAS_PLACE or node.input[BIAS_PLACE] != "bias":
+        raise GraphError(f"{FUSED} '{node.name}' is not as our export writes it; export again")
     layer = int(past_key.rpartition(".")[2])
     return _Fused(node, layer, f"{OUTER}{packed}", f"{OUTER}{node.output[0]}")
 
 
 def _sizes(graph: onnx.GraphProto, node: onnx.NodeProto, layers: int) -> T2SSizes:
-    """Sizes that the spelling asks for; those that it does not are 0."""
+    """Sizes that an implementation asks for; those that it does not are 0."""
     (cache,) = (value for value in graph.input if value.name == "past_keys.0")
     heads, head_width = (cache.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
     attributes: dict[str, Any] = {
@@ -170,11 +170,11 @@ def _sizes(graph: onnx.GraphProto, node: onnx.NodeProto, layers: int) -> T2SSize
     return T2SSizes(heads * head_width, heads, layers, vocabulary=0, phone_rows=0, max_sec=0)
 
 
-def _attend(hand: GraphBuilder, at: _Fused, sizes: T2SSizes, form: str) -> None:
-    """One layer; the fused operator has a batch dim around it that the spelling has not."""
+def _attend(hand: GraphBuilder, at: _Fused, sizes: T2SSizes, attention: str) -> None:
+    """One layer; the fused operator has a batch dim around it that an implementation has not."""
     batch = hand.integers(0)
     packed = hand.add("Squeeze", [at.packed, batch])
-    mixed = FORMS[form].attend(hand, CachedAttention(packed, at.layer), sizes)
+    mixed = ATTENTIONS[attention].attend(hand, CachedAttention(packed, at.layer), sizes)
     hand.add("Unsqueeze", [mixed, batch], to=at.mixed)
 
 
@@ -214,8 +214,8 @@ def _take_first_new_row(graph: onnx.GraphProto) -> None:
     others = [node for node in graph.node if node.output[0] != FIRST_NEW_ROW]
     del graph.node[:]
     graph.node.extend(others)
-    (live,) = (value for value in graph.input if value.name == "live_rows")
-    graph.input.remove(live)  # nothing else counts
+    (cached,) = (value for value in graph.input if value.name == "live_rows")
+    graph.input.remove(cached)  # nothing else counts
     given = helper.make_tensor_value_info(FIRST_NEW_ROW, onnx.TensorProto.INT64, [1])
     graph.input.append(given)
 

@@ -1,4 +1,4 @@
-"""What NVIDIA's ONNX importer takes, checked without it: operators, forms, types and dims.
+"""What NVIDIA's ONNX importer takes, checked without it: operators, attributes, types and dims.
 
 A graph without a fault here may still be refused by the importer; one with a fault will be. The
 operators by release are in `data/importer.json`; Release says which importer is meant.
@@ -99,7 +99,7 @@ def check_importable(model: onnx.ModelProto, where: str, release: Release) -> No
     if found:
         raise GraphError(
             f"{where}: {release.library} {release.version} can't import it: {'; '.join(found)};"
-            " give the plain or simplified graph of standard operators"
+            " give the exported or simplified graph of standard operators"
         )
 
 
@@ -119,7 +119,7 @@ def faults(model: onnx.ModelProto, release: Release) -> Iterator[str]:
             later = since is not None and since > release.number
             newer = f" before TensorRT {'.'.join(map(str, since or ()))}" if later else ""
             yield f"{named} has no importer{newer}"
-        elif fault := _FORMS.get(node.op_type, _any_form)(node, graph):
+        elif fault := _CHECKS.get(node.op_type, _anything)(node, graph):
             yield f"{named}: {fault}"
 
 
@@ -182,7 +182,7 @@ def _given(node: onnx.NodeProto, place: int) -> str:
     return node.input[place] if place < len(node.input) else ""
 
 
-def _any_form(_node: onnx.NodeProto, _graph: _Graph) -> str:
+def _anything(_node: onnx.NodeProto, _graph: _Graph) -> str:
     return ""
 
 
@@ -268,7 +268,7 @@ def _by_data(_node: onnx.NodeProto, _graph: _Graph) -> str:
 
 Check = Callable[[onnx.NodeProto, _Graph], str]
 _REDUCTIONS = ("L1", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
-_FORMS: dict[str, Check] = {
+_CHECKS: dict[str, Check] = {
     **{f"Reduce{kind}": _constant(1, "axes") for kind in _REDUCTIONS},
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform"), _random),
     **dict.fromkeys(("RandomUniformLike",), _random),

@@ -43,10 +43,10 @@ def imported(job: Job, trt: ModuleType) -> str:
         with tempfile.TemporaryDirectory(prefix="import-") as folder:
             request, _ = prepared(job, release, Path(folder))
             with tensorrt.imported(trt, log, request.graph) as (_, network):
-                found = {put.name for put in tensorrt.puts_of(network)}
+                found = {tensor.name for tensor in tensorrt.io_tensors_of(network)}
     except (GraphError, EngineBuildError) as error:
         return f"{error}"
-    lost = {put.name for put in request.puts} ^ found
+    lost = {tensor.name for tensor in request.io_tensors} ^ found
     return f"{job.source.name}: '{min(lost)}' is not on both sides of the import" if lost else ""
 
 

@@ -1,6 +1,6 @@
 """The decoder with the token's embedding before it and the sampler behind it, for a device.
 
-What a turn leaves is what the next one takes, noise is an input, and nothing is random: the host
+What a step leaves is what the next one takes, noise is an input, and nothing is random: the host
 has to look only at blocks of tokens. Every answer is written after whatever reads its input, so an
 input and what replaces it may share a buffer.
 """
@@ -23,7 +23,7 @@ from runtime.t2s.step_tables import END_HELD_BACK_STEPS, StepTables
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
 from workflow_scripts.files import atomic, write_json
-from workflow_scripts.graphs.attention import FIRST_NEW_ROW, FORMS
+from workflow_scripts.graphs.attention import ATTENTIONS, FIRST_NEW_ROW
 from workflow_scripts.graphs.builder import GraphBuilder
 
 NAME = "t2s_loop"
@@ -53,26 +53,26 @@ class _Sizes:
         }
 
 
-def loop_form(
+def loop_graph(
     decoder: onnx.ModelProto,
     tables: Mapping[str, NDArray[Any]],
     max_len: int,
-    form: str,
+    attention: str,
     arithmetic: str = "fp32",
 ) -> onnx.ModelProto:
-    """Spell a decoder as `t2s_loop` of the contract.
+    """Rewrite a decoder as `t2s_loop` of the contract.
 
     Args:
         decoder: `t2s_decoder` of the contract; not changed.
         tables: what `t2s_tables.npz` of the voice holds.
         max_len: rows of the cache.
-        form: key of FORMS for the attention.
+        attention: key of ATTENTIONS for the attention.
         arithmetic: key of ARITHMETICS for the decoder and its cache; the sampler's is fp32.
 
     Raises:
-        GraphError: the decoder's attention is not spelled as our export does.
+        GraphError: the decoder's attention is not as our export writes it.
     """
-    model = engine_decoder(decoder, max_len, form, given_row=True)
+    model = engine_decoder(decoder, max_len, attention, given_row=True)
     compute_in(model.graph, arithmetic)
     rows = StepTables.from_arrays(dict(tables), max_len)
     sizes = _sizes(model.graph, rows, max_len)
@@ -129,7 +129,7 @@ def _renamed(nodes: Any, taken: Mapping[str, str]) -> list[onnx.NodeProto]:
 
 def _before(hand: GraphBuilder, tables: StepTables, sizes: _Sizes) -> dict[str, str]:
     """What the decoder takes: name of its input → name here."""
-    token, position, live, _ = _state(hand)
+    token, position, cached, _ = _state(hand)
     own = hand.add(
         "Add",
         [
@@ -145,10 +145,10 @@ def _before(hand: GraphBuilder, tables: StepTables, sizes: _Sizes) -> dict[str, 
     none, one = hand.integers(0), hand.integers(1)
     steps = hand.add("GreaterOrEqual", [token, none])
     own = hand.add("Where", [steps, own, nothing])
-    first = hand.add("Where", [steps, hand.add("Sub", [live, one]), none])
+    first = hand.add("Where", [steps, hand.add("Sub", [cached, one]), none])
     columns = hand.weight("columns", np.arange(sizes.capacity))
-    hides = [hand.weight(f"float.{n}", np.array(n, np.float32)) for n in (0, LOWEST)]
-    mask = hand.add("Where", [hand.add("Less", [columns, live]), *hides])
+    values = [hand.weight(f"float.{n}", np.array(n, np.float32)) for n in (0, LOWEST)]
+    mask = hand.add("Where", [hand.add("Less", [columns, cached]), *values])
     return {
         "rows": hand.add("Add", ["rows", own]),
         FIRST_NEW_ROW: first,
@@ -157,8 +157,8 @@ def _before(hand: GraphBuilder, tables: StepTables, sizes: _Sizes) -> dict[str, 
 
 
 def _state(hand: GraphBuilder) -> list[str]:
-    """Token, position, live rows and step, int64 [1] each."""
-    names = [f"{OWN}{name}" for name in ("token", "position", "live", "step")]
+    """Token, position, cached positions and step, int64 [1] each."""
+    names = [f"{OWN}{name}" for name in ("token", "position", "cached", "step")]
     return hand.add_many("Split", ["state"], names, axis=0, num_outputs=len(names))
 
 
@@ -168,12 +168,12 @@ def _least(hand: GraphBuilder, number: str) -> str:
 
 
 def _after(hand: GraphBuilder, sizes: _Sizes) -> None:
-    """From the logits to what the next turn takes."""
-    token, position, live, step = (f"{OWN}{n}" for n in ("token", "position", "live", "step"))
+    """From the logits to what the next step takes."""
+    token, position, cached, step = (f"{OWN}{n}" for n in ("token", "position", "cached", "step"))
     block = hand.integers(BLOCK_TOKENS)
     whole = hand.add("Mul", [hand.add("Div", [step, block]), block])
     place = hand.add("Sub", [step, whole])
-    shares, order = _shares(hand, _scores(hand, step, sizes), sizes)
+    shares, order = _shares(hand, _penalised(hand, step, sizes), sizes)
     noise = hand.add(
         "GatherElements", [hand.add("Gather", ["noise", place], axis=0), order], axis=1
     )
@@ -191,11 +191,11 @@ def _after(hand: GraphBuilder, sizes: _Sizes) -> None:
     places = hand.weight("places", np.arange(BLOCK_TOKENS))
     hand.add("Where", [hand.add("Equal", [places, place]), token, "history"], to="next_history")
     one = hand.integers(1)
-    moved = [hand.add("Add", [number, one]) for number in (position, live, step)]
+    moved = [hand.add("Add", [number, one]) for number in (position, cached, step)]
     hand.add("Concat", [token, *moved], to="next_state", axis=0)
 
 
-def _scores(hand: GraphBuilder, step: str, sizes: _Sizes) -> str:
+def _penalised(hand: GraphBuilder, step: str, sizes: _Sizes) -> str:
     """Logits after the penalty, the end token held back at first; float32 [1, V]."""
     lowest = hand.weight(f"float.{LOWEST}", np.array(LOWEST, np.float32))
     early = hand.add("Less", [step, hand.integers(END_HELD_BACK_STEPS)])
@@ -213,11 +213,11 @@ def _scores(hand: GraphBuilder, step: str, sizes: _Sizes) -> str:
     return hand.add("Where", [hand.add("Greater", ["used", half]), scaled, logits])
 
 
-def _shares(hand: GraphBuilder, scores: str, sizes: _Sizes) -> tuple[str, str]:
+def _shares(hand: GraphBuilder, logits: str, sizes: _Sizes) -> tuple[str, str]:
     """Probabilities from the best down, float32 [1, V], and the tokens that they are of."""
     lowest = hand.weight(f"float.{LOWEST}", np.array(LOWEST, np.float32))
     count = hand.integers(sizes.vocabulary)
-    best, order = hand.add_many("TopK", [scores, count], ["", ""], axis=1, largest=1, sorted=1)
+    best, order = hand.add_many("TopK", [logits, count], ["", ""], axis=1, largest=1, sorted=1)
     axis = hand.weight("axis", np.array(1))
     summed = hand.add("CumSum", [hand.add("Softmax", [best], axis=1), axis])
     follows = hand.weight("follows", np.arange(sizes.vocabulary)[None] > 0)  # the best stays
@@ -234,18 +234,29 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("decoder", type=Path, help="t2s_decoder.onnx")
     option(parser, "--tables", type=Path, required=True, metavar="NPZ", help="t2s_tables.npz")
     option(parser, "--max-len", type=int, required=True, help="rows of the KV cache")
-    option(parser, "--form", choices=FORMS, default=EVERYWHERE, help="how attention is spelled")
+    option(
+        parser,
+        "--attention",
+        formerly="--form",
+        choices=ATTENTIONS,
+        default=EVERYWHERE,
+        help="attention implementation (default: %(default)s)",
+    )
     option(parser, "--arithmetic", choices=ARITHMETICS, default="fp32", help="of the decoder")
     option(parser, "--output", type=Path, required=True, metavar="ONNX", help="t2s_loop.onnx")
     args = parser.parse_args(argv)
     with np.load(args.tables, allow_pickle=False) as tables:
         rows, decoder = dict(tables), onnx.load(args.decoder)
-    made = loop_form(decoder, rows, args.max_len, args.form, args.arithmetic)
+    made = loop_graph(decoder, rows, args.max_len, args.attention, args.arithmetic)
     sidecar = args.output.with_name(f"{args.output.name}.json")
     with atomic(args.output, sidecar) as (graph, record):
         onnx.save(made, graph)
         facts = {"onnx_sha256": digest(args.decoder), "tables_sha256": digest(args.tables)}
-        facts |= {"max_len": args.max_len, "form": args.form, "arithmetic": args.arithmetic}
+        facts |= {
+            "max_len": args.max_len,
+            "attention": args.attention,
+            "arithmetic": args.arithmetic,
+        }
         facts |= {"sha256": digest(graph)}
         write_json(record, facts)
 

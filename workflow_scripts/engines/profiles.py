@@ -7,7 +7,7 @@ row for the steps and many for a prefill, so that its weights stand once.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runtime.contract import DEVICE_GRAPHS, GRAPHS, MOVING, Tensor
+from runtime.contract import DEVICE_GRAPHS, DYNAMIC, GRAPHS, Tensor
 from runtime.errors import GraphError
 
 Dims = tuple[int, ...]
@@ -38,11 +38,11 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Profile:
-    """Shapes of every input whose dims move.
+    """Shapes of every input with dynamic dims.
 
     Attributes:
         name: what it is for, `any`, `step` or `prefill`.
-        inputs: shapes by the input's name; inputs that stand still are left out.
+        inputs: shapes by the input's name; static inputs are left out.
     """
 
     name: str
@@ -54,14 +54,14 @@ def profiles(graph: str, inputs: Mapping[str, Dims], max_len: int) -> tuple[Prof
 
     Args:
         graph: its name in the contract.
-        inputs: dims of every input as the graph declares them, -1 where they move.
+        inputs: dims of every input as the graph declares them, -1 where they are dynamic.
         max_len: rows of the KV cache.
 
     Returns:
-        Two for a decoder, one for a graph with moving dims, none for any other.
+        Two for a decoder, one for a graph with dynamic dims, none for any other.
 
     Raises:
-        GraphError: an input is not in the contract, or moves where the contract does not.
+        GraphError: an input is not in the contract, or dynamic where the contract is not.
     """
     layers = sum(name.startswith("past_keys.") for name in inputs)
     tensors = {tensor.name: tensor for tensor in CONTRACTS[graph].single().expanded(layers).inputs}
@@ -115,20 +115,22 @@ def _upto(most: int, usual: int, least: int = 1) -> Span:
 
 
 def _shapes(graph: str, tensor: Tensor, dims: Dims, spans: Spans) -> Shapes:
-    """Dims of the graph where they stand still, of the spans where they move."""
+    """Static dims of the graph, and dynamic ones of the spans."""
     if len(dims) != len(tensor.dims):
         raise GraphError(f"{graph}: '{tensor.name}' has {len(dims)} dims; export again")
     at: dict[str, list[int]] = {"min": [], "opt": [], "max": []}
     for dim, wanted in zip(dims, tensor.dims, strict=True):
-        if dim == -1 and not _moves(wanted, spans):
-            raise GraphError(f"{graph}: '{tensor.name}' moves in {wanted}; fix it before the build")
+        if dim == -1 and not _is_dynamic(wanted, spans):
+            raise GraphError(
+                f"{graph}: '{tensor.name}' is dynamic in {wanted}; fix it before the build"
+            )
         for end, values in at.items():
             values.append(dim if dim != -1 else _length(f"{wanted}", spans, end))
     return Shapes(*(tuple(values) for values in at.values()))
 
 
-def _moves(dim: int | str, spans: Spans) -> bool:
-    letters = set(f"{dim}") & MOVING
+def _is_dynamic(dim: int | str, spans: Spans) -> bool:
+    letters = set(f"{dim}") & DYNAMIC
     return bool(letters) and letters <= spans.keys()
 
 

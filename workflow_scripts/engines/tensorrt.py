@@ -43,7 +43,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Put:
+class IOTensor:
     """One input or output of a network."""
 
     name: str
@@ -58,14 +58,14 @@ class Request:
 
     Attributes:
         graph: ONNX file.
-        puts: inputs and outputs that it must have, -1 where a dim moves.
+        io_tensors: inputs and outputs that it must have, -1 where a dim is dynamic.
         profiles: lengths to build for.
         options: how.
         timing_cache: what an earlier build measured; None for a library that keeps none.
     """
 
     graph: Path
-    puts: tuple[Put, ...]
+    io_tensors: tuple[IOTensor, ...]
     profiles: tuple[Profile, ...]
     options: Options
     timing_cache: bytes | None = None
@@ -101,7 +101,7 @@ def build(trt: ModuleType, request: Request) -> Built:
     log.messages.clear()
     where = request.graph.name
     with imported(trt, log, request.graph) as (builder, network):
-        _check_puts(network, request.puts, where)
+        _check_io_tensors(network, request.io_tensors, where)
         config = _made(builder.create_builder_config(), "create_builder_config", where, log)
         _configure(trt, config, request.options, where)
         for profile in request.profiles:
@@ -159,30 +159,34 @@ def _refuse_errors(log: Any, where: str) -> None:
         raise EngineBuildError(f"{where}: {_logged(log)}")
 
 
-def puts_of(network: Any) -> tuple[Put, ...]:
+def io_tensors_of(network: Any) -> tuple[IOTensor, ...]:
     """Inputs and outputs of a network, in its order."""
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return tuple(
-        Put(t.name, mode, DTYPES.get(t.dtype.name, t.dtype.name), tuple(t.shape))
+        IOTensor(t.name, mode, DTYPES.get(t.dtype.name, t.dtype.name), tuple(t.shape))
         for mode, tensors in (("input", inputs), ("output", outputs))
         for t in tensors
     )
 
 
-def _check_puts(network: Any, wanted: tuple[Put, ...], where: str) -> None:
+def _check_io_tensors(network: Any, wanted: tuple[IOTensor, ...], where: str) -> None:
     """An empty file parses well into an empty network, so what is there must be compared."""
-    found, announced = ({put.name: put for put in puts} for puts in (puts_of(network), wanted))
+    found, announced = (
+        {tensor.name: tensor for tensor in io_tensors}
+        for io_tensors in (io_tensors_of(network), wanted)
+    )
     if missing := announced.keys() - found.keys():
         raise GraphError(f"{where}: '{min(missing)}' got lost in the import; export again")
     if odd := found.keys() - announced.keys():
         raise GraphError(f"{where}: '{min(odd)}' came up in the import; export again")
-    for name, put in found.items():
+    for name, tensor in found.items():
         want = announced[name]
-        same = put.mode == want.mode and put.dtype == want.dtype
-        if not same or not _agree(put.shape, want.shape):
+        same = tensor.mode == want.mode and tensor.dtype == want.dtype
+        if not same or not _agree(tensor.shape, want.shape):
             raise GraphError(
-                f"{where}: '{name}' is {put.mode} {put.dtype} {list(put.shape)} in the network,"
+                f"{where}: '{name}' is {tensor.mode} {tensor.dtype} {list(tensor.shape)}"
+                " in the network,"
                 f" {want.mode} {want.dtype} {list(want.shape)} in the graph; export again"
             )
 
@@ -233,14 +237,14 @@ def _check_profile(inputs: Mapping[str, Any], profile: Profile, where: str) -> N
             raise GraphError(f"{what}: '{name}' is used as a size; make it a mask or a fixed dim")
         shapes = profile.inputs.get(name)
         if shapes is None and -1 in tuple(tensor.shape):
-            raise GraphError(f"{what} leaves out '{name}', whose dims move")
+            raise GraphError(f"{what} leaves out '{name}', which has dynamic dims")
         if shapes is None:
             continue
         ends = list(zip(shapes.min, shapes.opt, shapes.max, tensor.shape, strict=True))
         if any(not low <= usual <= high for low, usual, high, _ in ends):
             raise GraphError(f"{what}: '{name}' is not min <= opt <= max: {shapes}")
         if any(fixed != -1 and low != fixed for low, _, _, fixed in ends):
-            raise GraphError(f"{what}: '{name}' changes a dim that stands still: {shapes}")
+            raise GraphError(f"{what}: '{name}' changes a static dim: {shapes}")
 
 
 def _use_timing_cache(config: Any, stored: bytes | None, where: str, log: Any) -> Any:

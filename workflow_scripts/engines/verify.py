@@ -1,7 +1,7 @@
 """Compare an engine's answers with the CPU's on the machine that it was built for.
 
 A graph runs its recorded cases; the decode loop recorded prompts with given tokens, and then tokens
-of its own, which the CPU's sampler must draw of its scores too. What was found stands in a file
+of its own, which the CPU's sampler must draw of its logits too. What was found stands in a file
 beside the engine, with the driver: another driver asks for another comparison, not for another
 engine. Measuring is not judging: a miss is written down, and the runtime and the report heed it.
 """
@@ -30,7 +30,7 @@ from runtime.backends.engine_run import PREFILL, EngineGraph, EngineLoop
 from runtime.backends.engines import gpu, imported
 from runtime.backends.ort_loop import OrtLoop
 from runtime.backends.sessions import STAND_IN
-from runtime.backends.turns import Turns
+from runtime.backends.steps import DeviceSteps
 from runtime.cli import option, run
 from runtime.contract import BLOCK_TOKENS
 from runtime.errors import EngineMismatch, GraphError
@@ -40,7 +40,7 @@ from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.engines.arithmetic import ARITHMETICS, Arithmetic
 from workflow_scripts.engines.build import LOOP, content_digest
-from workflow_scripts.engines.loop import EVERYWHERE, loop_form
+from workflow_scripts.engines.loop import EVERYWHERE, loop_graph
 from workflow_scripts.files import atomic, write_json
 from workflow_scripts.graphs import answers
 from workflow_scripts.variants.distance import relative_rms
@@ -48,7 +48,7 @@ from workflow_scripts.variants.precisions import PRECISIONS
 
 TOKENS = 2 * BLOCK_TOKENS  # of the loop, given and own
 SAMPLED = "sampled tokens"
-WORST_SAMPLED = 0.05  # share of tokens that the CPU draws otherwise of the same scores
+WORST_SAMPLED = 0.05  # share of tokens that the CPU draws otherwise of the same logits
 
 Distances = dict[str, float]
 Cases = Mapping[str, answers.Answer]
@@ -76,12 +76,12 @@ class Found:
     Attributes:
         cases: how many were run.
         distances: output to its worst relative rms, or share of other whole numbers.
-        plain_because: of a loop, why its turns are not recorded; empty if they are.
+        eager_because: of a loop, why its steps are not replayed as a CUDA graph; empty if they are.
     """
 
     cases: int
     distances: Distances
-    plain_because: str = ""
+    eager_because: str = ""
 
 
 def verified(loaded: Loaded, device: Device, evidence: Evidence) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def verified(loaded: Loaded, device: Device, evidence: Evidence) -> dict[str, An
         "distances": {
             name: value if np.isfinite(value) else None for name, value in found.distances.items()
         },
-        "plain_because": found.plain_because,
+        "eager_because": found.eager_because,
         "missed": missed(found.distances, arithmetic_of(file)),
     }
 
@@ -120,8 +120,8 @@ def verified(loaded: Loaded, device: Device, evidence: Evidence) -> dict[str, An
 def arithmetic_of(file: EngineFile) -> Arithmetic:
     """What an engine computes in, and with it its bars."""
     build = file.facts["build"]
-    spelled: str = build["arithmetic"]
-    return ARITHMETICS.get(spelled, ARITHMETICS[PRECISIONS[build["precision"]].arithmetic])
+    computed_in: str = build["arithmetic"]
+    return ARITHMETICS.get(computed_in, ARITHMETICS[PRECISIONS[build["precision"]].arithmetic])
 
 
 def missed(distances: Distances, row: Arithmetic) -> list[str]:
@@ -137,7 +137,7 @@ def missed(distances: Distances, row: Arithmetic) -> list[str]:
 def _of_graph(loaded: Loaded, device: Device, evidence: Evidence) -> Found:
     engine: GraphRunner = EngineGraph(loaded, device)
     exact: GraphRunner = open_graph(evidence.source, Threads())
-    names = [put["name"] for put in loaded.file.puts if put["mode"] == "output"]
+    names = [tensor["name"] for tensor in loaded.file.io_tensors if tensor["mode"] == "output"]
     worst: Distances = {}
     fitting = [case.inputs for case in evidence.cases.values() if _fits(loaded.file, case.inputs)]
     for inputs in fitting:
@@ -175,7 +175,7 @@ class _Given:
     """In place of `t2s_embed`: rows and bias of a recorded case.
 
     Attributes:
-        case: the one that is said next.
+        case: the one that is decoded next.
     """
 
     case: answers.Answer
@@ -185,24 +185,24 @@ class _Given:
         return [self.case.inputs["rows"], self.case.inputs["bias"]]
 
     def input_dim(self, name: str, axis: int) -> int:
-        """Nothing here stands still."""
+        """Nothing here is static."""
         raise NotImplementedError
 
 
 class _Spoken:
-    """A loop that says recorded prompts."""
+    """A loop that decodes recorded prompts."""
 
     def __init__(self, loop: Loop) -> None:
         self._given, self._loop = _Given(), _Watched(loop)
         self._decoder = LoopDecoder(self._given, self._loop)
 
-    def scores(self, case: answers.Answer) -> Logits:
+    def logits(self, case: answers.Answer) -> Logits:
         """Before given tokens, float32 [T, V]."""
         given = np.random.default_rng(0).integers(0, self._loop.vocabulary - 1, TOKENS)
         return self._before(case, given)
 
     def oddly_sampled(self, case: answers.Answer) -> float:
-        """Share of the loop's own tokens that the CPU's sampler does not draw of its scores."""
+        """Share of the loop's own tokens that the CPU's sampler does not draw of its logits."""
         chooser = sampled(Sampling(), partial(noise.exponentials, 0, 0))
         limits = Limits(early_stop_tokens=TOKENS - 1, max_len=self._loop.capacity)
         self._given.case = case
@@ -218,22 +218,22 @@ class _Spoken:
         return forced_logits(self._decoder, _prompt(case), tokens, self._loop.capacity)
 
     @property
-    def plain_because(self) -> str:
-        """Why turns are not recorded; empty if they are."""
-        return self._loop.last.plain_because if self._loop.last else ""
+    def eager_because(self) -> str:
+        """Why steps are not replayed as a CUDA graph; empty if they are."""
+        return self._loop.last.eager_because if self._loop.last else ""
 
 
 class _Watched:
-    """A loop that keeps its last turns."""
+    """A loop that keeps its last steps."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self.capacity, self.vocabulary = loop.capacity, loop.vocabulary
-        self.last: Turns | None = None
+        self.last: DeviceSteps | None = None
 
-    def turns(self) -> Turns:
+    def steps(self) -> DeviceSteps:
         """Buffers for one more utterance."""
-        self.last = self._loop.turns()
+        self.last = self._loop.steps()
         return self.last
 
 
@@ -254,10 +254,10 @@ def _of_loop(loaded: Loaded, device: Device, evidence: Evidence) -> Found:
         path = _loop_for_cpu(evidence, loop.capacity, Path(folder))
         exact = _Spoken(OrtLoop(path, Threads(), STAND_IN))
         for case in fitting:
-            distance = relative_rms(engine.scores(case), exact.scores(case))
+            distance = relative_rms(engine.logits(case), exact.logits(case))
             found = {"logits": distance, SAMPLED: engine.oddly_sampled(case)}
             worst = {name: max(worst[name], found[name], key=_nan_last) for name in worst}
-    return Found(len(fitting), worst, engine.plain_because)
+    return Found(len(fitting), worst, engine.eager_because)
 
 
 def _prompts(file: EngineFile, cases: Cases, capacity: int) -> Iterator[answers.Answer]:
@@ -275,7 +275,7 @@ def _loop_for_cpu(evidence: Evidence, max_len: int, folder: Path) -> Path:
     with np.load(evidence.tables, allow_pickle=False) as stored:
         tables = dict(stored)
     path = folder / f"{LOOP}.onnx"
-    onnx.save(loop_form(onnx.load(evidence.source), tables, max_len, EVERYWHERE), path)
+    onnx.save(loop_graph(onnx.load(evidence.source), tables, max_len, EVERYWHERE), path)
     return path
 
 

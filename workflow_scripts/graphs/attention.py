@@ -1,4 +1,4 @@
-"""How a back end spells attention over a KV cache that stays in place: one function a spelling."""
+"""Attention over a KV cache that stays in place: one function for each implementation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class CachedAttention:
 
 
 @dataclass(frozen=True)
-class Form:
-    """A spelling.
+class AttentionImplementation:
+    """A row of ATTENTIONS.
 
     Attributes:
         opset: the operator set that it needs.
@@ -98,7 +98,7 @@ def _prepare_scatter(graph: GraphBuilder) -> None:
 
 
 def add_first_new_row(graph: GraphBuilder) -> None:
-    """Count from the filled rows; `Shape` is computed on the host, so this is not for a loop."""
+    """From the cached positions; `Shape` is computed on the host, so this is not for a loop."""
     rows = graph.add("Shape", ["rows"], start=0, end=1)
     graph.add("Sub", [graph.cast("live_rows", "int64"), rows], to=FIRST_NEW_ROW)
 
@@ -154,9 +154,9 @@ def _mixed_in_parts(graph: GraphBuilder, parts: tuple[str, str, str], sizes: T2S
     """Attention as products and a softmax, which every importer takes at every precision."""
     query, keys, values = parts
     scale = graph.weight("attention.scale", np.array(sizes.head_width**-0.5, np.float32))
-    scores = graph.add("MatMul", [query, graph.add("Transpose", [keys], perm=[0, 1, 3, 2])])
-    scores = graph.add("Add", [graph.add("Mul", [scores, scale]), WIDE_BIAS])
-    mixed = graph.add("MatMul", [graph.add("Softmax", [scores], axis=-1), values])
+    products = graph.add("MatMul", [query, graph.add("Transpose", [keys], perm=[0, 1, 3, 2])])
+    products = graph.add("Add", [graph.add("Mul", [products, scale]), WIDE_BIAS])
+    mixed = graph.add("MatMul", [graph.add("Softmax", [products], axis=-1), values])
     return _heads_together(graph, mixed, sizes)
 
 
@@ -177,15 +177,17 @@ def _scatter(graph: GraphBuilder, at: CachedAttention, sizes: T2SSizes) -> str:
     return _heads_together(graph, mixed, sizes)
 
 
-FORMS: dict[str, Form] = {
-    "group_query": Form(
+ATTENTIONS: dict[str, AttentionImplementation] = {
+    "group_query": AttentionImplementation(
         18, _prepare_group_query, _group_query, "ONNX Runtime, in place, fastest", batched=True
     ),
-    "scatter": Form(24, _prepare_scatter, _scatter, "standard operators, any head width"),
-    "scatter_in_parts": Form(
+    "scatter": AttentionImplementation(
+        24, _prepare_scatter, _scatter, "standard operators, any head width"
+    ),
+    "scatter_in_parts": AttentionImplementation(
         24, _prepare_scatter, _scatter_in_parts, "engines: cache in place, any precision"
     ),
-    "scatter_elements": Form(
+    "scatter_elements": AttentionImplementation(
         18,
         _prepare_scatter_elements,
         _scatter_elements,

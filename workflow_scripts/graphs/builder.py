@@ -29,7 +29,7 @@ class GraphBuilder:
         Args:
             name: the graph's name.
             contract: its inputs and outputs, layers written out.
-            sizes: the number for each letter that stands still.
+            sizes: the number for each static letter.
             prefix: before every name that is made up, and before weights' names.
         """
         self.name = name

@@ -57,7 +57,7 @@ def check_model(model: onnx.ModelProto, name: str, where: str) -> None:
     """Check a graph in memory; arguments and errors as of `check_graph`, `where` begins a line.
 
     A graph may lack the inputs that only some families have. Every letter of the contract that
-    stands still must be one number throughout, every other dim must carry the contract's own word.
+    is static must be one number throughout, every other dim must carry the contract's own word.
     """
     graph = model.graph
     inputs = {value.name: value for value in graph.input}
@@ -115,17 +115,17 @@ def _check_tensor(
     both = f"is {_shown(found)}, the contract wants {_shown(tensor.dims)}"
     if len(found) != len(tensor.dims):
         raise GraphError(f"{where} {both}")
-    for dim, wanted, moves in zip(found, tensor.dims, tensor.moving, strict=True):
-        if moves and dim != wanted:
+    for dim, wanted, dynamic in zip(found, tensor.dims, tensor.dynamic, strict=True):
+        if dynamic and dim != wanted:
             raise GraphError(f"{where} {both}; {wanted} must be symbolic under that name")
-        if not moves and (not isinstance(dim, int) or dim < 1):
+        if not dynamic and (not isinstance(dim, int) or dim < 1):
             raise GraphError(f"{where} {both}; {wanted} must be a number")
-        if not moves and dim != (size := _size(wanted, int(dim), sizes)):
+        if not dynamic and dim != (size := _size(wanted, int(dim), sizes)):
             raise GraphError(f"{where} {both}, and that is {size} here")
 
 
 def _size(wanted: int | str, found: int, sizes: dict[str, int]) -> int:
-    """What a dim that stands still has to be: its number, or what its letter was first."""
+    """What a static dim has to be: its number, or what its letter was first."""
     return wanted if isinstance(wanted, int) else sizes.setdefault(wanted, found)
 
 

@@ -17,7 +17,7 @@ from workflow_scripts.checkpoint.read import read
 from workflow_scripts.checkpoint.sizes import T2SSizes
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.graphs import answers
-from workflow_scripts.graphs.attention import FORMS, CachedAttention, fits_group_query
+from workflow_scripts.graphs.attention import ATTENTIONS, CachedAttention, fits_group_query
 from workflow_scripts.graphs.builder import GraphBuilder
 from workflow_scripts.graphs.outputs import Outputs
 from workflow_scripts.graphs.t2s_answers import t2s_answers
@@ -28,7 +28,7 @@ LAYER_NORM_EPSILON = 1e-5  # torch's default, which the reference keeps
 
 
 def letters(sizes: T2SSizes) -> dict[str, int]:
-    """The contract's letters that stand still in one voice."""
+    """The contract's letters that are static in one voice."""
     return {
         "D": sizes.hidden,
         "H": sizes.heads,
@@ -37,28 +37,28 @@ def letters(sizes: T2SSizes) -> dict[str, int]:
     }
 
 
-def default_form(sizes: T2SSizes) -> str:
-    """The fastest spelling of cached attention that this model's head width allows."""
+def default_attention(sizes: T2SSizes) -> str:
+    """The fastest attention implementation that this model's head width allows."""
     return "group_query" if fits_group_query(sizes) else "scatter"
 
 
-def build_decoder(model: T2S, form: str) -> onnx.ModelProto:
-    """The decoder with attention spelled as `form` of FORMS says."""
-    sizes, spelling = model.sizes, FORMS[form]
+def build_decoder(model: T2S, attention: str) -> onnx.ModelProto:
+    """The decoder with an attention implementation, key of ATTENTIONS."""
+    sizes, implementation = model.sizes, ATTENTIONS[attention]
     contract = GRAPHS["t2s_decoder"].expanded(sizes.layers)
-    contract = contract if spelling.batched else contract.single()
+    contract = contract if implementation.batched else contract.single()
     graph = GraphBuilder("t2s_decoder", contract, letters(sizes))
-    spelling.prepare(graph)
-    layers = _Layers(graph, model, spelling.batched)
+    implementation.prepare(graph)
+    layers = _Layers(graph, model, implementation.batched)
     hidden = "rows"
     for layer in range(sizes.layers):
         packed = layers.linear(hidden, layer, "self_attn.in_proj_weight", "self_attn.in_proj_bias")
-        mixed = spelling.attend(graph, CachedAttention(packed, layer), sizes)
+        mixed = implementation.attend(graph, CachedAttention(packed, layer), sizes)
         if layer == sizes.layers - 1:  # only the last row's logits are wanted
             mixed, hidden = layers.last_row(mixed), layers.last_row(hidden)
         hidden = layers.rest_of_block(hidden, mixed, layer)
     graph.add("Gemm", [hidden, layers.weight("ar_predict_layer.weight")], to="logits", transB=1)
-    return graph.model(spelling.opset)
+    return graph.model(implementation.opset)
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def export_t2s(source: Source, to: Outputs) -> None:
         recorded = t2s_answers(model)
     built = {
         "t2s_embed": build_embed(model),
-        "t2s_decoder": build_decoder(model, default_form(model.sizes)),
+        "t2s_decoder": build_decoder(model, default_attention(model.sizes)),
     }
     for name, graph in built.items():
         onnx.save(graph, to.graphs[name])

@@ -9,7 +9,7 @@ from workflow_scripts.models.t2s import FEATURE_WIDTH, T2S, KVCache
 
 SEED = 20261124
 LENGTHS = {"usual": (24, 40), "one phone": (1, 1), "prompt-free": (9, 0), "long": (200, 250)}
-SPARE_ROWS = 8  # capacity beyond the live rows, so that a graph that reads dead rows is caught
+SPARE_ROWS = 8  # capacity beyond the cached positions: a graph that reads dead rows is caught
 STEPS = 3
 
 
@@ -72,11 +72,11 @@ def _decoder_case(
     logits: torch.Tensor,
 ) -> Answer:
     rows, bias = taken
-    live = after.keys[0].shape[2]
+    cached = after.keys[0].shape[2]
     capacity = next(iter(before.values())).shape[2]
     inputs = {
         "rows": rows.numpy(),
-        "live_rows": np.array([live], np.int32),
+        "live_rows": np.array([cached], np.int32),
         "bias": bias.numpy(),
     }
     caches = {f"past_{kind}": buffer for kind, buffer in before.items()}
@@ -85,7 +85,7 @@ def _decoder_case(
 
 
 def _buffers(model: T2S, cache: KVCache, capacity: int) -> dict[str, NDArray[np.float32]]:
-    """The cache as the graph sees it: rows up to the capacity, zeros behind the live ones."""
+    """The cache as the graph sees it: rows up to the capacity, zeros behind the cached ones."""
     sizes = model.sizes
     size = (1, sizes.heads, capacity, sizes.head_width)
     found: dict[str, NDArray[np.float32]] = {}

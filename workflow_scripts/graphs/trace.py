@@ -77,11 +77,11 @@ def contract_for(name: str, inputs: int) -> Graph:
 
 def _export(module: nn.Module, example: Inputs, contract: Graph, path: Path) -> None:
     tensors = (*contract.inputs, *contract.outputs)
-    moving = {
+    dynamic_axes = {
         tensor.name: {
             axis: f"{dim}"
-            for axis, (dim, moves) in enumerate(zip(tensor.dims, tensor.moving, strict=True))
-            if moves
+            for axis, (dim, dynamic) in enumerate(zip(tensor.dims, tensor.dynamic, strict=True))
+            if dynamic
         }
         for tensor in tensors
     }
@@ -99,12 +99,12 @@ def _export(module: nn.Module, example: Inputs, contract: Graph, path: Path) -> 
             opset_version=OPSET,
             input_names=[tensor.name for tensor in contract.inputs],
             output_names=[tensor.name for tensor in contract.outputs],
-            dynamic_axes=moving,
+            dynamic_axes=dynamic_axes,
         )
 
 
 def _declare(graph: onnx.GraphProto, contract: Graph, answer: Answer) -> None:
-    """Write the dims of every input and output: the contract's words where a dim moves."""
+    """Write the dims of every input and output: the contract's words where a dim is dynamic."""
     values = {value.name: value for value in (*graph.input, *graph.output)}
     arrays = {**answer.inputs, **answer.outputs}
     for tensor in (*contract.inputs, *contract.outputs):
@@ -113,9 +113,9 @@ def _declare(graph: onnx.GraphProto, contract: Graph, answer: Answer) -> None:
         shape = values[tensor.name].type.tensor_type.shape
         del shape.dim[:]
         sizes = arrays[tensor.name].shape
-        for dim, moves, size in zip(tensor.dims, tensor.moving, sizes, strict=True):
+        for dim, dynamic, size in zip(tensor.dims, tensor.dynamic, sizes, strict=True):
             added = shape.dim.add()
-            if moves:
+            if dynamic:
                 added.dim_param = f"{dim}"
             else:
                 added.dim_value = size

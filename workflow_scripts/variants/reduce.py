@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from runtime.cli import option, run
 from workflow_scripts.files import atomic
@@ -20,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--answers", type=Path, required=True, metavar="NPZ", help="recorded answers")
     add("--output", type=Path, required=True, metavar="ONNX", help="file to write")
     add("--record", type=Path, required=True, metavar="JSON", help="file to write")
-    pattern = {"nargs": "*", "default": [], "metavar": "NODE"}
+    pattern: dict[str, Any] = {"nargs": "*", "default": [], "metavar": "NODE"}
     option(parser, "--keep-fp32", help="nodes or weights left in fp32; * is any text", **pattern)
     option(parser, "--keep-int8", help="nodes or weights with 8 bits at least", **pattern)
     add(

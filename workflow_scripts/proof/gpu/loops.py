@@ -14,7 +14,7 @@ from runtime import noise
 from runtime.backends import Threads
 from runtime.backends.ort_loop import OrtLoop
 from runtime.backends.sessions import GPU, Place
-from runtime.backends.turns import Turns
+from runtime.backends.steps import DeviceSteps
 from runtime.graphs import VoiceGraphs
 from runtime.measure.timing import Spread, interleaved
 from runtime.measure.workload import Replay
@@ -77,12 +77,12 @@ class Trial:
 
 
 class _Watched(OrtLoop):
-    """A loop that remembers whether its turns are CUDA graph replays."""
+    """A loop that remembers whether its steps are CUDA graph replays."""
 
-    last: Turns | None = None
+    last: DeviceSteps | None = None
 
-    def turns(self) -> Turns:
-        self.last = super().turns()
+    def steps(self) -> DeviceSteps:
+        self.last = super().steps()
         return self.last
 
 
@@ -90,7 +90,7 @@ def make(files: Mapping[str, Path], tables: Path, loop: Loop, folder: Path) -> P
     """Write the loop of a voice's decoder, as the runtime looks for it."""
     path = folder / NAME
     words = [f"{files['t2s_decoder']}", "--tables", f"{tables}", "--max-len", f"{loop.max_len}"]
-    words += ["--form", loop.attention, "--arithmetic", loop.arithmetic]
+    words += ["--attention", loop.attention, "--arithmetic", loop.arithmetic]
     loops.main([*words, "--output", f"{path}"])
     return path
 
@@ -113,8 +113,8 @@ def tried(trial: Trial, path: Path, loop: Loop, place: Place) -> Row:
     logits = forced_logits(decoder, trial.prompt, trial.sentence.tokens, loop.max_len)
     row = judged(logits, trial.sentence, loop.arithmetic)
     found = _tokens(decoder, trial, loop)
-    why = "" if running.last is None else running.last.plain_because
-    row = replace(row, not_recorded_because=why)
+    why = "" if running.last is None else running.last.eager_because
+    row = replace(row, eager_because=why)
     if loop.arithmetic == "fp32":
         same = _equal_share(found, _tokens(trial.on_cpu.decoder(), trial, loop))
         state = row.state if same == 1 else f"{MISSED} ({same:.0%} of the CPU's tokens)"

@@ -54,7 +54,7 @@ class Row(Outcome):
         tokens: of the loop's free run.
         tokens_per_s: of the decoder.
         bytes_per_step: over the bus and on the device.
-        not_recorded_because: why a loop is not a CUDA graph; empty if it is.
+        eager_because: why steps of a loop are not replayed as a CUDA graph; empty if they are.
     """
 
     metric: str | None = None
@@ -70,7 +70,7 @@ class Row(Outcome):
     tokens: int | None = None
     tokens_per_s: float | None = None
     bytes_per_step: Moved | None = None
-    not_recorded_because: str = ""
+    eager_because: str = field(default="", metadata={"formerly": "not_recorded_because"})
 
 
 Rows = Mapping[str, Row]

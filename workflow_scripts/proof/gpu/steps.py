@@ -130,12 +130,12 @@ class DeviceStep:
         binding = self._bound(self._value(rows), self._value(wide))
         return self._done(binding, EAGER)
 
-    def step(self, row: Float32, live: int) -> Logits:
-        """Logits [V] after one more row [D], the `live`-th of the cache."""
+    def step(self, row: Float32, cached: int) -> Logits:
+        """Logits [V] after one more row [D], the `cached`-th of the cache."""
         bias = np.full((1, 1, 1, self.capacity), MASKED, np.float32)
-        bias[..., :live] = 0
+        bias[..., :cached] = 0
         self._put(self._row, row[None])
-        self._put(self._first, np.array([live - 1]))
+        self._put(self._first, np.array([cached - 1]))
         self._put(self._bias, bias)
         return self._done(self._binding, REPLAYED if self._way.replayed else EAGER)
 

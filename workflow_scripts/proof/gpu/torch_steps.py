@@ -79,12 +79,12 @@ class FixedStep:
         return _on_host(found)
 
     @torch.inference_mode()
-    def step(self, row: Float32, live: int) -> Logits:
-        """Logits [V] after one more row [D], the `live`-th of the cache."""
+    def step(self, row: Float32, cached: int) -> Logits:
+        """Logits [V] after one more row [D], the `cached`-th of the cache."""
         self._row.copy_(torch.from_numpy(row)[None])
-        self._cache.rows.fill_(live - 1)
-        self._bias[..., :live] = 0
-        self._bias[..., live:] = MASKED
+        self._cache.rows.fill_(cached - 1)
+        self._bias[..., :cached] = 0
+        self._bias[..., cached:] = MASKED
         self.run()
         return _on_host(self._logits)
 
@@ -127,9 +127,9 @@ class GrowingStep:
         return self._decoded(rows, torch.from_numpy(seen).to(**self._made))
 
     @torch.inference_mode()
-    def step(self, row: Float32, live: int) -> Logits:
-        """Logits [V] after one more row [D], the `live`-th; a longer cache is filled up to it."""
-        sizes, past = self._model.sizes, live - 1
+    def step(self, row: Float32, cached: int) -> Logits:
+        """Logits [V] after one more row [D], the `cached`-th; a longer cache is filled up to it."""
+        sizes, past = self._model.sizes, cached - 1
         if not self._cache.keys or self._cache.keys[0].shape[2] != past:
             shape = (1, sizes.heads, past, sizes.head_width)
             filled = [torch.full(shape, 0.5, **self._made) for _ in range(sizes.layers)]

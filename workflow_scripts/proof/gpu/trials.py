@@ -59,8 +59,8 @@ class Stepper(Protocol):
         """Fill the cache with a prompt's rows [Q, D] under its bias [1, 1, Q, Q]; logits [V]."""
         ...
 
-    def step(self, row: Float32, live: int) -> Logits:
-        """Logits [V] after one more row [D], the `live`-th of the cache."""
+    def step(self, row: Float32, cached: int) -> Logits:
+        """Logits [V] after one more row [D], the `cached`-th of the cache."""
         ...
 
 

@@ -1,6 +1,6 @@
-"""The decode loop of one utterance on a device: buffers by name, a prefill, then turn after turn.
+"""The decode loop of one utterance on a device: buffers by name, a prefill, then step after step.
 
-Knows the graph `t2s_loop` and not what runs it. A recorded turn is compared with one that is not
+Knows the graph `t2s_loop` and not what runs it. A CUDA graph replay is compared with an eager step
 before it is trusted.
 """
 
@@ -37,32 +37,33 @@ class Buffers(Protocol):
         """Run once over given rows."""
         ...
 
-    def plain_turn(self) -> None:
+    def eager_step(self) -> None:
         """Run once over the token of the state."""
         ...
 
-    def record(self) -> str:
-        """Record a turn; why it can't be done, or nothing."""
+    def capture(self) -> str:
+        """Capture a step as a CUDA graph; why it can't be done, or nothing."""
         ...
 
-    def recorded_turn(self) -> None:
-        """The same as a plain turn, from the record."""
+    def replay(self) -> None:
+        """The same as an eager step, by replaying the CUDA graph."""
         ...
 
 
-class Turns:
-    """Turns of one utterance after another.
+class DeviceSteps:
+    """Prefill and decode steps of one utterance after another.
 
     Attributes:
-        live: rows of the cache that are filled.
-        plain_because: why turns are not recorded; empty if they are, or before the first.
+        cached: cached positions (context length).
+        eager_because: why steps are not replayed as a CUDA graph; empty if they are, or before the
+            first.
     """
 
     def __init__(self, buffers: Buffers) -> None:
         self.buffers = buffers
-        self.live = 0
-        self.plain_because = ""
-        self._turn: Callable[[], None] | None = None
+        self.cached = 0
+        self.eager_because = ""
+        self._step: Callable[[], None] | None = None
 
     def begin(self, inputs: Mapping[str, Array], rows: Array, bias: Array) -> None:
         """Fill the cache with an utterance's first rows, and make its first token.
@@ -81,34 +82,34 @@ class Turns:
         position = int(first.pop("position")[0])
         for name, array in first.items():
             self.buffers.put(name, array)
-        self.live = rows.shape[0]
-        self.put_state(-1, position, self.live, 0)
-        hidden = ((0, 0), (0, 0), (0, 0), (0, self.buffers.capacity - bias.shape[3]))
-        self.buffers.prefill(np.ascontiguousarray(rows), np.pad(bias, hidden))
+        self.cached = rows.shape[0]
+        self.set_state(-1, position, self.cached, 0)
+        masked = ((0, 0), (0, 0), (0, 0), (0, self.buffers.capacity - bias.shape[3]))
+        self.buffers.prefill(np.ascontiguousarray(rows), np.pad(bias, masked))
 
-    def put_state(self, token: int, position: int, live: int, step: int) -> None:
-        """Say what the next turn begins from, in place of what the last one left.
+    def set_state(self, token: int, position: int, cached: int, step: int) -> None:
+        """What the next step begins from, in place of what the last one left.
 
         Args:
             token: whose row is the next one; -1 if rows are given.
             position: of that token.
-            live: rows of the cache after the turn.
-            step: number of the token that the turn makes.
+            cached: positions in the cache after the step.
+            step: number of the token that the step makes.
         """
-        self.buffers.put("state", np.array([token, position, live, step], np.int64))
+        self.buffers.put("state", np.array([token, position, cached, step], np.int64))
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """One more token.
 
         Raises:
-            SettingError: the cache is full; a device would write nothing, and say nothing.
+            SettingError: the cache is full; a device would write nothing, and report nothing.
         """
-        self._refuse_full(self.live + 1)
-        self.live += 1
-        if self._turn is None:
-            self._turn = self._first_turn()
+        self._refuse_full(self.cached + 1)
+        self.cached += 1
+        if self._step is None:
+            self._step = self._first_step()
             return
-        self._turn()
+        self._step()
 
     def _refuse_full(self, rows: int) -> None:
         if rows > self.buffers.capacity:
@@ -117,24 +118,24 @@ class Turns:
                 " cut the text or build a longer max_len"
             )
 
-    def _first_turn(self) -> Callable[[], None]:
-        """Do a turn both ways; how further ones are done."""
+    def _first_step(self) -> Callable[[], None]:
+        """Do a step both ways; how further ones are done."""
         buffers = self.buffers
         before = {name: buffers.get(name) for name in CARRIED.values()}
-        buffers.plain_turn()
-        plain = {name: buffers.get(name) for name in COMPARED}
+        buffers.eager_step()
+        eager = {name: buffers.get(name) for name in COMPARED}
         self._restore(before)
-        self.plain_because = buffers.record()
-        if not self.plain_because:
+        self.eager_because = buffers.capture()
+        if not self.eager_because:
             self._restore(before)
-            buffers.recorded_turn()
-            apart = [name for name in COMPARED if not _alike(plain[name], buffers.get(name))]
+            buffers.replay()
+            apart = [name for name in COMPARED if not _alike(eager[name], buffers.get(name))]
             if not apart:
-                return buffers.recorded_turn
-            self.plain_because = f"a recorded turn gives another {', '.join(apart)}"
-        logging.warning("turns are not recorded: %s", self.plain_because)
-        self._restore({name: plain[name] for name in before})
-        return buffers.plain_turn
+                return buffers.replay
+            self.eager_because = f"a CUDA graph replay gives another {', '.join(apart)}"
+        logging.warning("steps are eager, not CUDA graph replays: %s", self.eager_because)
+        self._restore({name: eager[name] for name in before})
+        return buffers.eager_step
 
     def _restore(self, inputs: Mapping[str, Array]) -> None:
         for name, array in inputs.items():
