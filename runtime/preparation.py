@@ -3,9 +3,9 @@
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from runtime.reference.prepared import EncodedReference
 from runtime.setting_row import shown
 from runtime.settings import Reference, Settings
 from runtime.text import Lexicon, Phonemes, Piece, layered, load_lexicon, parse_phones, phonemize
-from runtime.text.pieces import pieces
+from runtime.text.pieces import behind, finer, pieces
 from runtime.text.symbols import ids_of
 from runtime.text.unread import unread
 from runtime.text_features import Line, TextFeatures
@@ -34,6 +34,7 @@ from runtime.text_features import Line, TextFeatures
 SHORT_PHONES = 12
 ROWS_PER_PHONE = 8  # of max_len: a phone's own row and those of the tokens that it needs
 LOG = logging.getLogger(__name__)
+Longest = Callable[[EncodedReference], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +47,20 @@ class Sentence:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A request, checked: what to speak, pauses between it, and how."""
+    """A request, checked: what to speak, pauses between it, and how.
+
+    Attributes:
+        items: sentences and pauses, in order.
+        reference: whom to sound like.
+        settings, seed: how.
+        rest: what is left of a sentence when so many of its phones are spoken; None if nothing is.
+    """
 
     items: Sequence[Sentence | Piece]
     reference: EncodedReference
     settings: Settings
     seed: int
+    rest: Callable[[Sentence, int], Sentence | None]
 
     @property
     def sentences(self) -> list[tuple[int, Sentence]]:
@@ -65,9 +74,24 @@ class Preparation:
     """The front end and the encoders of one voice."""
 
     def __init__(
-        self, folder: Path, manifest: Manifest, graphs: VoiceGraphs, acoustic: AcousticModel
+        self,
+        folder: Path,
+        manifest: Manifest,
+        graphs: VoiceGraphs,
+        acoustic: AcousticModel,
+        longest: Longest,
     ) -> None:
+        """Take what a voice is made of.
+
+        Args:
+            folder: its bundle.
+            manifest: of the bundle.
+            graphs: of the bundle.
+            acoustic: keeps of a reference what it needs.
+            longest: phones of a line that likely fits behind a reference.
+        """
         self._folder = folder
+        self._longest = longest
         self._manifest = manifest
         self._acoustic = acoustic
         self._references = graphs.references()
@@ -90,13 +114,14 @@ class Preparation:
             TextError, AudioError, SettingError: as `Voice.synthesize` says.
         """
         settings.refuse_unused(self._manifest.acoustic.kind)
+        parts, reference = self._cut(text, settings), self._reference(settings)
         items: list[Sentence | Piece] = []
-        for part in self.read(text, settings):
+        for part in self._read(parts, settings, reference):
             if stopped():
                 break
             items.append(self._sentence(part) if isinstance(part, Phonemes) else part)
         seed = secrets.randbits(63) if settings.seed is None else settings.seed
-        return Request(items, self._reference(settings), settings, seed)
+        return Request(items, reference, settings, seed, partial(self._rest, settings))
 
     def _sentence(self, phonemes: Phonemes) -> Sentence:
         text = "".join(segment.text for segment in phonemes.segments)
@@ -104,20 +129,53 @@ class Preparation:
 
     def read(self, text: str, settings: Settings) -> list[Phonemes | Piece]:
         """What the front end makes of a text: phones of each piece, and pauses between them."""
+        return list(self._read(self._cut(text, settings), settings, self._reference(settings)))
+
+    def _cut(self, text: str, settings: Settings) -> list[Piece | Phonemes]:
+        """Pieces of a text, as the reference cuts it; phones that were given are one."""
         if not isinstance(text, str):
             raise TextError(f"text: {shown(text)} is not text; give words in a string")
         manifest = self._manifest
         if settings.as_phones:
             return [parse_phones(text, manifest.symbols)]
-        lang = settings.lang or manifest.reference.lang
+        lang, lexicons = self._told(settings)
         room = manifest.max_len // ROWS_PER_PHONE
-        lexicons = layered(settings.lexicons or {}, self._lexicons)
-        wanted = pieces(text, lang, settings.cut, room, table=manifest.symbols, lexicons=lexicons)
+        found = pieces(text, lang, settings.cut, room, table=manifest.symbols, lexicons=lexicons)
         if lost := unread(text, lang):
             LOG.warning("text: %s", lost)
-        return [
-            self._phonemes(piece.text, lang, lexicons) if piece.text else piece for piece in wanted
-        ]
+        return list(found)
+
+    def _read(
+        self, parts: Sequence[Piece | Phonemes], settings: Settings, reference: EncodedReference
+    ) -> Iterator[Phonemes | Piece]:
+        """Phones of each piece, which is cut finer where it likely is too long for the voice."""
+        lang, lexicons = self._told(settings)
+        room = max(1, self._longest(reference))
+        for part in parts:
+            if isinstance(part, Phonemes) or not part.text:
+                yield part
+                continue
+            read = self._phonemes(part.text, lang, lexicons)
+            if read.ids.size <= room:
+                yield read
+                continue
+            symbols = self._manifest.symbols
+            for short in finer(part.text, lang, room, table=symbols, lexicons=lexicons):
+                yield self._phonemes(short, lang, lexicons)
+
+    def _rest(self, settings: Settings, sentence: Sentence, spoken: int) -> Sentence | None:
+        """What is left of a sentence; None of one word, and of phones that were given."""
+        if settings.as_phones:
+            return None
+        lang, lexicons = self._told(settings)
+        symbols = self._manifest.symbols
+        left = behind(sentence.text, lang, spoken, table=symbols, lexicons=lexicons)
+        return self._sentence(self._phonemes(left, lang, lexicons)) if left else None
+
+    def _told(self, settings: Settings) -> tuple[str, Mapping[str, Lexicon]]:
+        """Language or mode of a text, and own readings of its words."""
+        lexicons = layered(settings.lexicons or {}, self._lexicons)
+        return settings.lang or self._manifest.reference.lang, lexicons
 
     def _phonemes(self, text: str, lang: str, lexicons: Mapping[str, Lexicon]) -> Phonemes:
         table, chooser = self._manifest.symbols, self._polyphones

@@ -87,6 +87,10 @@ _ROWS = (
         in_seconds=frozenset({"fragment_interval", "pause_length"}),
     ),
     Setting(
+        "strict", bool, "a sentence that is cut short is an error, not a warning", "request",
+        default=False, api_v2=None,
+    ),
+    Setting(
         "lexicons", Mapping, "own readings of words, by language", "request",
         usual="the voice's", values="languages with what runtime.text.load_lexicon gives",
         optional=True, cli="--lexicon", openai=(),
@@ -109,6 +113,7 @@ class Changes(ModelChanges, total=False):
     seed: int | None
     reference: Reference | EncodedReference | None
     pause_ms: int
+    strict: bool
     lexicons: Mapping[str, Lexicon] | None
     streaming: Streaming
 
@@ -124,6 +129,7 @@ class Settings(ModelSettings):
         seed: same seed, same samples; None draws one.
         reference: whom to sound like, encoded or not; None takes the voice's own example.
         pause_ms: silence after each sentence.
+        strict: a sentence that a limit ends before the model does is an error.
         lexicons: the user's own readings, by language.
         streaming: how a stream is cut; of no effect on a whole decode.
         speed, noise_scale, sample_steps, top_k, top_p, temperature, repetition_penalty: None takes
@@ -139,6 +145,7 @@ class Settings(ModelSettings):
     seed: int | None = None
     reference: Reference | EncodedReference | None = None
     pause_ms: int = SETTINGS["pause_ms"].default
+    strict: bool = SETTINGS["strict"].default
     lexicons: Mapping[str, Lexicon] | None = None
     streaming: Streaming = field(default_factory=Streaming)
 

@@ -11,17 +11,31 @@ import numpy as np
 from runtime import noise
 from runtime.acoustic.kind import AcousticModel, Conditioning, SpokenChunk
 from runtime.backends.memory import releasing
-from runtime.errors import Stopped
+from runtime.errors import Stopped, TextError
 from runtime.manifest import Manifest
 from runtime.preparation import Request, Sentence
+from runtime.reference.prepared import EncodedReference
 from runtime.speech import AudioChunk, Stop
 from runtime.t2s.ahead import Row
-from runtime.t2s.request import CUT_SHORT, Ending, Limits, Prompt, TokenSource, sampled
+from runtime.t2s.request import (
+    CUT_SHORT,
+    UNFINISHED,
+    Ending,
+    Limits,
+    Prompt,
+    TokenSource,
+    sampled,
+)
 from runtime.text import Piece
 
 TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
-CUT = "sentence %d was cut short (%s); cut the text finer"
+CUT = "sentence %d was cut short (%s); cut the text finer or build a longer max_len"
 RAN_ON = "sentence %d ran on past what its text explains and was ended (%s); take another seed"
+GOES_ON = (
+    "sentence %d came to a limit (%s): what is left is spoken apart, a word of it maybe twice; cut"
+    " the text finer or build a longer max_len"
+)
+PARTS = 32  # bits of a sentence's number; above them stands that of its part
 STOPPED = "speech: stopped by its caller"
 LOG = logging.getLogger(__name__)
 
@@ -34,12 +48,25 @@ class Turn:
 
     Attributes:
         sentence, number: what, and its place in the request.
+        place: among the sentences, from 1.
+        part: 0; above, what was left of the sentence when a limit came.
         ending: gets why its tokens ended.
     """
 
     sentence: Sentence
     number: int
+    place: int
+    part: int = 0
     ending: Ending = field(default_factory=Ending)
+
+    @property
+    def draws(self) -> int:
+        """What its random numbers go by."""
+        return self.number + (self.part << PARTS)
+
+    def behind(self, rest: Sentence) -> "Turn":
+        """What is left of it, in its place."""
+        return Turn(rest, self.number, self.place, self.part + 1)
 
 
 class Speaker:
@@ -73,9 +100,14 @@ class Speaker:
     def parts(self, request: Request) -> list[tuple[Prompt, Conditioning]]:
         """What each sentence is decoded from, and what its sound is made under."""
         return [
-            (self._prompt(sentence, request), self._conditioning(sentence, request, number))
-            for number, sentence in request.sentences
+            (self._prompt(turn.sentence, request), self._conditioning(turn, request))
+            for turn in _turns(request)
         ]
+
+    def longest(self, reference: EncodedReference) -> int:
+        """Phones of a sentence that likely fits behind a reference."""
+        said = reference.line.phones.size if reference.line else 0
+        return self.limits.phones(reference.pace, reference.tokens.size + said)
 
     def foresee(self, request: Request) -> None:
         """Say, before anything is spoken, which sentences will likely be cut short.
@@ -83,15 +115,15 @@ class Speaker:
         Raises:
             SettingError: a sentence leaves no room for a token.
         """
-        for place, (_, sentence) in enumerate(request.sentences, 1):
-            phones = sentence.line.phones.size
-            room = self.limits.room(self._prompt(sentence, request))
+        for turn in _turns(request):
+            phones = turn.sentence.line.phones.size
+            room = self.limits.room(self._prompt(turn.sentence, request))
             likely = request.reference.pace.likely(phones)
             if likely > room:
                 LOG.warning(
                     "sentence %d: %d phones likely need %d tokens and there is room for %d; cut the"
                     " text finer or build a longer max_len",
-                    place, phones, likely, room,
+                    turn.place, phones, likely, room,
                 )  # fmt: skip
 
     def whole(self, request: Request, stop: Stop) -> Generator[AudioChunk, None, None]:
@@ -111,22 +143,18 @@ class Speaker:
     def _chunks(
         self, request: Request, speak: Speak, stop: Stop
     ) -> Generator[AudioChunk, None, None]:
-        turns = {number: Turn(sentence, number) for number, sentence in request.sentences}
+        turns = {turn.number: turn for turn in _turns(request)}
         opened = (partial(self._tokens, turn, request) for turn in turns.values())
-        start = sentence = 0
+        start = 0
         with closing(Row(opened, self._ahead)) as row:
             for number, item in enumerate(request.items):
                 if isinstance(item, Sentence):
-                    sentence += 1
                     made = self._sentence(turns[number], row.next(), request, speak, stop)
                 else:
                     made = self._pause(item, number)
                 end = number == len(request.items) - 1
                 with closing(made):
                     for chunk in made:
-                        if chunk.finish_reason in CUT_SHORT:
-                            told = RAN_ON if chunk.finish_reason == "pace" else CUT
-                            LOG.warning(told, sentence, chunk.finish_reason)
                         yield replace(chunk, start=start, last=end and chunk.last)
                         start += chunk.samples.size
                 if stop.is_set():
@@ -145,25 +173,51 @@ class Speaker:
         stop: Stop,
     ) -> Generator[AudioChunk, None, None]:
         """Its chunks, the pause behind it included; fewer where it is stopped."""
-        sentence, number, ending = turn.sentence, turn.number, turn.ending
         pause = Piece(pause_ms=request.settings.pause_ms).samples(self._rate)
-        conditioning = self._conditioning(sentence, request, number)
-        # closed at once where a stream is given up, so that the decode state is free again
-        with releasing(), closing(made) as tokens:
-            try:
-                for spoken in speak(_until(stop, tokens), conditioning):
-                    samples = np.pad(spoken.samples, (0, pause * spoken.last))
-                    yield AudioChunk(
-                        samples,
-                        self._rate,
-                        number,
-                        spoken.tokens,
-                        ending.reason if spoken.last else "",
-                        spoken.last,
-                        sentence.text,
-                    )
-            except Stopped:
-                return
+        going: Turn | None = turn
+        while going:
+            part, going, count = going, None, 0
+            # closed at once where a stream is given up, so that the decode state is free again
+            with releasing(), closing(made) as tokens:
+                try:
+                    for spoken in speak(_until(stop, tokens), self._conditioning(part, request)):
+                        count += spoken.tokens.size
+                        going = self._left(part, count, request) if spoken.last else None
+                        yield self._chunk(turn, spoken, part.ending, pause, more=bool(going))
+                except Stopped:
+                    return
+            if going:
+                made = self._tokens(going, request)
+
+    def _chunk(
+        self, turn: Turn, spoken: SpokenChunk, ending: Ending, pause: int, *, more: bool
+    ) -> AudioChunk:
+        """A chunk of a sentence; the last one with the pause behind it, and why it ended."""
+        last = spoken.last and not more
+        samples = np.pad(spoken.samples, (0, pause * last))
+        reason = ending.reason if last else ""
+        text, number = turn.sentence.text, turn.number
+        return AudioChunk(samples, self._rate, number, spoken.tokens, reason, last, text)
+
+    def _left(self, turn: Turn, tokens: int, request: Request) -> Turn | None:
+        """What a limit has left unspoken of a sentence that ends here.
+
+        Raises:
+            TextError: a limit has ended it, and that is not wanted.
+        """
+        place, reason = turn.place, turn.ending.reason
+        if reason not in CUT_SHORT:
+            return None
+        cut = RAN_ON if reason == "pace" else CUT
+        if request.settings.strict:
+            raise TextError("text: " + cut % (place, reason))
+        spoken = request.reference.pace.spoken(tokens, turn.sentence.line.phones.size)
+        rest = request.rest(turn.sentence, spoken) if reason in UNFINISHED else None
+        if not rest:
+            LOG.warning(cut, place, reason)
+            return None
+        LOG.warning(GOES_ON, place, reason)
+        return turn.behind(rest)
 
     def _prompt(self, sentence: Sentence, request: Request) -> Prompt:
         line, reference = sentence.line, request.reference
@@ -175,15 +229,24 @@ class Speaker:
         """Semantic tokens of one sentence as they are made."""
         prompt = self._prompt(turn.sentence, request)
         sampling = request.settings.sampling(self._manifest.defaults)
-        chooser = sampled(sampling, partial(noise.exponentials, request.seed, turn.number))
+        chooser = sampled(sampling, partial(noise.exponentials, request.seed, turn.draws))
         most = -1 if prompt.most_tokens is None else prompt.most_tokens
         limits = replace(self.limits, pace_tokens=most)
         return self._decoder.tokens(prompt, chooser, limits, turn.ending)
 
-    def _conditioning(self, sentence: Sentence, request: Request, number: int) -> Conditioning:
-        drawn = partial(noise.normals, request.seed, number)
+    def _conditioning(self, turn: Turn, request: Request) -> Conditioning:
+        drawn = partial(noise.normals, request.seed, turn.draws)
         settings = request.settings.acoustic(self._manifest.defaults)
-        return Conditioning(sentence.line.phones, request.reference.acoustic, drawn, settings)
+        phones = turn.sentence.line.phones
+        return Conditioning(phones, request.reference.acoustic, drawn, settings)
+
+
+def _turns(request: Request) -> list[Turn]:
+    """The sentences of a request, each in its place."""
+    return [
+        Turn(sentence, number, place)
+        for place, (number, sentence) in enumerate(request.sentences, 1)
+    ]
 
 
 def _until(stop: Stop, tokens: Iterable[int]) -> Iterator[int]:

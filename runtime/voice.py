@@ -71,10 +71,9 @@ class Voice:
         acoustic, decoder = graphs.acoustic_model(), graphs.token_source()
         together = isinstance(decoder, BatchedDecoder)
         ahead = min(graphs.users - 1, MOST_AHEAD) if together else 0
-        self._loaded: _Loaded | None = _Loaded(
-            Preparation(folder, manifest, graphs, acoustic),
-            Speaker(manifest, decoder, acoustic, ahead),
-        )
+        speaker = Speaker(manifest, decoder, acoustic, ahead)
+        prepared = Preparation(folder, manifest, graphs, acoustic, speaker.longest)
+        self._loaded: _Loaded | None = _Loaded(prepared, speaker)
         self._streams: WeakSet[SpeechStream] = WeakSet()
         self._closing = threading.Lock()
         self.provider = provider.after(graphs.opened) if provider else None
@@ -133,7 +132,8 @@ class Voice:
             changes: single settings by name, over `settings`.
 
         Raises:
-            TextError: there is nothing to say in it, or a language is missing.
+            TextError: there is nothing to say in it, or a language is missing; with `strict`, a
+                sentence was cut short.
             AudioError: the reference can't be used.
             SettingError: a setting is unknown, or its value is none that it takes.
             Stopped: by `stop`, before the end.

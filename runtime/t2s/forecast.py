@@ -15,6 +15,8 @@ USUAL_TOKENS_PER_PHONE = 2.5  # ten phones a second
 MOST_TOKENS_PER_PHONE = 12
 LEAST_TOKENS = 100  # of a bound, 4 s: a short line may be drawn out
 SLOWER = 3  # times as slow as the reference, at most
+TO_SPARE = 1.5  # times what is likely: the room that a line is cut for
+REPEATED = 1.25  # of what was spoken when a limit came, so much is taken for unspoken
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,20 @@ class Pace:
     def likely(self, phones: int) -> int:
         """Tokens that a line of so many phones likely needs."""
         return math.ceil(self.tokens_per_phone * phones)
+
+    def fitting(self, tokens: int, rows: int) -> int:
+        """Phones of a line that fits with some room to spare.
+
+        Args:
+            tokens: that it may have.
+            rows: for its phones and its tokens together.
+        """
+        needed = TO_SPARE * self.tokens_per_phone
+        return max(0, int(min(tokens / needed, rows / (1 + needed))))
+
+    def spoken(self, tokens: int, phones: int) -> int:
+        """Phones of a line that are spoken after so many tokens: rather too few than too many."""
+        return int(min(tokens / self.tokens_per_phone, phones) / REPEATED)
 
     def most(self, phones: int) -> int:
         """Tokens that a line of so many phones hardly passes."""

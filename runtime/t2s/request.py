@@ -15,9 +15,8 @@ from runtime.t2s.sampler import Sampling, draw, penalised, probabilities
 from runtime.t2s.step_tables import END_HELD_BACK_STEPS
 
 HARD_CAP_TOKENS = 1500
-CUT_SHORT = frozenset(
-    {"early_stop", "cap", "max_len", "pace"}
-)  # endings that the model did not choose
+UNFINISHED = frozenset({"early_stop", "cap", "max_len"})  # limits that more text runs into
+CUT_SHORT = UNFINISHED | {"pace"}  # endings that the model did not choose
 Draws = Callable[[int, int], Float32]  # (step, count) -> Exponential(1) numbers
 Chooser = Callable[[Logits, Flags, int], int | None]  # (scores, used, step) -> token; None ends
 
@@ -69,9 +68,17 @@ class Limits:
                 f"max_len: {prompt.phones.size} phones and {prompt.tokens.size} prompt tokens leave"
                 f" no room in {self.max_len} cache rows; cut the text or build a longer max_len"
             )
-        early = HARD_CAP_TOKENS if self.early_stop_tokens < 0 else self.early_stop_tokens + 1
         paced = HARD_CAP_TOKENS if self.pace_tokens < 0 else self.pace_tokens
-        return min(early, HARD_CAP_TOKENS, self.max_len - prompt.rows, paced)
+        return min(self._most_tokens, self.max_len - prompt.rows, paced)
+
+    def phones(self, pace: Pace, rows: int) -> int:
+        """Phones of a line that likely fits behind a reference of so many cache rows."""
+        return pace.fitting(self._most_tokens, self.max_len - rows)
+
+    @property
+    def _most_tokens(self) -> int:
+        early = HARD_CAP_TOKENS if self.early_stop_tokens < 0 else self.early_stop_tokens + 1
+        return min(early, HARD_CAP_TOKENS)
 
 
 @dataclass

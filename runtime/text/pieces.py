@@ -4,6 +4,7 @@ The reference's cutting decides where it can; it is overruled where it would cut
 number, an abbreviation, an address or an ellipsis in two, and where a piece has too many phones.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 
@@ -41,6 +42,8 @@ LEVELS = (
     re.compile(r"(?<=\s)|(?<=[\u3040-\u30ff\u3400-\u9fff])|(?=[\u3040-\u30ff\u3400-\u9fff])"),
     CHARACTER,
 )
+WORDS = 2  # the level at which words stay whole
+UNEVEN = 1.2  # how much longer a part may be than its even share, so that no word is left over
 
 
 def pieces(
@@ -73,17 +76,7 @@ def pieces(
     """
     mode = mode_of(lang)
     ids_of(table)
-
-    def count(part: str) -> int:
-        try:
-            read = phonemize(part, mode, table, lexicons=lexicons)
-        except TextError:
-            if INLINE.search(part):
-                raise
-            return 0
-        short = len(read.norm_text) <= LONGEST
-        return len(read.ids) if short else max(len(read.ids), max_phones + 1)
-
+    count = _counter(mode, max_phones, table, lexicons)
     found: list[Piece] = []
     for part, pause in _pauses(text):
         if pause:
@@ -96,6 +89,69 @@ def pieces(
         hint = unread(text, mode) or "give words or numbers"
         raise TextError(f"text: there is nothing in it to speak; {hint}")
     return found
+
+
+def finer(
+    text: str,
+    lang: str,
+    max_phones: int,
+    *,
+    table: str = "v2",
+    lexicons: Mapping[str, Lexicon] | None = None,
+) -> list[str]:
+    """A piece in parts of at most `max_phones`, about as long as each other.
+
+    Words and phones that were given stay whole, whatever they have.
+    """
+    count = _counter(mode_of(lang), max_phones, table, lexicons)
+    whole = count(text)
+    share = math.ceil(UNEVEN * whole / math.ceil(whole / max_phones))
+    parts = _limited(text, count, min(max_phones, share), finest=WORDS)
+    return [part for part in parts if re.search(r"\w", part) and count(part)]
+
+
+def behind(
+    text: str,
+    lang: str,
+    spoken: int,
+    *,
+    table: str = "v2",
+    lexicons: Mapping[str, Lexicon] | None = None,
+) -> str:
+    """What is left of a piece when its first phones are spoken, from a word on.
+
+    Args:
+        text: the piece.
+        lang: a mode, in any case.
+        spoken: how many phones are; the first word counts as spoken in any case.
+        table: symbol table, to count phones.
+        lexicons: the user's readings, to count phones.
+
+    Returns:
+        The rest; empty where the piece is a single word.
+    """
+    count = _counter(mode_of(lang), spoken, table, lexicons)
+    words = _atoms(text, WORDS)
+    rest = "".join(words[max(1, _fitting(words, count, spoken)) :])
+    return rest if re.search(r"\w", rest) and count(rest) else ""
+
+
+def _counter(
+    mode: str, max_phones: int, table: str, lexicons: Mapping[str, Lexicon] | None
+) -> Count:
+    """Counts phones; what is too long for RoBERTa has more than `max_phones`."""
+
+    def count(part: str) -> int:
+        try:
+            read = phonemize(part, mode, table, lexicons=lexicons)
+        except TextError:
+            if INLINE.search(part):
+                raise
+            return 0
+        short = len(read.norm_text) <= LONGEST
+        return len(read.ids) if short else max(len(read.ids), max_phones + 1)
+
+    return count
 
 
 def _pauses(text: str) -> Iterator[tuple[str, int]]:
@@ -181,9 +237,14 @@ def _bared(text: str) -> str:
     return "".join(MASKED[ord(c) - SHIELD] if SHIELD <= ord(c) < last else c for c in text)
 
 
-def _limited(line: str, count: Count, most: int, level: int = 0) -> Iterator[str]:
-    """The line, or parts of at most `most` phones, cut at the first level that is fine enough."""
-    if count(line) <= most:
+def _limited(
+    line: str, count: Count, most: int, level: int = 0, finest: int = len(LEVELS)
+) -> Iterator[str]:
+    """The line, or parts of at most `most` phones, cut at the first level that is fine enough.
+
+    With `finest`, a level, what it leaves too long is left so.
+    """
+    if count(line) <= most or finest < level:
         yield line
         return
     if level == len(LEVELS):
@@ -199,7 +260,7 @@ def _limited(line: str, count: Count, most: int, level: int = 0) -> Iterator[str
         if size:
             yield part
         else:
-            yield from _limited(part, count, most, level + 1)
+            yield from _limited(part, count, most, level + 1, finest)
 
 
 def _atoms(line: str, level: int) -> list[str]:

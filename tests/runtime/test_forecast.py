@@ -24,6 +24,19 @@ def test_a_short_line_is_given_a_hundred_tokens() -> None:
     assert Pace.heard(90, 30).most(1) == LEAST_TOKENS == 100
 
 
+def test_a_line_that_fits_has_half_as_much_again_to_spare() -> None:
+    pace = Pace.heard(tokens=100, phones=50)
+    assert pace.fitting(tokens=300, rows=1000) == 100
+    assert pace.fitting(tokens=1500, rows=400) == 100
+    assert pace.fitting(tokens=300, rows=-1) == 0
+
+
+def test_what_a_limit_left_begins_rather_too_early() -> None:
+    pace = Pace.heard(tokens=100, phones=50)
+    assert pace.spoken(tokens=100, phones=80) == 40  # 50 at the reference's pace
+    assert pace.spoken(tokens=500, phones=80) == 64  # slower: the end is never taken for spoken
+
+
 @given(tokens=st.integers(0, 300), phones=st.integers(0, 300), wanted=st.integers(1, 600))
 def test_the_bound_lies_above_what_is_likely_and_below_twelve_a_phone(
     tokens: int, phones: int, wanted: int

@@ -127,7 +127,7 @@ def test_a_setting_out_of_its_range_is_refused_before_anything_is_said(
 
 
 def test_each_setting_with_a_range_is_tried_outside_it() -> None:
-    free = {"as_phones", "reference", "lexicons", "streaming"}
+    free = {"as_phones", "strict", "reference", "lexicons", "streaming"}
     assert {setting.name for setting in fields(Settings)} == free | OUT_OF_RANGE.keys()
 
 
@@ -208,7 +208,7 @@ def test_a_cut_is_foreseen_told_and_in_the_result(caplog: pytest.LogCaptureFixtu
         "11 phones likely need 113 tokens and there is room for 51; cut the text finer or build a"
         " longer max_len"
     )
-    told = "was cut short (early_stop); cut the text finer"
+    told = "was cut short (early_stop); cut the text finer or build a longer max_len"
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"sentence 1: {foreseen}",
         f"sentence 2: {foreseen}",
