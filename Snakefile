@@ -25,9 +25,11 @@ localrules:
 
 
 rule inspect:
-    """What the checkpoints are: family, sizes, symbols (artifacts/inspect)."""
+    """What the checkpoints are (artifacts/inspect); prints the bars of the precisions."""
     input:
         PLAN.inspect_files,
+    shell:
+        "python -m workflow_scripts.variants.bars {config[precisions]}"
 
 
 rule graphs:

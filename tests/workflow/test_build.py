@@ -1,6 +1,5 @@
 """A tiny voice, built for real: nothing stands in here."""
 
-import json
 import os
 import re
 import shlex
@@ -14,9 +13,11 @@ import soundfile
 import yaml
 
 from runtime import manifest
+from runtime.measure import reports
 from tests.once import once
 from tests.workflow.build import PLAIN, build, contents, pending
 from tests.workflow.stand_ins import NOISE, ROOT, bring_sources
+from workflow_scripts.variants.bars import suggested
 
 HERE = ("--snakefile", str(ROOT / "Snakefile"))
 CHINESE = "演示 v2"
@@ -85,9 +86,16 @@ def test_a_bundle_is_timed_beside_pytorch(folder: Path, told: str) -> None:
     report = f"artifacts/bench/{CHINESE}/1000/fp16.json"
     work = "bench={tokens: 26, rounds: 1, threads: 1}"
     build(folder, *HERE, report, "--config", work)
-    rivals = json.loads((folder / report).read_text("utf-8"))["rivals"]
-    assert next(iter(rivals)) == f"artifacts/bundles/{CHINESE}/1000/fp16 on auto"
-    assert [found["rtf"] > 0 for found in rivals.values()] == [True, True]
+    timed = reports.read(folder / report).candidates
+    assert next(iter(timed)) == f"artifacts/bundles/{CHINESE}/1000/fp16 on auto"
+    assert [found.rtf > 0 for found in timed.values()] == [True, True]
+
+
+def test_inspection_prints_the_bars_that_a_precision_has_without_any(
+    folder: Path, told: str
+) -> None:
+    printed = build(folder, *HERE, "inspect")
+    assert suggested(["fp16"]) in printed
 
 
 def test_a_second_run_does_nothing(folder: Path, told: str) -> None:
