@@ -62,4 +62,5 @@ ACOUSTIC_MODELS = [row.module for row in KINDS.values()]
 LAYOUTS = [m for row in families.KINDS.values() for m in row.modules("sizes", "layout")]
 NETWORKS = [m for row in families.KINDS.values() for m in row.modules("load", "traced")]
 SPOKEN = [m for row in families.KINDS.values() for m in row.modules("load", "spoken")]
-IMPORTER = str(ROOT / "workflow_scripts/engines/data/importer.json")  # operators by release
+CODE = Path(os.path.relpath(ROOT)) if ROOT.is_relative_to(Path.cwd()) else ROOT  # may be moved
+IMPORTER = str(CODE / "workflow_scripts/engines/data/importer.json")  # operators by release

@@ -8,7 +8,7 @@ import ast
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from workflow_scripts.files import atomic, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("workflow_scripts", "runtime")
+STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")  # fields that hold a list
 
 Stamp = list[int]  # size, mtime, ctime and inode: equal means that the file was not written since
 
@@ -164,32 +165,53 @@ def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
     """The module's syntax tree as text, and the absolute names that it imports."""
     path = _file_of(module)
     assert path is not None  # noqa: S101 - the caller has looked
-    tree = _Running().visit(ast.parse(path.read_text("utf-8")))
+    tree = ast.parse(path.read_text("utf-8"))
+    imports: list[ast.stmt] = []
+    _keep_what_runs(tree, imports)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return ast.dump(tree), tuple(_imported(tree, package.split(".")))
+    return ast.dump(tree), tuple(_imported(imports, package.split(".")))
 
 
-class _Running(ast.NodeTransformer):
-    """Leaves out what does not run: docstrings, and what only type checkers read."""
+def _keep_what_runs(node: ast.AST, imports: list[ast.stmt]) -> None:
+    """Leave out docstrings and what only type checkers read, in place; collect the imports.
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body[:1] = []
-            if not isinstance(node, ast.Module):
-                node.body = node.body or [ast.Pass()]
-        return node
+    Goes through statements alone: no expression holds any of these.
+    """
+    for field in STATEMENTS:
+        below: list[ast.AST] = getattr(node, field, [])
+        below[:] = _running(below)
+        for one in below:
+            _keep_what_runs(one, imports)
+            if isinstance(one, ast.Import | ast.ImportFrom):
+                imports.append(one)
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body[:1] = []
+        if not isinstance(node, ast.Module):
+            node.body = node.body or [ast.Pass()]
 
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        if ast.unparse(node.test).rpartition(".")[2] != "TYPE_CHECKING":
-            return self.generic_visit(node)
-        return [self.visit(below) for below in node.orelse] or ast.Pass()
+
+def _running(statements: Sequence[ast.AST]) -> list[ast.AST]:
+    """The same without what stands under `if TYPE_CHECKING`."""
+    found: list[ast.AST] = []
+    for one in statements:
+        if isinstance(one, ast.If) and _name_of(one.test) == "TYPE_CHECKING":
+            found += _running(one.orelse) or [ast.Pass()]
+        else:
+            found.append(one)
+    return found
 
 
-def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
-    """Absolute names of every import; of `from a import b` both `a` and `a.b`."""
-    for node in ast.walk(tree):
+def _name_of(expression: ast.expr) -> str:
+    """The last part of a name with dots; empty for any other expression."""
+    if isinstance(expression, ast.Attribute):
+        return expression.attr
+    return expression.id if isinstance(expression, ast.Name) else ""
+
+
+def _imported(imports: Sequence[ast.stmt], package: list[str]) -> Iterator[str]:
+    """Absolute names of imports; of `from a import b` both `a` and `a.b`."""
+    for node in imports:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -1,11 +1,15 @@
 """Run the workflow in a folder, and ask it what it would do."""
 
+import multiprocessing
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+SECONDS = 600  # a run may take
 PLAIN = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}
 
 
@@ -15,10 +19,33 @@ def command(*args: str) -> list[str]:
 
 
 def snakemake(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, whatever that is."""
-    return subprocess.run(
-        command(*args), cwd=folder, env=PLAIN, text=True, capture_output=True, timeout=600
-    )
+    """Run it to its end, whatever that is, in a process that has imported Snakemake already."""
+    words = command(*args)
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["snakemake.cli", "snakemake.report"])
+    with TemporaryDirectory() as told:
+        out, err = Path(told, "out"), Path(told, "err")
+        run = server.Process(target=_run, args=(str(folder), words[2:], str(out), str(err)))
+        run.start()
+        run.join(SECONDS)
+        if run.exitcode is None:
+            run.kill()
+            raise subprocess.TimeoutExpired(words, SECONDS)
+        return subprocess.CompletedProcess(
+            words, run.exitcode, out.read_text("utf-8"), err.read_text("utf-8")
+        )
+
+
+def _run(folder: str, words: list[str], out: str, err: str) -> None:
+    """What `python -m` does in this folder and environment, with its output in files."""
+    for path, number in ((out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(PLAIN)
+    sys.path[0:0] = [folder]
+    sys.argv = words
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
 def build(folder: Path, *args: str) -> str:
