@@ -1,11 +1,22 @@
 """What goes into every graph and what comes out: names, dims and dtypes, written once.
 
 Exporter, precision variants, proof, engine builder and loader all read this table. A dim is a
-letter of `runtime.arrays` or a number. Letters in DYNAMIC change from call to call and must be
+letter of `runtime.dims` or a number. Letters in DYNAMIC change from call to call and must be
 symbolic in a graph; every other letter is a size of the voice and must be a number in the graph.
+
+    python -m runtime.contract --json
+
+prints it for programs in other languages; docs/native.md says how the graphs are used.
 """
 
+import json
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+from runtime.cli import Parser, option, run
+from runtime.dims import DIMS
 
 STAGES = ("text", "reference", "t2s", "acoustic")  # in the order of speech
 VITS, CFM = frozenset({"vits"}), frozenset({"cfm"})
@@ -15,6 +26,7 @@ STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds u
 DYNAMIC = frozenset("BXPTQKCNSRFMUZ")
 GROWING = frozenset("XPTQN")  # those of one utterance, which the KV cache's capacity bounds
 HALVES = ("float16", "bfloat16")  # arithmetic of a device
+PAST, PRESENT = "past_", "present_"  # a cache as it is taken, and as it is left in the same place
 BLOCK_TOKENS = 16  # that a decoder on a device makes before the host looks at them
 
 
@@ -311,3 +323,71 @@ DEVICE_GRAPHS: dict[str, Graph] = {
 }
 # what a step leaves, and where the next one takes it
 CARRIED: dict[str, str] = {"next_state": "state", "next_used": "used", "next_history": "history"}
+
+
+def in_json() -> dict[str, Any]:
+    """The whole contract as plain values, for `json.dump`."""
+    return {
+        "dims": DIMS,
+        "dynamic": sorted(DYNAMIC & DIMS.keys()),
+        "step_tables": STEP_TABLES,
+        "graphs": {name: _graph_in_json(graph, {}) for name, graph in GRAPHS.items()},
+        "device_graphs": {
+            name: _graph_in_json(graph, CARRIED) for name, graph in DEVICE_GRAPHS.items()
+        },
+    }
+
+
+def _graph_in_json(graph: Graph, carried: Mapping[str, str]) -> dict[str, Any]:
+    places = {
+        tensor.name: PAST + tensor.name.removeprefix(PRESENT)
+        for tensor in graph.outputs
+        if tensor.name.startswith(PRESENT)
+    }
+    return {
+        "shared": graph.shared,
+        "stage": graph.stage,
+        "kinds": sorted(graph.kinds),
+        "inputs": [
+            _tensor_in_json(tensor) | {"optional": tensor.name in graph.optional}
+            for tensor in graph.inputs
+        ],
+        "outputs": [_tensor_in_json(tensor) for tensor in graph.outputs],
+        "in_place": {**places, **carried},
+    }
+
+
+def _tensor_in_json(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "dtypes": [tensor.dtype, *tensor.reduced],
+        "dims": list(tensor.dims),
+        "per_layer": tensor.per_layer,
+    }
+
+
+def _in_words() -> str:
+    """A line for each tensor, for people."""
+    lines = []
+    for name, graph in GRAPHS.items():
+        lines.append(name)
+        for arrow, tensors in (("<-", graph.inputs), ("->", graph.outputs)):
+            lines += [
+                f"  {arrow} {tensor.name} {'/'.join((tensor.dtype, *tensor.reduced))}"
+                f" [{', '.join(map(str, tensor.dims))}]"
+                for tensor in tensors
+            ]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the contract."""
+    parser = Parser(command="contract", description="Print what goes into every graph and out.")
+    option(parser, "--json", action="store_true", help="as JSON, for programs")
+    args = parser.parse_args(argv)
+    told = json.dumps(in_json(), ensure_ascii=False, indent=1) if args.json else _in_words()
+    sys.stdout.write(f"{told}\n")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.arrays import Float32, Int64
+from runtime.loop_numbers import GridNumbers
 
-FRAMES_PER_TOKEN = 2
+FRAMES_PER_TOKEN = GridNumbers.encoder_frames_per_token
 SAMPLES_PER_FRAME = 640
 
 

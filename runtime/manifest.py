@@ -8,17 +8,18 @@ import hashlib
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from runtime import records
 from runtime.contract import GRAPHS, STEP_TABLES, graphs_of
 from runtime.errors import BundleError, SettingError
+from runtime.loop_numbers import GridNumbers, LoopNumbers
 from runtime.model_settings import Defaults as Defaults
 
 FORMAT = 1
-TOKENS_PER_SECOND = 25
+TOKENS_PER_SECOND = GridNumbers.tokens_per_second
 FRAMES_PER_TOKEN = 100  # at most
 AGAIN = "build it again"
 NAME = "manifest.json"
@@ -134,6 +135,7 @@ class Manifest:
         tools: package → version that took part in the build.
         options: what the configuration said that steered the build.
         parity: graph or `chain` → metric → measured distance from PyTorch; `None` if unknown.
+        loop: what a program in another language can't read from the graphs; the same everywhere.
     """
 
     format: int
@@ -154,6 +156,7 @@ class Manifest:
     tools: Mapping[str, str]
     options: Mapping[str, Any]
     parity: Mapping[str, Mapping[str, float | None]]
+    loop: LoopNumbers = field(default_factory=LoopNumbers)
 
 
 def load(folder: Path) -> Manifest:
@@ -180,6 +183,7 @@ def load(folder: Path) -> Manifest:
         raise BundleError(f"{path}.defaults.{error}; {AGAIN}") from error
     _refuse_incomplete(folder, manifest)
     _refuse_senseless(path, manifest)
+    _refuse_other_loop(path, manifest.loop)
     return manifest
 
 
@@ -292,6 +296,18 @@ def _refuse_senseless(path: Path, manifest: Manifest) -> None:
         )
     if t2s.eos != t2s.vocabulary - 1:
         raise BundleError(f"{path}.t2s.eos: {t2s.eos}, want {t2s.vocabulary - 1}; {AGAIN}")
+
+
+def _refuse_other_loop(path: Path, found: LoopNumbers) -> None:
+    """Refuse a bundle that has to be spoken by other numbers than this runtime's."""
+    here = asdict(LoopNumbers())
+    for group, numbers in asdict(found).items():
+        for name, number in numbers.items():
+            if number != here[group][name]:
+                raise BundleError(
+                    f"{path}.loop.{group}.{name}: {number}, this runtime has {here[group][name]};"
+                    " install the runtime that built it"
+                )
 
 
 def _refuse_files(folder: Path, manifest: Manifest) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.arrays import Float32
+from runtime.loop_numbers import DrawNumbers
 
 WORDS_PER_COUNTER = 4
-TOKENS, FRAMES = 0, 1  # what the numbers are for: the second word of the key
+TOKENS, FRAMES = DrawNumbers.tokens_key, DrawNumbers.frames_key  # what the numbers are for
 
 
 def exponentials(seed: int, segment: int, step: int, count: int) -> Float32:

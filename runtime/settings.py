@@ -12,6 +12,7 @@ from typing import Any, Unpack, cast
 from runtime.acoustic.kind import AcousticSettings, Streaming
 from runtime.audio import Audio
 from runtime.errors import SettingError
+from runtime.loop_numbers import GridNumbers
 from runtime.model_settings import MODEL_SETTINGS, Defaults, ModelChanges, ModelSettings
 from runtime.reference.prepared import EncodedReference
 from runtime.setting_row import Api, Setting, nearest, shown
@@ -82,7 +83,7 @@ _ROWS = (
     ),
     Setting(
         "pause_ms", int, "silence after each sentence, in milliseconds", "request",
-        default=300, low=0, high=60_000,
+        default=GridNumbers.pause_ms, low=0, high=60_000,
         openai=("pause_ms", "fragment_interval", "pause_length"), api_v2=("fragment_interval",),
         in_seconds=frozenset({"fragment_interval", "pause_length"}),
     ),

@@ -12,6 +12,7 @@ from runtime import noise
 from runtime.acoustic.kind import AcousticModel, Conditioning, SpokenChunk
 from runtime.backends.memory import releasing
 from runtime.errors import Stopped, TextError
+from runtime.loop_numbers import DecodeNumbers
 from runtime.manifest import Manifest
 from runtime.preparation import Request, Sentence
 from runtime.reference.prepared import EncodedReference
@@ -28,7 +29,6 @@ from runtime.t2s.request import (
 )
 from runtime.text import Piece
 
-TOKENS_PER_SECOND_OF_LIMIT = 50  # early stop: 50 tokens per second of the longest training example
 CUT = "sentence %d was cut short (%s); cut the text finer or build a longer max_len"
 RAN_ON = "sentence %d ran on past what its text explains and was ended (%s); take another seed"
 GOES_ON = (
@@ -93,7 +93,7 @@ class Speaker:
         self._acoustic = acoustic
         self._rate = manifest.acoustic.sampling_rate_hz
         self.limits = Limits(
-            early_stop_tokens=int(TOKENS_PER_SECOND_OF_LIMIT * manifest.t2s.max_sec),
+            early_stop_tokens=DecodeNumbers.early_stop_tokens_per_second * manifest.t2s.max_sec,
             max_len=manifest.max_len,
         )
 

@@ -1,12 +1,15 @@
-"""What is written from the table of settings: docs/settings.md and a part of the manifest's schema.
+"""What is written from tables: docs/settings.md, parts of the manifest's schema and docs/native.md.
 
-python -m tests.generated writes both again; a test compares them.
+python -m tests.generated writes them again; a test compares them.
 """
 
 import json
 import re
+from dataclasses import Field, asdict, fields
 from pathlib import Path
+from typing import Any
 
+from runtime.loop_numbers import LoopNumbers
 from runtime.model_settings import MODEL_SETTINGS
 from runtime.setting_row import NOUNS, Setting
 from runtime.settings import SETTINGS
@@ -14,6 +17,9 @@ from runtime.settings import SETTINGS
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/settings.md"
 SCHEMA = ROOT / "runtime/manifest.schema.json"
+NATIVE = ROOT / "docs/native.md"
+LOOP = re.compile(r'(?<="loop": \{\n).*?(?=\n    \}\n)', re.S)
+LOOP_TABLE = re.compile(r"(?<=<!-- loop -->\n).*?(?=<!-- end of loop -->)", re.S)
 DEFAULTS = re.compile(r'(?<="defaults": \{\n).*?(?=\n    \},\n)', re.S)
 TITLES = {
     "request": "Of a request",
@@ -95,9 +101,56 @@ def schema_part() -> str:
 
 def schema() -> str:
     """The whole of the manifest's schema, with that part as it has to be."""
-    return DEFAULTS.sub(lambda _: schema_part(), SCHEMA.read_text("utf-8"))
+    text = DEFAULTS.sub(lambda _: schema_part(), SCHEMA.read_text("utf-8"))
+    return LOOP.sub(lambda _: loop_schema_part(), text)
+
+
+def loop_schema_part() -> str:
+    """The schema of a manifest's `loop`, without its braces: a number has one value."""
+    groups = []
+    for group in fields(LoopNumbers):
+        kind = type(getattr(LoopNumbers(), group.name))
+        numbers = [
+            f'            "{one.name}": '
+            + json.dumps({"const": one.default, "description": note(one)})
+            for one in fields(kind)
+        ]
+        groups.append(
+            f'        "{group.name}": {{\n          "type": "object",\n'
+            f'          "additionalProperties": false,\n'
+            '          "properties": {\n' + ",\n".join(numbers) + "\n          }\n        }"
+        )
+    head = [
+        '      "description": "what a program needs and can\'t read from graphs: docs/native.md",',
+        '      "type": "object",',
+        '      "additionalProperties": false,',
+        '      "properties": {',
+    ]
+    return "\n".join([*head, ",\n".join(groups), "      }"])
+
+
+def loop_table() -> str:
+    """The table of `loop` in docs/native.md."""
+    lines = ["| number | value | what it is |", "|---|---|---|"]
+    for group, numbers in asdict(LoopNumbers()).items():
+        kind = type(getattr(LoopNumbers(), group))
+        for one in fields(kind):
+            value = json.dumps(numbers[one.name])
+            lines.append(f"| `{group}.{one.name}` | {value} | {note(one)} |")
+    return "\n".join(lines) + "\n"
+
+
+def note(one: Field[Any]) -> str:
+    """What a number is."""
+    return str(one.metadata["note"])
+
+
+def native() -> str:
+    """The whole of docs/native.md, with its table as it has to be."""
+    return LOOP_TABLE.sub(lambda _: loop_table(), NATIVE.read_text("utf-8"))
 
 
 if __name__ == "__main__":
     SCHEMA.write_text(schema(), "utf-8")
     PAGE.write_text(page(), "utf-8")
+    NATIVE.write_text(native(), "utf-8")

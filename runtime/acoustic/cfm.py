@@ -15,8 +15,9 @@ from runtime.acoustic.mel import MelFrames, denormalised, mel_grid
 from runtime.arrays import Float32, PhoneIds, Samples, Style, Tokens
 from runtime.backends import GraphRunner
 from runtime.contract import MELS, OFFERED_STEPS
+from runtime.loop_numbers import MelNumbers
 
-PADDED_LENGTHS = 8  # of a run: few, since some back ends compile for each
+PADDED_LENGTHS = MelNumbers.padded_lengths  # of a run: few, since some back ends compile for each
 UNGUIDED = 1e-5  # a guidance up to here is none
 
 

@@ -11,9 +11,13 @@ import numpy as np
 from runtime.arrays import Float32, Int64
 from runtime.errors import BundleError
 from runtime.frames import FRAMES_PER_TOKEN, frame_grid
+from runtime.loop_numbers import MelNumbers
 from runtime.manifest import Acoustic
 
-QUIETEST, LOUDEST = -12.0, 2.0  # log-mel that is -1 and 1 to the models; values may lie outside
+QUIETEST, LOUDEST = (
+    MelNumbers.quietest,
+    MelNumbers.loudest,
+)  # log-mel that is -1 and 1 to the models; values may lie outside
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from runtime.acoustic.vits import Vits
 from runtime.acoustic.vocoder import CONTEXT_FRAMES
 from runtime.arrays import Latent, Samples
 from runtime.frames import FRAMES_PER_TOKEN, frame_count, steady_grid
+from runtime.loop_numbers import StreamNumbers
 from runtime.model_settings import default_of
 
-BLEND_FRAMES = 4
-ROUNDING = 1e-6  # of a frame: far above that of positions, far below what is heard
+BLEND_FRAMES = StreamNumbers.blend_frames
+ROUNDING = StreamNumbers.position_rounding  # far above that of positions, far below hearing
 
 
 def spoken_chunks(

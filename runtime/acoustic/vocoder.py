@@ -13,8 +13,11 @@ import numpy as np
 from runtime.arrays import Latent, Samples, Style
 from runtime.backends import GraphRunner, Windows
 from runtime.frames import SAMPLES_PER_FRAME
+from runtime.loop_numbers import StreamNumbers
 
-CONTEXT_FRAMES = 11  # what the vocoder sees to each side of a frame, in every family
+CONTEXT_FRAMES = (
+    StreamNumbers.context_frames
+)  # what the vocoder sees to each side of a frame, in every family
 
 
 class Vocoder:

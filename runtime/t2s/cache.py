@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from runtime.arrays import CacheRows
 from runtime.errors import MachineError
+from runtime.loop_numbers import DecodeNumbers
 
-CAPACITIES = (512, 1024, 2048, 4096)
+CAPACITIES = DecodeNumbers.cache_capacities
 HUGE_PAGE_BYTES = 2 << 20
 
 

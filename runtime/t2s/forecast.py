@@ -11,10 +11,12 @@ and more no text took 2.2 times the voice's median of tokens per phone, of fewer
 import math
 from dataclasses import dataclass
 
-USUAL_TOKENS_PER_PHONE = 2.5  # ten phones a second
-MOST_TOKENS_PER_PHONE = 12
-LEAST_TOKENS = 100  # of a bound, 4 s: a short line may be drawn out
-SLOWER = 3  # times as slow as the reference, at most
+from runtime.loop_numbers import DecodeNumbers
+
+USUAL_TOKENS_PER_PHONE = DecodeNumbers.usual_tokens_per_phone  # ten phones a second
+MOST_TOKENS_PER_PHONE = DecodeNumbers.most_tokens_per_phone
+LEAST_TOKENS = DecodeNumbers.least_tokens  # of a bound, 4 s: a short line may be drawn out
+SLOWER = DecodeNumbers.pace_slower
 TO_SPARE = 1.5  # times what is likely: the room that a line is cut for
 REPEATED = 1.25  # of what was spoken when a limit came, so much is taken for unspoken
 

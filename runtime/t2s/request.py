@@ -10,11 +10,12 @@ import numpy as np
 from runtime.arrays import Features, Flags, Float32, Logits, PhoneIds, Tokens
 from runtime.backends import GraphRunner
 from runtime.errors import GraphError, SettingError
+from runtime.loop_numbers import DecodeNumbers
 from runtime.t2s.forecast import Pace
 from runtime.t2s.sampler import Sampling, draw, penalised, probabilities
 from runtime.t2s.step_tables import END_HELD_BACK_STEPS
 
-HARD_CAP_TOKENS = 1500
+HARD_CAP_TOKENS = DecodeNumbers.hard_cap_tokens
 UNFINISHED = frozenset({"early_stop", "cap", "max_len"})  # limits that more text runs into
 CUT_SHORT = UNFINISHED | {"pace"}  # endings that the model did not choose
 Draws = Callable[[int, int], Float32]  # (step, count) -> Exponential(1) numbers

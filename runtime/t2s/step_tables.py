@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from runtime.arrays import Float32
 from runtime.errors import BundleError
+from runtime.loop_numbers import DecodeNumbers
 
-END_HELD_BACK_STEPS = 11  # the reference lets no utterance end before
+END_HELD_BACK_STEPS = DecodeNumbers.end_held_back_steps  # as in the reference
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,18 @@ class StepTables:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], positions: int) -> "StepTables":
-        """Make the tables from `t2s_tables.npz`; sines as the reference: of float32 angles."""
+        """Make the tables from `t2s_tables.npz`.
+
+        Angles are float32 as in the reference. Sines are taken in double and rounded, so that they
+        are the same on any CPU and in any language.
+        """
         frequencies = arrays["frequencies"].astype(np.float32)
         angles = np.arange(positions, dtype=np.float32)[:, None] * frequencies
-        sines = np.stack([np.sin(angles), np.cos(angles)], -1).reshape(positions, -1)
+        exact = angles.astype(np.float64)
+        sines = np.stack([np.sin(exact), np.cos(exact)], -1).reshape(positions, -1)
         return cls(
             audio_embedding=arrays["audio_embedding"].astype(np.float32),
-            position_rows=(arrays["alpha"].astype(np.float32) * sines).astype(np.float32),
+            position_rows=arrays["alpha"].astype(np.float32) * sines.astype(np.float32),
         )
 
 

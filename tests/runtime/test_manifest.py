@@ -51,6 +51,7 @@ def bundle(tmp_path: Path) -> Path:
         "tools": {"onnx": "1.0"},
         "options": {"mixed_precision": {}},
         "parity": {"prior": {"latent_max_abs": 1e-6, "latent_kl": None}},
+        "loop": records.in_json(manifest.LoopNumbers()),
     }
     (folder / "manifest.json").write_text(json.dumps(content), "utf-8")
     return folder

@@ -1,0 +1,27 @@
+"""What the letters of the contract's dims stand for, the same everywhere."""
+
+DIMS: dict[str, str] = {
+    "A": "width of an attention head",
+    "B": "sequences side by side; 1 in a plain loop",
+    "C": "capacity of the KV cache, rows",
+    "D": "width of the decoder's rows",
+    "E": "width of a speaker embedding",
+    "F": "frames of HuBERT's features",
+    "G": "width of a style",
+    "H": "attention heads",
+    "I": "width of latent frames",
+    "J": "width of conditioning features",
+    "K": "rows of the cache that are filled after the call",
+    "M": "frames of a filter bank",
+    "N": "frames that the vocoder takes",
+    "P": "prompt tokens",
+    "Q": "rows of a sequence that the decoder takes in a call",
+    "R": "frames of a spectrogram",
+    "S": "samples",
+    "T": "new tokens",
+    "U": "characters",
+    "V": "vocabulary, the end token included",
+    "W": "width of HuBERT's or RoBERTa's features",
+    "X": "phones",
+    "Y": "bins of a spectrogram",
+}
