@@ -3,12 +3,15 @@
 import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
+from numpy.typing import NDArray
 
-from runtime.backends import Loop, Threads
+from runtime.backends import Arrays, Loop, Threads
 from runtime.backends.cpu import SessionGraph
 from runtime.backends.engine_files import loop_of
+from runtime.backends.gpu_work import gpu_work
 from runtime.backends.ort_loop import OrtLoop
 from runtime.backends.sessions import GPU, INSTALL, preload, session_on
 
@@ -28,11 +31,12 @@ def lacking(providers: list[str], installed: Installed) -> str | None:
         providers: that ONNX Runtime is built with.
         installed: version of a package; raises PackageNotFoundError where there is none.
     """
+    if GPU.provider in providers:
+        return None
     if all(_is_there(name, installed) for name in PACKAGES):
-        return f"{' and '.join(PACKAGES)} are both installed; {INSTALL}"
-    if GPU.provider not in providers:
-        return f"onnxruntime is built without it; {INSTALL}"
-    return None
+        told = f"{' and '.join(PACKAGES)} are both installed, and the one without it is imported"
+        return f"{told}; {INSTALL}"
+    return f"onnxruntime is built without it; {INSTALL}"
 
 
 def _is_there(package: str, installed: Installed) -> bool:
@@ -42,7 +46,16 @@ def _is_there(package: str, installed: Installed) -> bool:
         return False
 
 
-def open_graph(path: Path, threads: Threads) -> SessionGraph:
+class CudaGraph(SessionGraph):
+    """One graph on the GPU; it waits while a loop captures."""
+
+    def run(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """All outputs in the graph's order."""
+        with gpu_work().shared():
+            return super().run(inputs)
+
+
+def open_graph(path: Path, threads: Threads) -> CudaGraph:
     """Load one ONNX file onto the GPU.
 
     Raises:
@@ -50,7 +63,7 @@ def open_graph(path: Path, threads: Threads) -> SessionGraph:
         BackendMissing: it would run on the CPU.
     """
     preload()
-    return SessionGraph(session_on(GPU, path, threads), f"{path}")
+    return CudaGraph(session_on(GPU, path, threads), f"{path}")
 
 
 def open_loop(path: Path, threads: Threads, folder: Path | None) -> Loop:

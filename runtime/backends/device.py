@@ -61,6 +61,10 @@ class Device(Protocol):
         """The recorded work, ready to be launched."""
         ...
 
+    def drop_capture(self, stream: Any) -> None:
+        """End a recording that failed, and forget it."""
+        ...
+
     def launch(self, graph: Any, stream: Any) -> None:
         """Do recorded work."""
         ...
@@ -138,9 +142,16 @@ class CudaDevice:
     def end_capture(self, stream: Any) -> Any:
         """The recorded work, ready to be launched."""
         graph = self._ask("cudaStreamEndCapture", stream)
-        made = self._ask("cudaGraphInstantiate", graph, 0)
-        self._ask("cudaGraphDestroy", graph)
-        return made
+        try:
+            return self._ask("cudaGraphInstantiate", graph, 0)
+        finally:
+            self._ask("cudaGraphDestroy", graph)
+
+    def drop_capture(self, stream: Any) -> None:
+        """End a recording that failed; what CUDA answers to that is no news."""
+        code, graph = self._cudart.cudaStreamEndCapture(stream)
+        if not int(code) and graph:
+            self._ask("cudaGraphDestroy", graph)
 
     def launch(self, graph: Any, stream: Any) -> None:
         """Do recorded work."""

@@ -247,6 +247,7 @@ class _EngineBuffers:
         self.capacity = int(one_row["past_keys.0"][2])
         self.vocabulary = int(one_row["used"][1])
         self._shapes = one_row | {n: self._step.shapes[n] for n in self._step.outputs}
+        self._held_bytes = 0
         self._at: dict[str, int] = {}
         self._copies: list[tuple[int, int, int]] = []  # to, from, bytes
         self._allocate(loaded)
@@ -281,7 +282,13 @@ class _EngineBuffers:
         """An address that is given back with these buffers."""
         address = self._device.allocate(size_bytes)
         freed_with(self, self._device, address)
+        self._held_bytes += size_bytes
         return address
+
+    @property
+    def idle_bytes(self) -> int:
+        """What the device gets back when these are let go."""
+        return self._held_bytes + sum(buffer.size_bytes for buffer in self._given.values())
 
     def put(self, name: str, array: Array) -> None:
         """Write an input; its dtype and shape are those of the graph."""
@@ -318,9 +325,10 @@ class _EngineBuffers:
         for to, source, size in self._copies:
             self._device.copy(to, source, size, context.stream)
 
-    def eager_step(self) -> None:
-        """Run once over the token of the state."""
-        self._enqueue(self._step)
+    def eager_steps(self, count: int) -> None:
+        """Begin steps over the token of the state."""
+        for _ in range(count):
+            self._enqueue(self._step)
 
     def capture(self) -> str:
         """Capture a step as a CUDA graph; why it can't be done, or nothing."""
@@ -332,15 +340,20 @@ class _EngineBuffers:
         self._device.wait(stream)
         try:
             self._device.begin_capture(stream)
-            self._enqueue(self._step)
+            try:
+                self._enqueue(self._step)
+            except MachineError:
+                self._device.drop_capture(stream)  # else the stream would record for ever
+                raise
             self._graph = self._device.end_capture(stream)
         except MachineError as error:
             return f"a step can't be captured: {error}"
         return ""
 
-    def replay(self) -> None:
-        """The same as an eager step, by replaying the CUDA graph."""
-        self._device.launch(self._graph, self._step.stream)
+    def replay(self, count: int) -> None:
+        """The same as eager steps, by replaying the CUDA graph."""
+        for _ in range(count):
+            self._device.launch(self._graph, self._step.stream)
 
 
 def _with(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:

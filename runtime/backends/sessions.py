@@ -16,6 +16,7 @@ import onnxruntime
 
 from runtime.backends import Threads
 from runtime.backends.cpu import ERRORS_ONLY
+from runtime.backends.gpu_work import gpu_work
 from runtime.errors import BackendMissing, GraphError
 from runtime.machine import CUDA_LIBRARY, Loader
 
@@ -88,9 +89,10 @@ def session_on(
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
     try:
-        session = onnxruntime.InferenceSession(
-            path, options, providers=[(place.provider, dict(place.options))], enable_fallback=0
-        )
+        with gpu_work().shared():
+            session = onnxruntime.InferenceSession(
+                path, options, providers=[(place.provider, dict(place.options))], enable_fallback=0
+            )
     except Exception as error:  # the library's own types are not public
         raise GraphError(f"{path}: ONNX Runtime can't load it: {error}") from error
     refuse_fallback(path, place, session.get_providers())

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract import CARRIED
+from runtime.contract import BLOCK_TOKENS, CARRIED
 from runtime.errors import GraphError, SettingError
 
 Array = NDArray[Any]
@@ -37,16 +37,21 @@ class Buffers(Protocol):
         """Run once over given rows."""
         ...
 
-    def eager_step(self) -> None:
-        """Run once over the token of the state."""
+    def eager_steps(self, count: int) -> None:
+        """Begin steps over the token of the state; whatever is asked next waits for them."""
         ...
 
     def capture(self) -> str:
         """Capture a step as a CUDA graph; why it can't be done, or nothing."""
         ...
 
-    def replay(self) -> None:
-        """The same as an eager step, by replaying the CUDA graph."""
+    def replay(self, count: int) -> None:
+        """The same as eager steps, by replaying the CUDA graph."""
+        ...
+
+    @property
+    def idle_bytes(self) -> int:
+        """What the device gets back when these are let go."""
         ...
 
 
@@ -55,15 +60,15 @@ class DeviceSteps:
 
     Attributes:
         cached: cached positions (context length).
-        eager_because: why steps are not replayed as a CUDA graph; empty if they are, or before the
-            first.
+        eager_because: why steps are not replayed as a CUDA graph; empty if they are.
     """
 
     def __init__(self, buffers: Buffers) -> None:
+        """Capture a step, so that no utterance waits for it, and try it out."""
         self.buffers = buffers
         self.cached = 0
         self.eager_because = ""
-        self._step: Callable[[], None] | None = None
+        self._steps = self._tried()
 
     def begin(self, inputs: Mapping[str, Array], rows: Array, bias: Array) -> None:
         """Fill the cache with an utterance's first rows, and make its first token.
@@ -98,18 +103,16 @@ class DeviceSteps:
         """
         self.buffers.put("state", np.array([token, position, cached, step], np.int64))
 
-    def step(self) -> None:
-        """One more token.
+    def step(self, count: int = 1) -> None:
+        """Begin to make so many more tokens; reading a buffer waits for them.
 
         Raises:
             SettingError: the cache is full; a device would write nothing, and report nothing.
         """
-        self._refuse_full(self.cached + 1)
-        self.cached += 1
-        if self._step is None:
-            self._step = self._first_step()
-            return
-        self._step()
+        self._refuse_full(self.cached + count)
+        self.cached += count
+        if count:
+            self._steps(count)
 
     def _refuse_full(self, rows: int) -> None:
         if rows > self.buffers.capacity:
@@ -118,28 +121,43 @@ class DeviceSteps:
                 " cut the text or build a longer max_len"
             )
 
-    def _first_step(self) -> Callable[[], None]:
-        """Do a step both ways; how further ones are done."""
+    def _tried(self) -> Callable[[int], None]:
+        """Do a made-up step both ways; how steps are done."""
         buffers = self.buffers
-        before = {name: buffers.get(name) for name in CARRIED.values()}
-        buffers.eager_step()
+        before = _made_up(buffers.vocabulary)
+        self._restore(before)
+        buffers.eager_steps(1)
         eager = {name: buffers.get(name) for name in COMPARED}
         self._restore(before)
         self.eager_because = buffers.capture()
         if not self.eager_because:
             self._restore(before)
-            buffers.replay()
+            buffers.replay(1)
             apart = [name for name in COMPARED if not _alike(eager[name], buffers.get(name))]
             if not apart:
                 return buffers.replay
             self.eager_because = f"a CUDA graph replay gives another {', '.join(apart)}"
         logging.warning("steps are eager, not CUDA graph replays: %s", self.eager_because)
-        self._restore({name: eager[name] for name in before})
-        return buffers.eager_step
+        return buffers.eager_steps
 
     def _restore(self, inputs: Mapping[str, Array]) -> None:
         for name, array in inputs.items():
             self.buffers.put(name, array)
+
+
+def _made_up(vocabulary: int) -> dict[str, Array]:
+    """Inputs of a step after a prompt of one row: token 0 is at position 0."""
+    one = np.ones(1, np.float32)
+    return {
+        "state": np.array([0, 0, 1, 0], np.int64),
+        "used": np.zeros((1, vocabulary), np.float32),
+        "history": np.zeros(BLOCK_TOKENS, np.int64),
+        "noise": np.ones((BLOCK_TOKENS, vocabulary), np.float32),
+        "temperature": one,
+        "top_p": one,
+        "penalty": one,
+        "top_k": np.array([vocabulary], np.int64),
+    }
 
 
 def _alike(one: Array, other: Array) -> bool:

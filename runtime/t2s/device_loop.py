@@ -14,7 +14,7 @@ from runtime.arrays import Float32, Int64
 from runtime.backends import GraphRunner, Loop
 from runtime.backends.steps import Array, DeviceSteps
 from runtime.contract import BLOCK_TOKENS
-from runtime.pool import IDLE_BYTES, Pool
+from runtime.pool import Pool
 from runtime.t2s.request import (
     HARD_CAP_TOKENS,
     Chooser,
@@ -27,7 +27,6 @@ from runtime.t2s.request import (
 )
 from runtime.t2s.sampler import COLDEST, Sampling
 
-BUFFERS_BYTES = IDLE_BYTES // 4  # of a whole cache on the device, about: four are kept
 KEEPS_ALL = 2.0  # a top-p that rounding does not reach
 
 
@@ -38,6 +37,7 @@ class LoopDecoder:
         self._embed = embed
         self._loop = loop
         self._idle: Pool[DeviceSteps] = Pool()
+        self._give(loop.steps())  # ready when the first utterance comes
 
     @property
     def vocabulary(self) -> int:
@@ -50,7 +50,10 @@ class LoopDecoder:
         try:
             yield steps
         finally:
-            self._idle.give(steps, BUFFERS_BYTES)
+            self._give(steps)
+
+    def _give(self, steps: DeviceSteps) -> None:
+        self._idle.give(steps, steps.buffers.idle_bytes)
 
     def tokens(
         self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
@@ -90,8 +93,7 @@ class LoopDecoder:
                 self._begin(steps, prompt, choose.sampling, noise)
             else:
                 steps.buffers.put("noise", noise)
-            for _ in range(count - (first == 0)):
-                steps.step()
+            steps.step(count - (first == 0))
             noise = self._noise(choose, first + BLOCK_TOKENS)  # while the device is at work
             yield from steps.buffers.get("history")[:count].tolist()
 

@@ -107,6 +107,10 @@ class FakeDevice:
         assert work
         return work
 
+    def drop_capture(self, stream: int) -> None:
+        assert self.recording is not None
+        self.recording = None
+
     def launch(self, graph: list[Work], stream: int) -> None:
         self.launched += 1
         for work in graph:

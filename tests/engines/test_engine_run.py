@@ -17,7 +17,7 @@ from runtime.errors import BackendMissing, GraphError, MachineError
 from runtime.t2s.device_loop import LoopDecoder
 from runtime.t2s.request import Ending, Limits, sampled
 from runtime.t2s.sampler import Sampling
-from tests.engines.fake_gpu import FakeDevice, engine_file, library, machine_of
+from tests.engines.fake_gpu import FakeDevice, _Engine, engine_file, library, machine_of
 from tests.engines.stand_in import RELEASES
 from tests.goldens import Case, t2s_cases
 from tests.loops import ONE, loop_file
@@ -184,6 +184,24 @@ def test_an_engine_that_can_t_be_recorded_runs_plainly_and_says_so(
     assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Ending()))
     assert device.launched == 0
     assert "steps are eager, not CUDA graph replays: the engine can't be captured" in caplog.text
+
+
+@pytest.mark.golden
+def test_a_capture_that_fails_is_ended_and_steps_go_on(case: Case, tmp_path: Path) -> None:
+    device, fake = FakeDevice(), {}
+
+    def execute(self: Any, stream: int) -> bool:
+        return device.recording is None and fake["execute"](self, stream)
+
+    source = loop_file(case.model, ROWS)
+    fake["execute"] = _Engine(source, device).execute
+    changes = {"IExecutionContext__execute_async_v3": execute}
+    decoder, _ = decoder_on(device, "tensorrt_11", case, tmp_path, **changes)
+    limits = Limits(early_stop_tokens=20)
+    got = list(decoder.tokens(prompt_of(case), chooser(), limits, Ending()))
+    assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Ending()))
+    assert device.launched == 0
+    assert device.recording is None
 
 
 @pytest.mark.parametrize("library_name", ["tensorrt", "tensorrt_rtx"])

@@ -46,11 +46,12 @@ def test_a_runtime_without_the_provider_says_what_to_install() -> None:
     assert cuda.lacking([GPU.provider, "CPUExecutionProvider"], gpu) is None
 
 
-def test_two_runtimes_side_by_side_are_refused() -> None:
+def test_of_two_runtimes_side_by_side_the_one_that_is_imported_counts() -> None:
     both = packages(onnxruntime="1.32.0", **{"onnxruntime-gpu": "1.31.1"})
-    reason = cuda.lacking([GPU.provider], both)
+    assert cuda.lacking([GPU.provider], both) is None
+    reason = cuda.lacking(["CPUExecutionProvider"], both)
     assert reason is not None
-    assert reason.startswith("onnxruntime and onnxruntime-gpu are both installed")
+    assert reason.startswith("onnxruntime and onnxruntime-gpu are both installed, and the one")
     with pytest.raises(PackageNotFoundError):
         both("torch")
 

@@ -164,8 +164,8 @@ class Captured:
     def capture(self) -> str:
         return self._refuses
 
-    def replay(self) -> None:
-        self._buffers.eager_step()  # type: ignore[attr-defined]
+    def replay(self, count: int) -> None:
+        self._buffers.eager_steps(count)  # type: ignore[attr-defined]
         if self._drifts:
             self._buffers.put("used", np.ones((1, 1025), np.float32))  # type: ignore[attr-defined]
 
@@ -182,12 +182,15 @@ class Captured:
 def test_a_cuda_graph_is_trusted_only_if_it_does_what_an_eager_step_does(
     case: Case, how: dict, reason: str
 ) -> None:
-    eager = begun(case, prompt_of(case), 256)
+    prompt, given = prompt_of(case), (Sampling(), np.ones((BLOCK_TOKENS, 1025), np.float32))
+    decoder = loop_decoder(case.model, 256)
+    eager = begun(case, prompt, 256)
+    tried = DeviceSteps(Captured(eager.buffers, **how))  # type: ignore[arg-type]
+    assert tried.eager_because == reason
+    decoder._begin(tried, prompt, *given)
+    tried.step(5)
+    found = tried.buffers.get("history").tolist()
+    decoder._begin(eager, prompt, *given)
     for _ in range(5):
         eager.step()
-    tried = begun(case, prompt_of(case), 256)
-    tried.buffers = Captured(tried.buffers, **how)  # type: ignore[assignment]
-    for _ in range(5):
-        tried.step()
-    assert tried.eager_because == reason
-    assert tried.buffers.get("history").tolist() == eager.buffers.get("history").tolist()
+    assert eager.buffers.get("history").tolist() == found
