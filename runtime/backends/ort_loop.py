@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from runtime.backends import Threads
 from runtime.backends.gpu_work import gpu_work
-from runtime.backends.sessions import DTYPES, GPU, Place, cpu_nodes, preload, session_on, zeros
+from runtime.backends.sessions import (
+    DTYPES,
+    GPU,
+    Place,
+    copied,
+    cpu_nodes,
+    preload,
+    session_on,
+    zeros,
+)
 from runtime.backends.steps import DeviceSteps, checked
 from runtime.contract import CARRIED
 from runtime.errors import BackendMissing, GraphError
@@ -62,21 +71,21 @@ class OrtLoop:
 
 
 def _opened(path: Path, threads: Threads, place: Place) -> onnxruntime.InferenceSession:
-    """A session; a node that would copy between host and device is named.
+    """A session; what a step would copy between host and device is named.
 
     Raises:
-        BackendMissing: there is one, so no CUDA graph can be captured.
+        BackendMissing: there is such a copy, so no CUDA graph can be captured.
     """
     try:
         return session_on(place, path, threads, RECORD_PLACES)
     except GraphError as reason:
-        if place.options.get(CAPTURES) != "1":
-            raise
         eager = Place(place.provider, place.device, {**place.options, CAPTURES: "0"})
-        nodes = cpu_nodes(session_on(eager, path, threads, RECORD_PLACES))
+        values = copied(path, eager, threads) if place.options.get(CAPTURES) == "1" else []
+        if not values:
+            raise
         raise BackendMissing(
-            f"{path}: no CUDA graph can be captured: {', '.join(nodes)} on the CPU copies at each"
-            f" step ({reason}); make the loop again, or use --provider t2s_decoder=cpu"
+            f"{path}: no CUDA graph can be captured: each step copies {', '.join(values)} between"
+            " host and device; make the loop again, or use --provider t2s_decoder=cpu"
         ) from reason
 
 

@@ -6,6 +6,8 @@ asked where it runs. The same code runs on a machine without a GPU at STAND_IN.
 
 import ctypes
 import functools
+import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,8 @@ DTYPES: dict[str, np.dtype[Any]] = {  # by ONNX Runtime's word
     "tensor(int64)": np.dtype(np.int64),
     BFLOAT16: np.dtype(np.uint16),  # its bytes: numpy has no such numbers
 }
+# a NodeProto: its input, output, name and operator, each behind a tag and a length
+COPY_NODE = re.compile(rb"\x0a.([ -~]+)\x12.[ -~]+\x1a.[ -~]+\x22.Memcpy(?:From|To)Host", re.DOTALL)
 INSTALL = "pip uninstall onnxruntime, then pip install '.[gpu]' in the checkout"
 
 
@@ -68,7 +72,11 @@ def preload() -> None:
 
 
 def session_on(
-    place: Place, path: Path, threads: Threads, entries: Mapping[str, str] | None = None
+    place: Place,
+    path: Path,
+    threads: Threads,
+    entries: Mapping[str, str] | None = None,
+    optimised: Path | None = None,
 ) -> onnxruntime.InferenceSession:
     """A session that runs where it is meant to.
 
@@ -77,6 +85,7 @@ def session_on(
         path: ONNX file.
         threads: for what is left to the CPU.
         entries: further entries of the session's configuration.
+        optimised: where to write the graph as it is run; None writes it nowhere.
 
     Raises:
         GraphError: ONNX Runtime can't load the file.
@@ -86,6 +95,8 @@ def session_on(
     options.intra_op_num_threads = threads.intra_op
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    if optimised is not None:
+        options.optimized_model_filepath = f"{optimised}"
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
     try:
@@ -148,6 +159,17 @@ def why_not(folder: Path, load: Loader) -> str:
                 return f"{LIBRARY} not found; {INSTALL}"
             return f"{absent} not found" if told else f"{error}"
     return "it gives no reason"
+
+
+def copied(path: Path, place: Place, threads: Threads) -> list[str]:
+    """Values of a graph that cross between host and device within a run.
+
+    ONNX Runtime adds the nodes that copy them, and shows them only in the graph that it writes.
+    """
+    with tempfile.TemporaryDirectory(prefix="optimised-") as folder:
+        written = Path(folder) / path.name
+        session_on(place, path, threads, optimised=written)
+        return sorted({name.decode() for name in COPY_NODE.findall(written.read_bytes())})
 
 
 def cpu_nodes(session: Any) -> list[str]:
