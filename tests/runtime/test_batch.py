@@ -85,17 +85,28 @@ def test_a_sentence_that_pauses_holds_nobody_up() -> None:
     assert [*begun, *paused] == [*tokens(alone, 0)]
 
 
+class Watched(list):
+    """A queue that says when somebody came."""
+
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+
+    def append(self, one: object) -> None:
+        super().append(one)
+        self.came.release()
+
+
 def test_more_than_there_are_places_wait_and_come_in_their_order() -> None:
     source = batched(Plan(1, 1))
+    source._queue = queue = Watched()
     first, order, threads = tokens(source, 0), [], []
     next(first)
+    queue.came.acquire()
     for number in (1, 2, 3):
-        ready = len(source._queue)
         work = threading.Thread(target=lambda n=number: order.append((n, [*tokens(source, n)])))
         work.start()
         threads.append(work)
-        with source._free:
-            assert source._free.wait_for(lambda ready=ready: len(source._queue) > ready, 60)
+        assert queue.came.acquire(timeout=60)
     assert not order
     rest = [*first]
     for work in threads:
