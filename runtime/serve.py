@@ -145,7 +145,7 @@ def _add_load(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     option(
         group, "--threads", type=int, default=0, metavar="N",
-        help="of each graph; 0 shares the cores among the requests at work",
+        help="of each graph; 0 takes all cores (default: 0)",
     )  # fmt: skip
 
 

@@ -270,8 +270,9 @@ class Library:
         bundle.voice = Voice.load(
             bundle.folder,
             provider=self._options.provider,
-            threads=Threads(self._options.session_threads),
+            threads=Threads(self._options.threads),
             verify="size" if bundle.verified else "full",
+            users=self._options.load.parallel,
         )
         bundle.verified = True
         return bundle.voice

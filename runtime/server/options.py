@@ -2,7 +2,6 @@
 
 import hashlib
 import ipaddress
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +96,7 @@ class Options:
         language: of texts whose request does not say it.
         longest_text: in characters.
         provider: what runs the graphs.
-        threads: of each graph; 0 shares the cores among the requests at work.
+        threads: of each graph; 0 takes all cores.
         wyoming_port: that Wyoming's clients are listened for on; None: they are not.
         control: whether `/control` may end or reload the server.
         page, docs: whether the web page and the API's documents are served.
@@ -118,11 +117,6 @@ class Options:
     page: bool = True
     docs: bool = True
     log_text: bool = False
-
-    @property
-    def session_threads(self) -> int:
-        """Threads of each graph."""
-        return self.threads or max(1, (os.cpu_count() or 1) // self.load.parallel)
 
 
 def is_loopback(host: str) -> bool:

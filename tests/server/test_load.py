@@ -119,8 +119,9 @@ def test_whole_answers_that_arrive_are_not_counted_as_given_up() -> None:
     assert metric(crowd, 'sovits_cancelled_total{reason="disconnect"}') == before
 
 
-def test_eight_at_a_time_hear_what_one_alone_hears() -> None:
-    crowd = server()
+@pytest.mark.parametrize("at_once", ["1", "4"])
+def test_eight_users_get_what_one_alone_gets(at_once: str) -> None:
+    crowd = server("--parallel", at_once)
     bodies: list[dict[str, Any]] = [
         {"seed": seed, "response_format": name}
         for seed in (1, 2)
