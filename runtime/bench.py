@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runtime import records
 from runtime.cli import Parser, log_to_stderr, option, run
+from runtime.errors import SettingError
 from runtime.files import write_whole
 from runtime.measure.benchmark import bench
 from runtime.measure.candidates import Job
@@ -48,6 +49,11 @@ def parser() -> Parser:
     option(made, "--spinning", action="store_true", help="let idle threads of ours spin")
     option(made, "--huge-pages", action="store_true", help="KV caches on pages of 2 MiB (Linux)")
     option(made, "--scaling", action="store_true", help="time other lengths and threads too")
+    option(
+        made, "--users", type=int, nargs="+", default=[], metavar="N",
+        help="time so many at once too; throughput is over that of the fewest",
+    )  # fmt: skip
+    option(made, "--text", type=Path, metavar="FILE", help="time this text as one request too")
     option(made, "--json", type=Path, metavar="FILE", help="write the report there, - to stdout")
     return made
 
@@ -62,7 +68,16 @@ def job_of(args: argparse.Namespace) -> Job:
         huge_pages=args.huge_pages,
         chunks=args.chunks,
         scaling=args.scaling,
+        users=tuple(sorted(set(args.users))),
+        text=_text_in(args.text) if args.text else "",
     )
+
+
+def _text_in(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"--text {path}: it can't be read; give a file of UTF-8 text") from error
 
 
 def publish(report: BenchReport, to: Path | None) -> None:

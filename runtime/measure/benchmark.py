@@ -30,6 +30,7 @@ from runtime.measure.candidates import (
     Totals,
     candidate,
 )
+from runtime.measure.crowd import audiobooks, crowds
 from runtime.measure.findings import host_shares, judged_chunks
 from runtime.measure.lengths import Runs, at_length, unseen
 from runtime.measure.reports import (
@@ -61,6 +62,7 @@ from runtime.processor import is_busy, load_average
 WITHIN = 0.05  # the parts of a sentence and its total may differ by
 CHUNK_ROUNDS = 5  # at most: each is many chunks
 CPU = "vocoder on cpu"  # of a candidate whose vocoder runs elsewhere
+NOT_COMMON = ("scaling", "users", "text")  # of a job: not every candidate does it
 LOG = logging.getLogger(__name__)
 
 
@@ -86,6 +88,9 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
     chunks = _chunks(candidates, job)
     repeated = _repeated(candidates, job)
     scaling = _scaling(candidates, job) if job.scaling else {}
+    if job.users:
+        LOG.info("%s users at once", ", ".join(map(str, job.users)))
+    users, books = crowds(candidates, job), audiobooks(candidates, job)
     return {
         name: Timings(
             **vars(one.facts),
@@ -99,6 +104,8 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
             chunks=chunks.get(name),
             repeated_ms=repeated[name],
             scaling=scaling.get(name),
+            users=users.get(name, {}),
+            audiobook=books.get(name, {}),
         )
         for name, one in candidates.items()
     }
@@ -305,7 +312,7 @@ def bench(
         for folder in folders
         for provider in providers
     } | {name: opened() for name, opened in others.items()}
-    how = {name: value for name, value in asdict(job).items() if name != "scaling"}
+    how = {name: value for name, value in asdict(job).items() if name not in NOT_COMMON}
     return BenchReport(
         machine=TimedMachine(**vars(tuned.this_machine()), system=platform.platform()),
         python=platform.python_version(),

@@ -18,6 +18,7 @@ from runtime.measure.reports import Facts
 from runtime.measure.timing import BUFFER_BYTES
 from runtime.measure.workload import FIRST_TOKENS, ROWS, Replay, Speaker, Works
 from runtime.t2s.decode import Decoder
+from runtime.voice import Voice
 
 COMPUTED_LARGER = {
     "fp16": 2,
@@ -44,6 +45,8 @@ class Job:
         spinning, huge_pages: as `Threads` has them.
         chunks: of the stream whose chunks are timed; 0 times none.
         scaling: whether sentences of other lengths, and other numbers of threads, are timed too.
+        users: numbers of users at once that are timed; () for none.
+        text: of an audiobook that is timed; empty for none.
     """
 
     tokens: int = 100
@@ -54,12 +57,16 @@ class Job:
     huge_pages: bool = False
     chunks: int = 50
     scaling: bool = False
+    users: tuple[int, ...] = ()
+    text: str = ""
 
     def __post_init__(self) -> None:
         floors = {"tokens": FIRST_TOKENS, "rounds": 1, "threads": 1, "chunks": 0}
         for name, least in floors.items():
             if getattr(self, name) < least:
                 raise SettingError(f"--{name}: {getattr(self, name)} is below {least}; give more")
+        if min(self.users, default=1) < 1:
+            raise SettingError("--users: a number is below 1; give 1 or more")
         if self.chunks == 1:
             raise SettingError("--chunks: one chunk can't be compared with others; give 0, or more")
 
@@ -94,6 +101,8 @@ class Candidate:
         fresh: command line of a child that loads it and sounds once; () for none.
         ceiling_ms: cached positions → least milliseconds of a step; {} where it is not known.
         lengths: new tokens of sentences that it holds, of those whose times show how it grows.
+        graphs: number of users → its graphs for them; None where it has none of ours.
+        voice: number of users → the voice for them, likewise.
         totals: longest sentence, threads → whole sentences of it; None where only one is known.
     """
 
@@ -103,6 +112,8 @@ class Candidate:
     ceiling_ms: Mapping[int, float] = field(default_factory=dict)
     lengths: tuple[int, ...] = ()
     totals: Totals | None = None
+    graphs: Callable[[int], VoiceGraphs] | None = None
+    voice: Callable[[int], Voice] | None = None
 
 
 def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candidate:
@@ -126,8 +137,11 @@ def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candid
             f" {job.replay.rows} rows, {folder} holds {manifest.max_len}; give fewer"
         )
 
+    def graphs(threads: Threads, users: int = 1) -> VoiceGraphs:
+        return VoiceGraphs.of_bundle(folder, manifest, choice, threads, users=users)
+
     def speaker(replay: Replay, threads: Threads) -> Speaker:
-        return Speaker(VoiceGraphs.of_bundle(folder, manifest, choice, threads), replay)
+        return Speaker(graphs(threads), replay)
 
     def totals(longest: int, threads: int) -> SizedWork:
         return speaker(Replay.of(longest), replace(job.session_threads, intra_op=threads)).total
@@ -142,6 +156,10 @@ def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candid
             n for n in LENGTHS if Replay.of(max(unseen(n, job.runs))).rows <= manifest.max_len
         ),
         totals=totals,
+        graphs=lambda users: graphs(job.session_threads, users),
+        voice=lambda users: Voice.load(
+            folder, provider=provider, threads=job.session_threads, verify="size", users=users
+        ),
     )
 
 

@@ -190,6 +190,42 @@ class Scaling:
     total_ms_by_threads: Mapping[int, Spread]
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """Users who ask for the benchmark's sentence at the same moment.
+
+    Attributes:
+        tokens_per_s: of all together, decoded alone.
+        speech_per_s: seconds of sound that all get in a second, streamed.
+        times_tokens, times_speech: over what the fewest users get together.
+        first_sound_p50_ms, first_sound_p95_ms: over users and runs.
+        slowest_over_fastest: end of the last user's sentence over that of the first's.
+    """
+
+    tokens_per_s: Spread
+    times_tokens: Spread
+    speech_per_s: Spread
+    times_speech: Spread
+    first_sound_p50_ms: float
+    first_sound_p95_ms: float
+    slowest_over_fastest: float
+
+
+@dataclass(frozen=True)
+class Audiobook:
+    """A long text as one request.
+
+    Attributes:
+        seconds: of sound.
+        rtf: time over these.
+        times_faster: than for one user, which decodes sentence after sentence.
+    """
+
+    seconds: float
+    rtf: Spread
+    times_faster: Spread
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timings(Facts, Steps, Sums):
     """Everything that was timed of one candidate, with its facts, steps and sums.
@@ -200,6 +236,8 @@ class Timings(Facts, Steps, Sums):
         vocoder_vs_onnxruntime: times faster than ONNX Runtime's, where it runs elsewhere.
         chunks: of a long stream.
         scaling: over text length and threads.
+        users: number of users at once → what they got.
+        audiobook: users that the voice was loaded for → a long text of one of them.
         repeated_ms: part that makes sound → its time where one length comes again and again.
     """
 
@@ -209,6 +247,8 @@ class Timings(Facts, Steps, Sums):
     chunks: Chunks | None = None
     scaling: Scaling | None = None
     repeated_ms: Mapping[str, Spread] = field(default_factory=dict)
+    users: Mapping[int, Crowd] = field(default_factory=dict)
+    audiobook: Mapping[int, Audiobook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

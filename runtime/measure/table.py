@@ -16,7 +16,8 @@ def table(report: BenchReport) -> str:
     ]
     for name, found in report.candidates.items():
         lines += ["", name, *_step_lines(found), *_part_lines(found), *_sum_lines(found)]
-        lines += [*_chunk_lines(found), *_scaling_lines(found), *_fresh_lines(found)]
+        lines += [*_chunk_lines(found), *_scaling_lines(found), *_crowd_lines(found)]
+        lines += _fresh_lines(found)
     return "\n".join([*lines, ""])
 
 
@@ -79,6 +80,21 @@ def _scaling_lines(found: Timings) -> list[str]:
     lengths = ", ".join(f"{n} tokens {ms.median:.0f} ms" for n, ms in by_tokens.items())
     counts = ", ".join(f"{n} threads {ms.median:.0f} ms" for n, ms in by_threads.items())
     return [f"  total by length: {lengths}", f"  total by threads: {counts}"]
+
+
+def _crowd_lines(found: Timings) -> list[str]:
+    lines = [
+        f"  {n} at once: {all_.tokens_per_s.median:.0f} tokens/s {_times(all_.times_tokens)},"
+        f" {all_.speech_per_s.median:.2f} s of speech/s {_times(all_.times_speech)}, first sound"
+        f" p50 {all_.first_sound_p50_ms:.0f} ms, p95 {all_.first_sound_p95_ms:.0f} ms,"
+        f" slowest {all_.slowest_over_fastest:.2f} x the fastest"
+        for n, all_ in found.users.items()
+    ]
+    return lines + [
+        f"  a text of {book.seconds:.1f} s, voice for {n}: rtf {book.rtf.median:.3f}"
+        f" {_times(book.times_faster)}"
+        for n, book in found.audiobook.items()
+    ]
 
 
 def _fresh_lines(found: Timings) -> list[str]:

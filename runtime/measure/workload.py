@@ -21,7 +21,7 @@ from runtime.graphs import VoiceGraphs
 from runtime.manifest import Defaults
 from runtime.measure.timing import Work
 from runtime.t2s.decode import Decoder, DecodeState
-from runtime.t2s.request import Ending, Limits, Prompt, sampled
+from runtime.t2s.request import Chooser, Ending, Limits, Prompt, sampled
 from runtime.t2s.sampler import Sampling
 
 ROWS = (200, 500, 900)  # cached positions at which single steps are timed
@@ -107,6 +107,17 @@ def conditioning(replay: Replay, reference: Arrays) -> Conditioning:
     return Conditioning(replay.prompt.phones, reference, partial(noise.normals, 0, 0))
 
 
+def replayed(replay: Replay) -> Chooser:
+    """Samples each token, then takes the replayed one."""
+    sample = sampled(Sampling(), partial(noise.exponentials, 0, 0))
+
+    def choose(logits: Logits, used: Flags, step: int) -> int:
+        sample(logits, used, step)
+        return int(replay.tokens[step])
+
+    return choose
+
+
 class Speaker:
     """The graphs of a voice, loaded to replay."""
 
@@ -122,17 +133,12 @@ class Speaker:
         self._acoustic = graphs.acoustic_model()
         self._conditioning = conditioning(replay, self._acoustic.made_up())
         self._frames = self._acoustic.whole(replay.tokens, self._conditioning).frames
-        self._choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
+        self._choose = replayed(replay)
 
     def decode(self, count: int) -> Generator[int, None, None]:
         """The first `count` tokens; each is sampled, then the replayed one is taken."""
-
-        def choose(logits: Logits, used: Flags, step: int) -> int:
-            self._choose(logits, used, step)
-            return int(self._replay.tokens[step])
-
         limits = Limits(early_stop_tokens=count - 1, max_len=self._replay.rows + 1)
-        return self.decoder.tokens(self._replay.prompt, choose, limits, Ending())
+        return self.decoder.tokens(self._replay.prompt, self._choose, limits, Ending())
 
     def first_sound(self) -> Samples:
         """From the prompt to the first chunk of a stream."""

@@ -200,6 +200,32 @@ def test_the_report_holds_the_whole_list_in_json_and_for_people(
     assert "where one length comes again" in out
 
 
+def test_users_at_once_and_a_long_text_are_timed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, output = tmp_path / "book.txt", tmp_path / "report.json"
+    text.write_text("One. Two. Three.", "utf-8")
+    size = ["--tokens", "26", "--rounds", "1", "--threads", "1", "--chunks", "0"]
+    more = ["--users", "2", "1", "--text", str(text), "--json", str(output)]
+    bench.main(["-m", str(tiny_bundle()), "--provider", "cpu", *size, *more])
+    (found,) = reports.read(output).candidates.values()
+    assert set(found.users) == {1, 2}
+    assert found.users[1].times_tokens.median == found.users[1].slowest_over_fastest == 1
+    assert found.users[2].first_sound_p95_ms >= found.users[2].first_sound_p50_ms > 0
+    assert set(found.audiobook) == {1, 2}
+    assert found.audiobook[1].seconds == found.audiobook[2].seconds > 0
+    out = capsys.readouterr().out
+    assert "2 at once: " in out
+    assert "voice for 2: rtf" in out
+
+
+def test_a_text_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SettingError, match=r"--text .*none\.txt: .*; give"):
+        bench.main(["-m", str(tiny_bundle()), "--text", str(tmp_path / "none.txt")])
+
+
 def test_a_busy_machine_is_marked() -> None:
     assert [processor.is_busy(load) for load in (0.0, 0.5, 0.51, None)] == [
         False,
