@@ -1,4 +1,4 @@
-"""Measure the front end: characters per second, cold load time and peak memory per language.
+"""Measure the front end: speed on plain text and with numbers, growth, load time, peak memory.
 
 Each language runs in a process of its own, so that nothing is warm and memory is its alone.
 """
@@ -10,16 +10,37 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from runtime.cli import option, run
 from runtime.text.frontend import phonemize
 from runtime.text.languages import LANGUAGES, require
 from runtime.text.tables import table
 
-Measure = dict[str, float | int | str | None]
+HEADS = ("lang", "chars/s plain", "ms/sentence with numbers", "10x longer", "load s", "peak MB")
+ROW = "{:<6}{:>14}{:>26}{:>12}{:>9}{:>9}\n"
+SHORT, LONG = 1000, 10_000  # characters
 
-ROW = "{:<5}{:>12}{:>14}{:>12}\n"
+
+@dataclass(frozen=True)
+class Measure:
+    """What one language takes.
+
+    Attributes:
+        lang: its code.
+        chars_per_s: characters per second of text without digits and signs, warm.
+        ms_per_sentence: of a sentence with numbers, dates, money and units, warm.
+        growth: time for 10,000 characters of both kinds over time for 1,000; 10 is linear.
+        load_s: seconds of the first sentence, less those of a warm one.
+        peak_mb: peak memory of the process, MiB; None where the system does not tell.
+    """
+
+    lang: str
+    chars_per_s: int
+    ms_per_sentence: float
+    growth: float
+    load_s: float
+    peak_mb: int | None
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,49 +56,60 @@ def main(argv: list[str] | None = None) -> None:
     for lang in args.lang:
         require(lang)
     if args.here:
-        sys.stdout.write(json.dumps(measure(args.lang[0], max(args.repeats, 1))) + "\n")
+        found = measure(args.lang[0], max(args.repeats, 1))
+        sys.stdout.write(json.dumps(asdict(found)) + "\n")
         return
-    found = [apart(lang, args.repeats) for lang in args.lang]
-    sys.stdout.write(json.dumps(found) + "\n" if args.json else "".join(rows(found)))
+    all_found = [apart(lang, args.repeats) for lang in args.lang]
+    as_json = json.dumps([asdict(one) for one in all_found]) + "\n"
+    sys.stdout.write(as_json if args.json else "".join(rows(all_found)))
 
 
 def measure(lang: str, repeats: int) -> Measure:
-    """Time one language in this process; the first run is the cold one.
+    """Time one language in this process; the first sentence is the cold one."""
+    texts = table("bench")[lang]
+    plain, numbers = texts["plain"], texts["numbers"]
+    cold = _seconds([plain[0]], lang)
+    _seconds([*plain, *numbers], lang)  # loads what these need
+    in_plain = _median(plain, lang, repeats)
+    in_numbers = _median(numbers, lang, repeats)
+    whole = "".join([*plain, *numbers])
+    length = len(whole)
+    short, long = ([(whole * (size // length + 1))[:size]] for size in (SHORT, LONG))
+    return Measure(
+        lang=lang,
+        chars_per_s=round(sum(map(len, plain)) / in_plain),
+        ms_per_sentence=round(1000 * in_numbers / len(numbers), 2),
+        growth=round(_median(long, lang, 1) / _median(short, lang, repeats), 1),
+        load_s=round(cold - _seconds([plain[0]], lang), 3),
+        peak_mb=_peak_mb(),
+    )
 
-    Returns:
-        `chars_per_s` of the median warm run, `load_s` of the first run less a warm one,
-        `peak_mb` of the process, None where the system does not tell.
-    """
-    text = table("bench")[lang]
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
+
+def _median(texts: list[str], lang: str, repeats: int) -> float:
+    return statistics.median(_seconds(texts, lang) for _ in range(repeats))
+
+
+def _seconds(texts: list[str], lang: str) -> float:
+    start = time.perf_counter()
+    for text in texts:
         phonemize(text, lang)
-        times.append(time.perf_counter() - start)
-    warm = statistics.median(times[1:])
-    return {
-        "lang": lang,
-        "chars_per_s": round(len(text) / warm),
-        "load_s": round(times[0] - warm, 3),
-        "peak_mb": _peak_mb(),
-    }
+    return time.perf_counter() - start
 
 
-def apart(lang: str, repeats: int) -> Any:
+def apart(lang: str, repeats: int) -> Measure:
     """The measure of one language, from a process of its own."""
     command = [sys.executable, "-m", "runtime.text.bench", "--here", "--lang", lang]
     done = subprocess.run(
         [*command, "--repeats", str(repeats)], capture_output=True, text=True, check=True
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return Measure(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def rows(found: list[Measure]) -> Iterator[str]:
     """Lines of the table."""
-    yield ROW.format("lang", "chars/s", "cold load s", "peak MB")
+    yield ROW.format(*HEADS)
     for one in found:
-        peak = "-" if one["peak_mb"] is None else f"{one['peak_mb']}"
-        yield ROW.format(one["lang"], one["chars_per_s"], one["load_s"], peak)
+        yield ROW.format(*("-" if value is None else value for value in asdict(one).values()))
 
 
 def _peak_mb() -> int | None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from runtime.text.expressions import LATIN, Expression, expressions
+from runtime.text.letters import latinised
 
 Run = tuple[str, str]  # language (or kind of character), text
 
@@ -172,7 +173,7 @@ def _kind(char: str) -> str:
             return kind
     if char.isdecimal():
         return DIGIT
-    return "en" if unicodedata.name(char, "").startswith("LATIN") else OPEN
+    return "en" if latinised(char) else OPEN
 
 
 def _kinds(text: str) -> list[str]:

@@ -4,13 +4,21 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from runtime.text.expressions import SUPERSCRIPTS
+from runtime.text.imports import once
 from runtime.text.languages import mode_of
+from runtime.text.letters import FORMULAS, greek_name, latinised
 from runtime.text.segment import HAN, HANGUL, KANA, segments
+from runtime.text.symbols import UNKNOWN
+from runtime.text.width import plain
 
 MOST_NAMED = 10
+USED_TOGETHER = "ヵヶゕゖゝゞヽヾ々ー"  # said with what stands beside them
 DIRECTION = re.compile(r"\[(?:phones|pause)=[^\[\]]*\]")
 SCRIPTS = (("ja", KANA), ("ko", HANGUL), ("zh", HAN))
-OLD_HANGUL = re.compile("[\u1113-\u1160\u1176-\u11a7\u11c3-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
+OLD_HANGUL = re.compile(
+    "[\u1113-\u1160\u1176-\u11a7\u11c3-\u11ff\u3164-\u318e\ua960-\ua97f\ud7b0-\ud7ff]"
+)
 
 
 def unread(text: str, lang: str) -> str:
@@ -47,44 +55,60 @@ def _advice(lost: dict[str, None], mode: str, alone: bool) -> str:
 
 
 def _latin(char: str) -> bool:
-    return unicodedata.name(char, "").startswith(("LATIN", "GREEK", "FULLWIDTH LATIN"))
+    return bool(latinised(char) or greek_name(char, "en") or char == FORMULAS)
 
 
 def _number(char: str) -> bool:
-    return char.isdecimal() or char in "²³¹⁰⁴⁵⁶⁷⁸⁹ⁿ½¼¾" or "\u2160" <= char <= "\u217f"
+    return char in SUPERSCRIPTS or any(one.isascii() and one.isdigit() for one in plain(char))
 
 
 def _english(char: str) -> bool:
-    return _latin(char) or _number(char) or not char.isalpha()
+    return _latin(char) or _number(char)
 
 
 def _chinese(char: str) -> bool:
     from runtime.text.zh.normalise import simplified
 
     if not HAN.match(char):
-        return not char.isalpha() or _number(char) or _latin(char)
+        return _latin(char) or _number(char)
     return char == "〇" or "\u4e00" <= simplified(char) <= "\u9fa5"
 
 
+@once
 def _japanese(char: str) -> bool:
-    if HAN.match(char):
-        try:
-            char.encode("euc_jis_2004")
-        except UnicodeEncodeError:
-            return False
+    if char in USED_TOGETHER:
         return True
-    return bool(KANA.match(char)) or _latin(char) or not char.isalpha()
+    if HAN.match(char) and not _in_shift_jis(char):
+        from runtime.text.ja import read
+
+        return any(map(str.isalpha, {*read(char, "v2").phones} - {UNKNOWN}))
+    return bool(HAN.match(char) or KANA.match(char) or _latin(char) or _number(char))
+
+
+@once
+def _cantonese(char: str) -> bool:
+    from runtime.text.yue import read
+
+    return _chinese(char) and not (HAN.match(char) and UNKNOWN in read(char, "v2").phones)
+
+
+def _in_shift_jis(char: str) -> bool:
+    try:
+        char.encode("shift_jis")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _korean(char: str) -> bool:
     if HANGUL.match(char):
         return not OLD_HANGUL.match(char)
-    return _latin(char) or not char.isalpha()
+    return _latin(char) or _number(char)
 
 
 READ: dict[str, Callable[[str], bool]] = {
     "zh": _chinese,
-    "yue": _chinese,
+    "yue": _cantonese,
     "en": _english,
     "ja": _japanese,
     "ko": _korean,

@@ -11,6 +11,10 @@ SIGNS = {
 FRACTIONS = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 THOUSANDS = re.compile(r"(?<![0-9,.])[0-9]{1,3}(?:,[0-9]{3})+(?!,?[0-9])")
 DIGIT = re.compile("[0-9]")
+ENCLOSED = re.compile("CIRCLED|PARENTHESIZED (?:DIGIT|NUMBER)|DIGIT .* (?:FULL STOP|COMMA)")
+CIRCLED = "[①-⒛⓪⓫-⓿❶-➓㈠-㈩㉈-㉏㉑-㉟㊀-㊉㊱-㊿🄀-🄌]"
+BESIDE = re.compile(f"(?<={CIRCLED})(?={CIRCLED}|[0-9])")
+ALONE = re.compile(r"(?<![\w)])[²³¹⁰⁴-⁹]+")  # a power of nothing is a number
 SQUARED = ("\u3371", "\u33df")
 
 
@@ -20,6 +24,8 @@ def plain(text: str) -> str:
     Marks that punctuate stay as they are, except between digits, where they belong to a number.
     """
     if not text.isascii():
+        text = BESIDE.sub(" ", text)
+        text = ALONE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
         text = re.sub("(?<=[０-９])，(?=[０-９]{3}(?![０-９]))", ",", text)
         text = "".join(map(_plain_char, unicodedata.normalize("NFC", text)))
         text = re.sub(r"(?<=[0-9])：(?=[0-9])", ":", text)
@@ -38,6 +44,8 @@ def _plain_char(char: str) -> str:
         return SIGNS[char]
     if char.isdecimal():
         return str(unicodedata.decimal(char))
+    if unicodedata.decomposition(char).startswith("<font>"):
+        return unicodedata.normalize("NFKC", char)
     code = ord(char) - 0xFEE0
     if 0 <= code < 128 and chr(code).isalpha():
         return chr(code)
@@ -46,7 +54,7 @@ def _plain_char(char: str) -> str:
 
 def _compatible(char: str) -> str:
     """Roman numerals, circled numbers, fractions and squared units, taken apart."""
-    if "\u2160" <= char <= "\u217f" or unicodedata.name(char, "").startswith("CIRCLED NUMBER"):
+    if "\u2160" <= char <= "\u217f" or ENCLOSED.search(unicodedata.name(char, "")):
         value = unicodedata.numeric(char, None)
         return str(int(value)) if value is not None else char
     if char in FRACTIONS:

@@ -8,6 +8,7 @@ from runtime.text.en.quantities import numbers, quantities
 from runtime.text.en.rules import Family, Spelling
 from runtime.text.en.times import times
 from runtime.text.imports import once
+from runtime.text.letters import GREEK, greek_name, latinised
 from runtime.text.tables import table
 from runtime.text.width import plain
 
@@ -16,9 +17,8 @@ DECORATED = r"[^A-Za-z0-9 ',.!?\-]|\s[!?,.]|--|\w\.[a-z]"
 SHOUTED = "[A-Z]{2}"
 UNFINISHED = r"[^A-Za-z '!?,.\-]|[^ ][A-Z]|[ !?,.\-][ !?,.\-]|^ | $|[iIeE]\.[eEgG]\."
 MARKS = r"!?…,.\-"
-GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho"
 PERIODS = "(?:hour|minute|second|day|week|month|year|person|night|game|page)"
-LATER_GREEK = "sigma tau upsilon phi chi psi omega"
+UNIT_SIGNS = "µμΩ"
 
 
 def normalise(text: str) -> str:
@@ -46,16 +46,12 @@ def _plain(text: str) -> str:
         return plain(text)
     for mark, own in table("en")["effective_punctuation_map"].items():
         text = re.sub(rf"{mark}(?=\w)", f"{own} ", text).replace(mark, own)
-    return "".join(_greek().get(char, char) for char in plain(text))
+    return GREEK.sub(_named, plain(text))
 
 
-@once
-def _greek() -> dict[str, str]:
-    names = [*GREEK.split(), "sigma", *LATER_GREEK.split()]  # U+03C2 is a second small sigma
-    small = {chr(0x3B1 + i): f" {name} " for i, name in enumerate(names) if i != 5 + 30}
-    kept = {char: name for char, name in small.items() if char != "μ"}  # the sign of micro
-    capital = {char.upper(): name for char, name in kept.items() if char != "ω"}
-    return kept | capital
+def _named(match: re.Match[str]) -> str:
+    """A Greek letter by its name; the signs of micro and ohm stay for the rules of units."""
+    return match[0] if match[0] in UNIT_SIGNS else f" {greek_name(match[0], 'en') or match[0]} "
 
 
 def _typography() -> list[Spelling]:
@@ -94,6 +90,7 @@ def _typography() -> list[Spelling]:
 
 def _last() -> list[Spelling]:
     return [
+        (f"[{UNIT_SIGNS}]", lambda m: f" {greek_name(m[0], 'en')} "),
         (r"[\s\S]+", lambda m: _without_accents(m[0])),
         (r"%", " percent"),
         (r"(?<=[A-Za-z])=(?=[A-Za-z])", " "),
@@ -110,7 +107,8 @@ def _last() -> list[Spelling]:
 
 
 def _without_accents(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    bare = (c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    return "".join(latinised(char) or char for char in bare)
 
 
 def _address(match: re.Match[str]) -> str:

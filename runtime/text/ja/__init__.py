@@ -11,7 +11,7 @@ from runtime.text.imports import once, quietly
 from runtime.text.ja.normalise import spelled_out
 from runtime.text.lexicon import Lexicon
 from runtime.text.phonemes import Reading
-from runtime.text.symbols import known
+from runtime.text.symbols import UNKNOWN, known
 from runtime.text.tables import table as read_table
 
 LETTER = "[A-Za-z\\d\u3005\u3040-\u30ff\u4e00-\u9fff\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]"
@@ -60,7 +60,8 @@ def _runs(spoken: str) -> list[str]:
 
 def _marks(text: str) -> list[str]:
     marks = read_table("ja")["punctuation_map"]
-    return [marks.get(char, char) for char in text if char != " "]
+    said = (marks.get(char, char) for char in text if char != " ")
+    return [UNKNOWN if char.isalpha() else char for char in said]
 
 
 def _phones(words: str) -> list[str]:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from runtime.text.imports import once
+from runtime.text.letters import greek_spelled
 from runtime.text.quantities import MONEY_SIGNS, local_units, money_word
-from runtime.text.width import plain
+from runtime.text.width import CIRCLED, plain
 
 Write = Callable[[re.Match[str]], str] | str
 Spelling = tuple[str, Write]
@@ -28,18 +29,30 @@ TOLD = dict(
         strict=True,
     )
 )
-NEEDS_WORDS = re.compile(r"[0-9½¼¾⅓⅔\u2160-\u217f≥≤≠±‰√]|[％℃]")
+OTHER_KANA = str.maketrans(  # of Ainu and of old spelling, which the dictionary lacks
+    dict(zip("ㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ", "クシストヌハヒフヘホムラリルレロ", strict=True))
+    | {
+        "ヷ": "ヴァ",
+        "ヸ": "ヴィ",
+        "ヹ": "ヴェ",
+        "ヺ": "ヴォ",
+        "ゕ": "ヵ",
+        "ゖ": "ヶ",
+        "ゟ": "より",
+        "ヿ": "コト",
+    }
+)
+NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹〇\u2150-\u217f≥≤≠±‰√％℃]|{CIRCLED}")
 SUMS = {"+": "たす", "-": "ひく", "×": "かける", "*": "かける", "÷": "わる", "/": "わる", "=": "は"}
 
 
 def spelled_out(text: str) -> str:
     """The text with what Open JTalk would misread or pass over in words; the rest as it was."""
-    if not NEEDS_WORDS.search(text) and not re.search(r"\d", text):
-        return text
-    text = plain(text)
-    for pattern, write in _rules():
-        text = pattern.sub(write, text)
-    return text
+    if NEEDS_WORDS.search(text):
+        text = plain(text)
+        for pattern, write in _rules():
+            text = pattern.sub(write, text)
+    return greek_spelled(text, "ja").translate(OTHER_KANA)
 
 
 @once
@@ -52,6 +65,8 @@ def _names() -> list[Spelling]:
     """Telephones and other numbers that are told digit by digit, and versions."""
     return [
         ("24/7", "24時間7日"),
+        ("[〇一二三四五六七八九]*〇[〇一二三四五六七八九]+|[一二三四五六七八九]+〇", _positional),
+        ("〇", "まる"),
         (r"(?<![0-9-])\+?0?[0-9]{1,4}[-(][0-9]{1,4}[-)][0-9]{3,4}(?![0-9-])", _told),
         (r"(?<![0-9-])[0-9]{3,}(?:-[0-9]{3,}){2,}(?![0-9-])", _told),
         (r"〒?(?<![0-9-])([0-9]{3}-[0-9]{4})(?![0-9-])", _told),
@@ -134,6 +149,11 @@ def _numbers() -> list[Spelling]:
         (r"(?<=[0-9])\.(?=[0-9])", "．"),
         (r"(?<=[0-9]),(?=[0-9])", "、"),
     ]
+
+
+def _positional(match: re.Match[str]) -> str:
+    """`二〇二四` in digits, which Open JTalk reads as one number."""
+    return "".join(str("〇一二三四五六七八九".index(char)) for char in match[0])
 
 
 def _told(match: re.Match[str]) -> str:

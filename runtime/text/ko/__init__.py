@@ -11,7 +11,9 @@ from runtime.text.symbols import ids_of
 from runtime.text.tables import table as read_table
 
 JAMO_AT_END = re.compile("[\u3131-\u3163]$")
-OLD_JAMO = re.compile("[\u1113-\u1160\u1176-\u11a7\u11c3-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
+OLD_JAMO = re.compile(
+    "[\u1113-\u1160\u1176-\u11a7\u11c3-\u11ff\u3164-\u318e\ua960-\ua97f\ud7b0-\ud7ff]"
+)
 LINKED = re.compile("(ㅇㅡㄹ|ㄹㅡㄹ) ㄹ")
 
 
@@ -38,8 +40,8 @@ def _phones(text: str, table: str) -> list[str]:
     names = tables["latin_letter_names"]
     spoken = "".join(names.get(char.lower(), char) for char in _half_width(text))
     jamo = pronounced(spoken)
-    for vowel, parts in tables["vowel_splits"].items():
-        jamo = jamo.replace(vowel, parts)
+    for letters, parts in tables["splits"].items():
+        jamo = jamo.replace(letters, parts)
     jamo = LINKED.sub(r"\1 ㄴ", jamo)
     if JAMO_AT_END.search(jamo):
         jamo += "."

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from runtime.text.imports import once
 from runtime.text.ko.numbers import decimal, digits, native, sino
+from runtime.text.letters import greek_spelled
 from runtime.text.quantities import MONEY_SIGNS, local_units, money_word
-from runtime.text.width import plain
+from runtime.text.width import CIRCLED, plain
 
 Write = Callable[[re.Match[str]], str] | str
 Spelling = tuple[str, Write]
@@ -101,17 +102,16 @@ TWENTIES = re.compile(r"[1-9]0$")
 WON = "승|패|이겼|이기|졌|앞서|앞섰|꺾|무승부|비겼|역전|리드"
 POWERS = {"k": 3, "K": 3, "m": 6, "M": 6, "b": 9, "B": 9, "bn": 9}
 SUMS = {"+": "더하기", "-": "빼기", "×": "곱하기", "*": "곱하기", "÷": "나누기", "/": "나누기"}
-NEEDS_WORDS = re.compile(r"\d|[½¼¾⅓⅔\u2160-\u217f①-⑳%‰℃]")
+NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹\u2150-\u217f%‰℃]|{CIRCLED}")
 
 
 def spelled_out(text: str) -> str:
     """The text with numbers and their signs in words; the rest as it was."""
-    if not NEEDS_WORDS.search(text):
-        return text
-    text = plain(text)
-    for pattern, write in _rules():
-        text = pattern.sub(write, text)
-    return text
+    if NEEDS_WORDS.search(text):
+        text = plain(text)
+        for pattern, write in _rules():
+            text = pattern.sub(write, text)
+    return greek_spelled(text, "ko")
 
 
 @once

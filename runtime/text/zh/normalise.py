@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from runtime.text.imports import once, quietly
+from runtime.text.letters import GREEK, greek_name
 from runtime.text.tables import table
 from runtime.text.width import plain
 from runtime.text.zh.identifiers import identifiers
@@ -74,6 +75,7 @@ def _signs() -> list[tuple[str, Any]]:
         (r"[〇○]", "零"),
         (r"(?<=[\u4e00-\u9fa5])-(?=[\u4e00-\u9fa5])", "，"),
         (r"\^(?=[一二三四五六七八九十零])", "的"),
+        (GREEK.pattern, lambda m: greek_name(m[0], "zh")),
         (either(words), lambda m: words[m[0]]),
         (r"[-—《》【】<=>{}()（）#&@“”^_|\\*`•]", ""),
     ]
