@@ -15,7 +15,10 @@ from runtime.text.width import plain
 NUMBERED = r"[0-9²³⁰¹⁴-⁹ⁿ+×÷=*^~<>≥≤≠≈±√#№°%‰]| - "
 DECORATED = r"[^A-Za-z0-9 ',.!?\-]|\s[!?,.]|--|\w\.[a-z]"
 SHOUTED = "[A-Z]{2}"
-UNFINISHED = r"[^A-Za-z '!?,.\-]|[^ ][A-Z]|[ !?,.\-][ !?,.\-]|^ | $|[iIeE]\.[eEgG]\."
+UNFINISHED = (
+    r"[^A-Za-z '!?,.\-]|[^ ][A-Z]|[ !?,.\-][ !?,.\-]|^ | $|[iIeE]\.[eEgG]\."
+    r"|(?<![A-Za-z])'|'(?![A-Za-z])"
+)
 MARKS = r"!?…,.\-"
 PERIODS = "(?:hour|minute|second|day|week|month|year|person|night|game|page)"
 UNIT_SIGNS = "µμΩ"
@@ -84,8 +87,16 @@ def _typography() -> list[Spelling]:
         (r"\s@\s", " at "),
         (r"(?<=[A-Za-z]{2})\s?[=|]\s?(?=[A-Za-z]{2})", " "),
         (rf"(?<=[0-9]) ?([a-z]{{3,}})/(?={PERIODS}\b)", r" \1 per "),
-        (r"(?<=[A-Za-z])/(?=[A-Za-z])(?<!km/)(?<!m/)", " or "),
+        (r"([0-9] ?)?\b[A-Za-zμ]+(?:/[A-Za-z]+)+[23²³]?", _either),
     ]
+
+
+def _either(match: re.Match[str]) -> str:
+    """`he/she` is one or the other, `AC/DC` one name; units stay for the rules of units."""
+    words = match[0][len(match[1] or "") :]
+    if match[1] and words in table("quantities")["units"]:
+        return match[0]
+    return match[0].replace("/", " " if words.isupper() else " or ")
 
 
 def _last() -> list[Spelling]:
@@ -99,6 +110,11 @@ def _last() -> list[Spelling]:
         (rf"[^A-Za-z '{MARKS}]", ""),
         (r"(?i)\bi\.e\.", "that is"),
         (r"(?i)\be\.g\.", "for example"),
+        (r"(?<=[A-Z]{2})s(?![A-Za-z'])", "'s"),
+        (r"(?<=[A-Z]{2})s'", "'s"),
+        (r"(?<=[a-z])\s?'n'?\s", " and "),
+        (r"(?<![A-Za-z])'([^']+)'(?![A-Za-z])", r"\1"),
+        (r"(?<![A-Za-z])'+|(?<![A-Zs])'(?![A-Za-z])", ""),
         (r"(?<=[^ ])(?=[A-Z])", " "),
         (rf"([ {MARKS}])[{MARKS}]+", r"\1"),
         (r" {2,}", " "),

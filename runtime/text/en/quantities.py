@@ -7,6 +7,7 @@ from runtime.text.en.rules import NUM, Spelling, either
 from runtime.text.quantities import english_unit, unit_pattern
 from runtime.text.tables import table
 
+SIZED = "x|by|long|wide|tall|high|deep|thick"
 SCALES = r"hundred|thousand|million|billion|trillion"
 SUFFIXES = {"k": "thousand", "m": "million", "b": "billion", "t": "trillion", "bn": "billion"}
 POWERS = {"²": "squared", "³": "cubed"}
@@ -62,7 +63,7 @@ def _sums() -> list[Spelling]:
     left = rf"(?<=[0-9A-Za-z)²³{SUPERSCRIPTS}])"
     operand = r"(?=-?(?:\.?[0-9]|[A-Za-z](?![A-Za-z]{2})))"
     return [
-        (r"(?<=[0-9]) ?([kc]?m)([²³])", lambda m: f" {m[1]}{'2' if m[2] == '²' else '3'}"),
+        (r"(?<=[0-9/]) ?([kc]?m)([²³])", _squared),
         (r"(?<![\w'])([a-z])(?= [+×÷=*-] )|(?<= [+×÷=*-] )([a-z])(?![\w'])", _capital),
         (rf"{left} +([+×÷=*]) +(?=-?\w)", lambda m: f" {OPERATORS[m[1]]} "),
         (r"(?<=\w) +- +(?=-?\w)", " minus "),
@@ -101,7 +102,8 @@ def _units() -> list[Spelling]:
     spaced = "|".join(name for name in names.split("|") if name not in ("s", "m", "t", "V", "W"))
     end = r"(?![\w/°²³]|'[a-z])"
     return [
-        (r"\b([0-9]+)'([0-9]{1,2})(?:\"|''|(?= |$))", r"\1 foot \2"),
+        (r"\b([0-9]+)'([0-9]{1,2})(?:\"|''|(?=[ ,.;:!?)]|$))", r"\1 foot \2"),
+        (rf"(?<=[0-9]) in(?=[,;.!?)]|\s*$|\s+(?:{SIZED})\b)", " inches"),
         (rf"(?<![\w.])({NUM})(?:-| to )({NUM}) ?({names}){end}", _unit_range),
         (rf"(?<![\w.])({NUM})({names}){end}", _unit),
         (rf"(?<![\w.])({NUM}) (?={names})({spaced}|m|W|V){end}", _unit),
@@ -143,6 +145,12 @@ def numbers() -> list[Spelling]:
 def spelled(number: str) -> str:
     """Digit by digit."""
     return " ".join(cardinal(digit) for digit in number)
+
+
+def _squared(match: re.Match[str]) -> str:
+    """`m²` with a plain digit, which no rule for formulas takes."""
+    blank = " " if match.string[match.start() - 1] != "/" else ""
+    return f"{blank}{match[1]}{'2' if match[2] == '²' else '3'}"
 
 
 def _groups(before: str, number: str) -> str:

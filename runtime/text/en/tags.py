@@ -8,6 +8,9 @@ import re
 from runtime.text.imports import once
 from runtime.text.tables import table
 
+MARKS = tuple("!?…,.;:")
+ENDS = tuple("!?….")
+
 
 @once
 def _classes() -> dict[str, frozenset[str]]:
@@ -23,11 +26,13 @@ def tag_of(tokens: list[str], i: int) -> str:
     while start and tokens[start - 1].lower() in classes["adverbs"]:
         start -= 1
     before = tokens[start - 1].lower() if start else ""
-    if word.endswith("ed") or word == "read":
-        return _past(word, before, after)
+    if word == "read":
+        return _read(tokens, start, before)
+    if word.endswith("ed"):
+        return _past(before, after)
     if word.endswith("ing"):
         return "NN" if before in classes["determiners"] else "VBG"
-    if _is_verb(tokens, start, before, after):
+    if _is_verb(tokens, i, start):
         return "VBZ" if word.endswith("s") else "VB"
     if before in classes["be"] or before in classes["degrees"]:
         return "JJ"
@@ -36,23 +41,44 @@ def tag_of(tokens: list[str], i: int) -> str:
     return "NN"
 
 
-def _past(word: str, before: str, after: str) -> str:
-    """Words that may be past forms, `read` among them."""
+def _past(before: str, after: str) -> str:
+    """Words that end as past forms do."""
     classes = _classes()
     if before in classes["be"] | classes["have"]:
         return "VBN"
-    if word != "read":
-        if before in classes["determiners"]:
-            return "JJ"
-        return "VBN" if after in classes["prepositions"] - {"to"} else "VBD"
-    if before in classes["modals"] or before.endswith(("'ll", "'d")):
-        return "VB"
-    return "VBP" if before in ("i", "you", "we", "they", "people", "") else "VBD"
+    if before in classes["determiners"]:
+        return "JJ"
+    return "VBN" if after in classes["prepositions"] - {"to"} else "VBD"
 
 
-def _is_verb(tokens: list[str], start: int, before: str, after: str) -> bool:
-    """Whether the words before and after ask for a verb."""
+def _read(tokens: list[str], start: int, before: str) -> str:
+    """`read`, whose forms of today and of the past are spelled alike."""
     classes = _classes()
+    helpers = [word.lower() for word in tokens[max(start - 3, 0) : start]]
+    if before in classes["modals"] or before.endswith(("'ll", "'d")) or "did" in helpers:
+        return "VB"
+    if before in classes["be"] or classes["have"] & {*helpers}:
+        return "VBN"
+    if classes["past_times"] & {*_clause(tokens, start)}:
+        return "VBD"
+    plural = before in ("i", "you", "we", "they", "people", "", "who", "and") or _is_plural(before)
+    return "VBP" if plural else "VBD"
+
+
+def _clause(tokens: list[str], i: int) -> list[str]:
+    """The words between the marks around token `i`, in lower case."""
+    ends = [k for k, token in enumerate(tokens) if token in MARKS]
+    start = max((k + 1 for k in ends if k < i), default=0)
+    end = min((k for k in ends if k > i), default=len(tokens))
+    return [token.lower() for token in tokens[start:end]]
+
+
+def _is_verb(tokens: list[str], i: int, start: int) -> bool:
+    """Whether the words before and after ask for a verb; adverbs begin at `start`."""
+    classes = _classes()
+    word, before, after = (
+        tokens[k].lower() if 0 <= k < len(tokens) else "" for k in (i, start - 1, i + 1)
+    )
     if before in classes["modals"] or before.endswith(("'ll", "'d")):
         return True
     if before in classes["pronouns"]:
@@ -65,10 +91,24 @@ def _is_verb(tokens: list[str], start: int, before: str, after: str) -> bool:
         return opens and not capital
     if before in classes["clause_openers"]:
         return opens
-    if _asked(tokens, start) or (_is_plural(before) and _opens_phrase(after)):
+    if before == "so" and tokens[start - 2 : start - 1] == [","]:
+        return opens
+    several = _is_plural(before) or [*tokens[: start - 1]][-1:] == ["and"]
+    if _asked(tokens, start) or (several and (_opens_phrase(after) or after in classes["later"])):
         return True
-    plain = before not in classes["determiners"] | classes["prepositions"] | classes["be"]
-    return plain and opens and before not in classes["have"]
+    if several != word.endswith("s") and not before[0].isdigit():
+        return _lacks_verb(tokens, i)
+    return False
+
+
+def _lacks_verb(tokens: list[str], i: int) -> bool:
+    """Whether no other word of the clause, which ends with a mark, can be its verb."""
+    classes = _classes()
+    words = _clause(tokens, i)
+    others = [word for k, word in enumerate(words) if word != tokens[i].lower()]
+    finite = classes["be"] | classes["have"] | classes["modals"] | classes["verbs"]
+    ended = any(token in ENDS for token in tokens[i + 1 :])
+    return ended and not any(word in finite or word.endswith(("ed", "'s")) for word in others)
 
 
 def _asked(tokens: list[str], start: int) -> bool:
@@ -84,8 +124,11 @@ def _asked(tokens: list[str], start: int) -> bool:
 
 def _is_plural(word: str) -> bool:
     """Whether a word looks like a plural noun, a likely subject."""
+    classes = _classes()
+    if word in classes["plurals"]:
+        return True
     return re.fullmatch("[a-z]{2,}[^'sui]s", word) is not None and not any(
-        word in words for words in _classes().values()
+        word in words for words in classes.values()
     )
 
 

@@ -12,6 +12,8 @@ from runtime.text.tables import table
 Phones = list[str]
 
 VOICELESS = {"P", "T", "K", "F", "TH", "HH"}
+LENGTHENED = re.compile(r"([a-z])\1{2,}")  # `nooo`
+VOWEL = re.compile("[aeiouy]")
 SPELLED = 3  # letters; a shorter unknown word is spelled
 LONGEST_WORD = 40  # letters; what is longer is no word, and is guessed a stretch at a time
 STRETCH = 12
@@ -66,17 +68,30 @@ def look_up(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones:
     known = _known(word, own)
     if known is not None:
         return known
-    if len(word) <= SPELLED:
+    if (short := _shortened(word)) != word:
+        return look_up(short, own)
+    if len(word) <= SPELLED or not VOWEL.search(word):
         return [phone for char in word for phone in letter(char)]
-    if word.endswith("'s"):
-        base = look_up(word[:-2], own)
-        return [*base, *_plural(base[-1] if base else "")]
+    stem, mark, ending = word.rpartition("'")
+    if stem and mark and ending in CONTRACTED:
+        base = look_up(stem, own)
+        return [*base, *CONTRACTED[ending](base[-1] if base else "")]
     if len(word) > LONGEST_WORD:
         stretches = (word[i : i + STRETCH] for i in range(0, len(word), STRETCH))
         return [phone for stretch in stretches for phone in look_up(stretch, own)]
     if "-" in word or "'" in word:
         return [phone for part in re.split("[-']", word) if part for phone in look_up(part, own)]
     return _inflected(word, own) or _compound(word, own) or [*guess(word)]
+
+
+def _shortened(word: str) -> str:
+    """`nooo` as no, `goood` as good; the word itself if neither is one."""
+    if not LENGTHENED.search(word):
+        return word
+    once_more, single = LENGTHENED.sub(r"\1\1", word), LENGTHENED.sub(r"\1", word)
+    if once_more in dictionary() and (len(once_more) > SPELLED or single not in dictionary()):
+        return once_more
+    return single if len(single) > 1 and single in dictionary() else word
 
 
 def _known(word: str, own: Mapping[str, tuple[str, ...]]) -> Phones | None:
@@ -143,6 +158,13 @@ def _past(last: str) -> Phones:
     return ["T"] if last in VOICELESS | SIBILANT - {"Z", "ZH", "JH"} else ["D"]
 
 
+CONTRACTED: dict[str, Callable[[str], Phones]] = {
+    "s": _plural,
+    "d": lambda last: ["AH0", "D"] if last in ("T", "D") else ["D"],
+    "ve": lambda _: ["AH0", "V"],
+    "ll": lambda _: ["AH0", "L"],
+    "re": lambda _: ["ER0"],
+}
 BEGINNINGS = {
     "un": "AH0 N",
     "re": "R IY0",
@@ -158,6 +180,12 @@ BEGINNINGS = {
     "pre": "P R IY0",
 }
 ENDINGS: dict[str, Callable[[str], Phones]] = {
+    "izers": lambda _: ["AY2", "Z", "ER0", "Z"],
+    "izer": lambda _: ["AY2", "Z", "ER0"],
+    "izing": lambda _: ["AY2", "Z", "IH0", "NG"],
+    "ized": lambda _: ["AY2", "Z", "D"],
+    "izes": lambda _: ["AY2", "Z", "IH0", "Z"],
+    "ize": lambda _: ["AY2", "Z"],
     "ingly": lambda _: ["IH0", "NG", "L", "IY0"],
     "ings": lambda _: ["IH0", "NG", "Z"],
     "ing": lambda _: ["IH0", "NG"],
