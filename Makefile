@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 READY_TO_TEST := $(VENV)/ready-to-test
 TESTS_ALONE := ^tensorrt
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 QUICK := tests/bundle tests/runtime/text/test_frontend.py tests/runtime/text/test_goldens.py \
 	$(addprefix tests/runtime/test_,$(addsuffix .py,acoustic cache decode manifest noise sampler \
 	settings sound stream tts voice)) \

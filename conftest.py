@@ -1,12 +1,19 @@
 """The option and the fixtures that all tests share."""
 
+import functools
+import gc
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import runtime  # noqa: F401 - silences native libraries before a test imports them
+from runtime.backends.memory import release_freed
 from tests import goldens, once
 
+FIRST = "workflow"  # folder of the tests that take longest
+SERVERS = ".server."  # in the names of modules that start them
 RUN = pytest.StashKey[Path | None]()
 
 
@@ -24,6 +31,27 @@ def pytest_configure(config: pytest.Config) -> None:
     """Cases are read when tests are collected, so the folder must be known before."""
     goldens.ROOT = config.getoption("--golden-dir").resolve()
     config.stash[RUN] = once.begin()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole builds come first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: FIRST not in item.path.parts)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_is_handed_back() -> Iterator[None]:
+    """What one file's models took is the next one's: what tests have cached goes.
+
+    Servers are processes of their own, and stay.
+    """
+    yield
+    tests = [name for name in sys.modules if name.startswith("tests.") and SERVERS not in name]
+    for module in map(sys.modules.__getitem__, tests):
+        for cached in vars(module).values():
+            if isinstance(cached, functools._lru_cache_wrapper):
+                cached.cache_clear()
+    gc.collect()
+    release_freed()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
