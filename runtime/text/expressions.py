@@ -22,7 +22,10 @@ ENGLISH = (
     r"|(?<![A-Za-z])[Nn]o\. ?[0-9]+|(?<![A-Za-z])C\+\+|(?<![A-Za-z])[CF]#"
 )
 CLOCK = r"(?<![0-9:])([01]?[0-9])(?::([0-5][0-9]))? ?([AaPp])(?:\.[Mm]\.|[Mm])(?![A-Za-z])"
-ROMAN = r"第([IVX]+)(?=[章节部卷期届条编集回篇])"
+ROMAN = (
+    r"第([IVX]+)(?=[章节部卷期届条编集回篇])"
+    r"|(?<![A-Za-z])(?![VX](?![IVX]))([IVX]{1,4})(?=期|级(?!联)|型|类(?!似)|世(?![纪界代紀]))"
+)
 LATIN = re.compile("[A-Za-zＡ-Ｚａ-ｚ]")  # what every expression has
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ"
 TERM = rf"(?:[0-9.]+|[a-zA-Z]\([a-zA-Z]\)|(?:[0-9.]*[A-Za-z]{{1,2}}))[{SUPERSCRIPTS}]*"
@@ -31,7 +34,7 @@ FORMULA = (
     rf"(?<![A-Za-z0-9.@/\-])-?{TERM}(?: ?[{OPERATORS}] ?-?{TERM})+(?![A-Za-z0-9{OPERATORS}])"
     rf"|(?<![A-Za-z0-9])(?:[0-9]*[A-Za-z]{{1,2}})[{SUPERSCRIPTS}]+(?![A-Za-z0-9])"
 )
-STRONG = re.compile(rf"[+=×÷*≤≥≠≈{SUPERSCRIPTS}]")
+STRONG = re.compile(rf"[+=×÷*≤≥≠≈{SUPERSCRIPTS}]|[<>] ?-?[0-9]")
 LETTERED = r"(?<![A-Za-z0-9.])[0-9]+(?:\.[0-9]+)?[A-Z]{1,3}(?![A-Za-z0-9])"
 NAMED = r"(?<![A-Za-z0-9])[A-Za-z]+-?[0-9]{3,}(?![A-Za-z0-9.,])"
 
@@ -110,7 +113,7 @@ def _kinds() -> tuple[_Kind, ...]:
         _Kind(re.compile(scaled), lambda m, _: m[0]),
         _Kind(re.compile(rf"(?<![A-Za-z])({codes}) ?({RANGE})(?![A-Za-z])"), _coded(2, 1)),
         _Kind(re.compile(rf"(?<![A-Za-z])({RANGE}) ?({codes})(?![A-Za-z])"), _coded(1, 2)),
-        _Kind(re.compile(ROMAN), lambda m, _: f"第{roman(m[1])}"),
+        _Kind(re.compile(ROMAN), lambda m, _: f"第{roman(m[1])}" if m[1] else str(roman(m[2]))),
         _Kind(re.compile(FORMULA), _formula, letters=True),
         _Kind(
             re.compile(rf"(?<![A-Za-z0-9.]){number} ?(?:{units})(?![A-Za-z0-9²³])"),
@@ -172,6 +175,8 @@ def _formula(match: re.Match[str], lang: str) -> str | None:
     if not re.search("[A-Za-z]", match[0]) or not STRONG.search(match[0]):
         return None
     if re.fullmatch(rf"-?[0-9.]+ ?(?:{unit_pattern('zh')})", match[0]):
+        return None
+    if re.search(rf"[0-9](?=[A-Za-z]{{2}})(?:{unit_pattern('zh')})(?![A-Za-z])", match[0]):
         return None
     said = ""
     for part in re.findall(rf"[0-9]+(?:\.[0-9]+)?|[A-Za-z]|[{SUPERSCRIPTS}]+|\S", match[0]):

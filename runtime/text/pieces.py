@@ -24,7 +24,7 @@ Count = Callable[[str], int]
 LONGEST_PAUSE_MS = 60_000
 PAUSE = re.compile(r"\[pause=([^\[\]]*)\]")
 MASKED = " !?….,-:：~—，。？！;；、"
-CUT_SHORT = ("Dr", "St", "Mt", "Jr", "Sr", "vs", "approx", "e.g", "i.e", "etc")
+CUT_SHORT = ("Dr", "St", "Mt", "Jr", "Sr", "vs", "approx", "et al", "Ph.D")
 SHIELD = 0xE000  # private use: what is masked is no mark for any method, and no letter
 WHOLE = re.compile(
     rf"{INLINE.pattern}"
@@ -204,10 +204,19 @@ def _cuts_in_two(text: str, found: list[str]) -> bool:
 @once
 def _whole() -> re.Pattern[str]:
     """What must stay whole, with the abbreviations that the English reader knows."""
+    from runtime.text.en.normalise import FILES
+    from runtime.text.en.rules import either, not_lettered  # with numpy, if at the top
+
     tables = table("en")
-    known = {*tables["titles"], *tables["months"], *tables["before_numbers"], *CUT_SHORT}
-    short = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
-    return re.compile(rf"{WHOLE.pattern}|\b(?:{short})\.\s*\w+")
+    known = either({*tables["titles"], *tables["months"], *tables["before_numbers"], *CUT_SHORT})
+    going_on = either({*tables["abbreviations"], *tables["units_with_dots"]})
+    initials = rf"{not_lettered()}\b(?:[A-Z]\. ?)+[A-Z][a-z]+"
+    first = (
+        rf"\b(?:[A-Z]\.){{2,}}(?:\s+{known}\.)*\s+[a-z0-9]\w*|\b[ap]\.m\.\s+[a-z0-9]\w*"
+        rf"|\b(?:e\.g|i\.e)\.\s*\w+|{initials}|\w\.{FILES}\b"
+    )
+    last = rf"\b(?:{known}\.\s*)+\w+|(?<=[A-Za-z0-9 ]){going_on}\.\s+[a-z]\w*"
+    return re.compile(f"{first}|{WHOLE.pattern}|{last}")
 
 
 def _letters(text: str) -> int:

@@ -49,6 +49,8 @@ def _plain_char(char: str) -> str:
     code = ord(char) - 0xFEE0
     if 0 <= code < 128 and chr(code).isalpha():
         return chr(code)
+    if "₀" <= char <= "₉":
+        return unicodedata.normalize("NFKC", char)
     return _compatible(char)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from runtime.text.en.numbers import cardinal, ordinal
-from runtime.text.en.rules import Family, Spelling, either
+from runtime.text.en.rules import Family, Spelling, either, not_lettered
 from runtime.text.expressions import roman
 from runtime.text.tables import table
 
@@ -30,7 +30,8 @@ def abbreviations() -> list[Family]:
         Family.of(rf" {CAPITALS}+\b", _numerals()),
         Family.of(rf"\b{titles}\b", _titles()),
         Family.of(
-            rf"COVID|[A-Z]\.[A-Z]|\b(?:vs?\b|{ended}\.|{days}\.? ?[-–]|{counted}\.?\s*[0-9])",
+            rf"COVID|[A-Z]\. ?[A-Z]|[0-9] {counted}"
+            rf"|\b(?:vs?\b|{ended}\.|{days}\.? ?[-–]|{counted}\.?\s*[0-9]|et al|Rs)",
             _others(),
         ),
     ]
@@ -90,7 +91,8 @@ def _titles() -> list[Spelling]:
     titles: dict[str, str] = tables["titles"]
     return [
         (r"(?<=[A-Z][a-z]) Dr\.(?!\s+[A-Z])|(?<=[a-z]{2}) Dr\.(?=[,;]|\s+[a-z])", " drive"),
-        (rf"\bDr\.?{CAPITAL}", "doctor"),
+        (rf"\bDr\.?{CAPITAL}|^Dr\.?$", "doctor"),
+        (r"\bLt\.? (Col|Gen|Cmdr)\b\.?", lambda m: f"lieutenant {titles[m[1]]}"),
         (r"(?<![A-Z][a-z])(?<![a-z]{2})(?<![a-z]{2} )\bSt\.?(?=\s+[A-Z])", "saint"),
         (
             r"\b([Tt]o|[Aa]t|[Ii]n|[Oo]f|[Nn]ear|[Ff]rom|[Tt]he|and|by) St\.?(?=\s+[A-Z])",
@@ -103,7 +105,8 @@ def _titles() -> list[Spelling]:
         (r"\b(Mr|Mrs|Ms)\.", lambda m: titles[m[1]]),
         (r",? \b([JS])r\.(?=\s+[a-z]|,)", lambda m: f" {_generation(m)}"),
         (r",? \b([JS])r\.", lambda m: f" {_generation(m)}."),
-        (r"\bPh\.D\.(?=\s+[a-z]|,)", "Ph D"),
+        (r"\bPh\.D\.?(?=\s+[a-z]|[,;:)])", "Ph D"),
+        (r"\bPh\.D\.(?=\s*$|\s+[A-Z])", "Ph D."),
     ]
 
 
@@ -123,14 +126,23 @@ def _others() -> list[Spelling]:
             lambda m: f"{days[m[1]]} to {days[m[2]]}",
         ),
         (r"\bCOVID\b", "covid"),
+        (r"\bet al\.(?=\s+[a-z(]|,)", "et al"),
+        (r"\bRs\.? ?(?=[0-9])", "₹"),
         (rf"\b({either(numbered)})\.? ?(?=[0-9])", lambda m: f"{numbered[m[1]]} "),
         (rf"\b({either(months)})\.(?=\s*[0-9])", lambda m: months[m[1]]),
+        (
+            rf"(?<=[0-9] )({either(months)})\b\.?(?=,? [0-9]{{4}}|\s*$|[.,;])",
+            lambda m: months[m[1]],
+        ),
         (rf"\b({either(months)})(?=\s[0-9]{{1,2}}\b)", lambda m: months[m[1]]),
+        (r"\bCo\.,? Ltd\b", "company limited"),
         (rf"\b({either(words)})\.(?=\s+[a-z0-9]|[,;:)])", lambda m: words[m[1]]),
         (rf"\b({either(words)})\.(?=\s|$)", lambda m: f"{words[m[1]]}."),
         (r"\bvs?\b\.?(?=\s+[A-Za-z])(?<=vs)|\bvs\.|(?<=[A-Za-z] )v\.(?= [A-Z])", "versus"),
         (r"\b((?:[A-Z]\.){2,})(?=\s+[a-z0-9]|,)", lambda m: m[1].replace(".", " ").strip()),
         (r"\b((?:[A-Z]\.){2,})(?=\s+[A-Z])", _initials),
+        (r"\b((?:[A-Z]\.)+[A-Z])(?=\.+\s*$)", _initials),
+        (rf"{not_lettered()}\b((?:[A-Z]\. )*[A-Z])\.(?= [A-Z][a-z])", _initials),
     ]
 
 

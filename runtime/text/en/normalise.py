@@ -20,6 +20,11 @@ UNFINISHED = (
     r"|(?<![A-Za-z])'|'(?![A-Za-z])"
 )
 MARKS = r"!?…,.\-"
+FILES = (
+    "(?:txt|md|pdf|py|js|ts|json|ya?ml|csv|docx?|xlsx?|zip|exe|jpe?g|png|gif|mp[34]|wav|html?|css"
+    "|sh|ini)"
+)
+TAGS = "a|b|i|u|s|q|p|br|hr|em|strong|div|span|h[1-6]|li|ul|ol|code|pre|img|small|su[bp]|font"
 PERIODS = "(?:hour|minute|second|day|week|month|year|person|night|game|page)"
 UNIT_SIGNS = "µμΩ"
 
@@ -61,6 +66,10 @@ def _typography() -> list[Spelling]:
     """Marks that the six do not hold; one at the end of the text says nothing."""
     return [
         (r"(?<=[A-Za-z])[’‘](?=[A-Za-z])", "'"),
+        (rf"(?i)</?(?:{TAGS})(?: [^<>]{{0,200}})?/?>|&nbsp;", " "),
+        (r"&amp;", "&"),
+        (r"&lt;|&gt;|&quot;", " "),
+        (rf"(?<=\w)\.(?={FILES}\b)", " dot "),
         (r"\]\((?=https?://|www\.|/)", " "),
         (r"https?://\S+|\bwww\.\S+|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _address),
         (
@@ -94,7 +103,8 @@ def _typography() -> list[Spelling]:
 def _either(match: re.Match[str]) -> str:
     """`he/she` is one or the other, `AC/DC` one name; units stay for the rules of units."""
     words = match[0][len(match[1] or "") :]
-    if match[1] and words in table("quantities")["units"]:
+    units = table("quantities")["units"]
+    if match[1] and (words in units or all(part in units for part in words.split("/"))):
         return match[0]
     return match[0].replace("/", " " if words.isupper() else " or ")
 
@@ -110,6 +120,7 @@ def _last() -> list[Spelling]:
         (rf"[^A-Za-z '{MARKS}]", ""),
         (r"(?i)\bi\.e\.", "that is"),
         (r"(?i)\be\.g\.", "for example"),
+        (r"\bW[Ii]-?F[Ii]\b", "wifi"),
         (r"(?<=[A-Z]{2})s(?![A-Za-z'])", "'s"),
         (r"(?<=[A-Z]{2})s'", "'s"),
         (r"(?<=[a-z])\s?'n'?\s", " and "),

@@ -63,6 +63,16 @@ def _sums() -> list[Spelling]:
     left = rf"(?<=[0-9A-Za-z)²³{SUPERSCRIPTS}])"
     operand = r"(?=-?(?:\.?[0-9]|[A-Za-z](?![A-Za-z]{2})))"
     return [
+        (r"(?<=[0-9])x(?=\s*[-+=×÷*^])", " X"),
+        (r"(?<=[0-9]) ?x ?(?=[0-9])(?<!\b0x)", " by "),
+        (r"([0-9] ?[a-z]{1,2}) x (?=[0-9])", r"\1 by "),
+        (r"(?<=[0-9]) +/ +(?=[0-9.]+ *=)", " divided by "),
+        (r"(?<![\w'])(?<![0-9] )([a-z])(?=\^|[²³])", _capital),
+        (r"(?<=[=+×÷*])([a-z]{2})(?=[²³^])", lambda m: " ".join(m[1].upper())),
+        (
+            r"(?<=[A-Za-z)])\^([23])(?![0-9])",
+            lambda m: f" {'squared' if m[1] == '2' else 'cubed'}",
+        ),
         (r"(?<=[0-9/]) ?([kc]?m)([²³])", _squared),
         (r"(?<![\w'])([a-z])(?= [+×÷=*-] )|(?<= [+×÷=*-] )([a-z])(?![\w'])", _capital),
         (rf"{left} +([+×÷=*]) +(?=-?\w)", lambda m: f" {OPERATORS[m[1]]} "),
@@ -86,6 +96,9 @@ def _money() -> list[Spelling]:
     code = either(one for one in signs if one.isalpha())
     suffix = rf"(?: ?({SCALES})\b|(bn|[kKmMbBtT])\b)?"
     return [
+        (r"(?<=[0-9]),(?=[0-9]{2} ?€)", "."),
+        (r"(?<=[0-9][kKmMbB]) ?- ?(?=[$£€¥0-9])", " to "),
+        (rf"({NUM}) ?¢", lambda m: f"{_amount(m[1])} {'cent' if m[1] == '1' else 'cents'}"),
         (rf"({sign}) ?({NUM}) ?- ?(?:{sign})?({NUM}){suffix}", _money_range),
         (rf"({sign}) ?({NUM}){suffix}", lambda m: money(m[1], m[2], m[3] or _suffix(m[4]))),
         (rf"\b({code}) ?({NUM}){suffix}", lambda m: money(m[1], m[2], m[3] or _suffix(m[4]))),
@@ -104,12 +117,19 @@ def _units() -> list[Spelling]:
     return [
         (r"\b([0-9]+)'([0-9]{1,2})(?:\"|''|(?=[ ,.;:!?)]|$))", r"\1 foot \2"),
         (rf"(?<=[0-9]) in(?=[,;.!?)]|\s*$|\s+(?:{SIZED})\b)", " inches"),
-        (rf"(?<![\w.])({NUM})(?:-| to )({NUM}) ?({names}){end}", _unit_range),
-        (rf"(?<![\w.])({NUM})({names}){end}", _unit),
-        (rf"(?<![\w.])({NUM}) (?={names})({spaced}|m|W|V){end}", _unit),
+        (rf"(?<![\w.])([0-9]+) ([0-9]+)/([0-9]+) ?({spaced}){end}", _mixed_unit),
+        (rf"(?<![\w./])([0-9]+)/([0-9]+) ?({spaced}){end}", _part_of_unit),
+        (rf"(?<![\w./])({NUM}) ?({spaced}|m)/({names}){end}", _unit_per_unit),
+        (rf"(?<![\w./])({NUM})(?:-| to )({NUM}) ?({names}){end}", _unit_range),
+        (rf"(?<![\w./])({NUM})-({spaced}){end}(?!-)", _unit_before_noun),
+        (rf"(?<![\w./])({NUM})({names})\.(?=\s+[a-z])", _unit),
+        (rf"(?<![\w./])({NUM}) ({spaced})\.(?=\s+[a-z])", _unit),
+        (rf"(?<![\w./])({NUM})({names}){end}", _unit),
+        (rf"(?<![\w./])({NUM}) (?={names})({spaced}|m|W|V){end}", _unit),
         (rf"({NUM}) ?°", r"\1 degrees"),
         (r"(?<=[0-9])(?: ?)'(?=\s)", " feet"),
         (r"(?<![\w.])([248])K\b", lambda m: f"{cardinal(m[1])} K"),
+        (r"(?<![\w.])(5|10)[Kk](?= (?:run|race|walk)\b)", lambda m: f"{cardinal(m[1])} K"),
         (r"(?<=[0-9])[x×](?=\s|$|[.,])", " times"),
         (r"\b([2-7])D\b", lambda m: f"{cardinal(m[1])} D"),
         (rf"(?<![\w.])({NUM})(k|K|M|B|bn)\b", lambda m: f"{m[1]} {_suffix(m[2])}"),
@@ -221,6 +241,25 @@ def _money_range(match: re.Match[str]) -> str:
 def _unit(match: re.Match[str]) -> str:
     one, many = english_unit(match[2])
     return f"{_amount(match[1])} {one if match[1] == '1' else many}"
+
+
+def _unit_before_noun(match: re.Match[str]) -> str:
+    return f"{_amount(match[1])} {english_unit(match[2])[0]}"
+
+
+def _unit_per_unit(match: re.Match[str]) -> str:
+    one, many = english_unit(match[2])
+    return f"{_amount(match[1])} {one if match[1] == '1' else many} per {english_unit(match[3])[0]}"
+
+
+def _part_of_unit(match: re.Match[str]) -> str:
+    one = english_unit(match[3])[0]
+    article = "an" if one[0] in "aeiou" or one == "hour" else "a"
+    return f"{fraction(match[1], match[2])} of {article} {one}"
+
+
+def _mixed_unit(match: re.Match[str]) -> str:
+    return f"{_mixed(match)} {english_unit(match[4])[1]}"
 
 
 def _unit_range(match: re.Match[str]) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from runtime.text.tables import table
+
 Write = Callable[[re.Match[str]], str] | str
 Rule = tuple[re.Pattern[str], Write]
 Spelling = tuple[str, Write]
@@ -35,6 +37,11 @@ class Family:
             for pattern, write in self.rules:
                 text = pattern.sub(write, text)
         return text
+
+
+def not_lettered() -> str:
+    """A pattern of what does not follow a word that a letter may end, as `Plan B. Then`."""
+    return "".join(f"(?<!{word} )" for word in table("en")["lettered"])
 
 
 def either(words: Iterable[str]) -> str:

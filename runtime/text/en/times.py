@@ -73,6 +73,7 @@ def _scores() -> list[Spelling]:
 
 def _clocks() -> list[Spelling]:
     return [
+        (r"\b([01][0-9]|2[0-3]):([0-5][0-9]) hours\b", _military),
         (r"(?<=[AP] M) ?[-–] ?(?=[0-9])", " to "),
         (rf"(?<![0-9:.]){CLOCK}\s*[-–~]\s*{CLOCK}(?![0-9:])", _clock_range),
         (rf"(?<![0-9:.]){CLOCK}(?![0-9:])", lambda m: _clock(m[1], m[2], m[3], m[4])),
@@ -134,7 +135,7 @@ def _clock(hour: str, minute: str, second: str | None, half: str | None) -> str:
 
 
 def _military(match: re.Match[str]) -> str:
-    hours = f"oh {cardinal(match[1][1])}"
+    hours = f"oh {cardinal(match[1][1])}" if match[1][0] == "0" else cardinal(match[1])
     return f"{hours} {'hundred' if match[2] == '00' else cardinal(match[2])} hours"
 
 

@@ -42,7 +42,7 @@ OTHER_KANA = str.maketrans(  # of Ainu and of old spelling, which the dictionary
         "ヿ": "コト",
     }
 )
-NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹〇\u2150-\u217f≥≤≠±‰√％℃]|{CIRCLED}")
+NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹〇\u2150-\u217f≥≤≠±‰√％℃㈱㈲]|{CIRCLED}")
 SUMS = {"+": "たす", "-": "ひく", "×": "かける", "*": "かける", "÷": "わる", "/": "わる", "=": "は"}
 
 
@@ -65,6 +65,8 @@ def _names() -> list[Spelling]:
     """Telephones and other numbers that are told digit by digit, and versions."""
     return [
         ("24/7", "24時間7日"),
+        ("㈱", "株式会社"),
+        ("㈲", "有限会社"),
         ("[〇一二三四五六七八九]*〇[〇一二三四五六七八九]+|[一二三四五六七八九]+〇", _positional),
         ("〇", "まる"),
         (r"(?<![0-9-])\+?0?[0-9]{1,4}[-(][0-9]{1,4}[-)][0-9]{3,4}(?![0-9-])", _told),
@@ -103,7 +105,8 @@ def _sums() -> list[Spelling]:
         (rf"(?:≤|<=) ?({NUM}[点円人個度歳%]?)", r"\1以下"),
         (rf"> ?({NUM}[点円人個度歳%]?)", r"\1より大きい"),
         (rf"< ?({NUM}[点円人個度歳%]?)", r"\1未満"),
-        (r"≈ ?(?=[0-9])|(?<![0-9])~ ?(?=[0-9])", "約"),
+        (r"≈ ?(?=[0-9])|(?<![0-9年月日時分秒点円度歳人個本枚回章話巻])~ ?(?=[0-9])", "約"),
+        (r"(?<=[円時日分年歳])~(?=$|[。、\s])", "から"),
         (r"≠", "ノットイコール"),
         (r"√(?=[0-9])", "ルート"),
         (r"±", "プラスマイナス"),
@@ -143,6 +146,7 @@ def _numbers() -> list[Spelling]:
         (r"(?<![0-9./])([0-9]+)/([0-9]+)(?![0-9/])", r"\2分の\1"),
         (rf"(?<={after}) ?[~〜] ?(?=-?[0-9¥$])", "から"),
         (r"(?<=[ント度円年月日時分秒点歳人個本枚回章話巻ムルロ])-(?=[0-9])", "から"),
+        (rf"({NUM})-({NUM})(?=は)", _falling),
         (r"(?<=[0-9])-(?=[0-9])", "から"),
         (r"(?<![0-9A-Za-z])-(?=[0-9])", "マイナス"),
         (r"(?<![0-9])\.(?=[0-9])", "0．"),
@@ -159,6 +163,12 @@ def _positional(match: re.Match[str]) -> str:
 def _told(match: re.Match[str]) -> str:
     groups = re.findall("[0-9]+", match[0])
     return "、".join("".join(TOLD[digit] for digit in group) for group in groups)
+
+
+def _falling(match: re.Match[str]) -> str:
+    """`10-3は` is a subtraction, `3-5は` a range."""
+    falls = Decimal(match[1]) > Decimal(match[2])
+    return f"{match[1]}{'ひく' if falls else 'から'}{match[2]}"
 
 
 def _version(match: re.Match[str]) -> str:

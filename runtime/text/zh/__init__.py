@@ -11,6 +11,7 @@ from runtime.text.zh.polyphones import Polyphones
 from runtime.text.zh.tones import syllables
 
 BARE_SIGN = re.compile("(?<![0-9０-９万亿])￥(?![0-9０-９])")
+BARE_CARET = re.compile(r"(?<![0-9A-Za-z)])\^|\^(?![-0-9A-Za-z(])")
 AFTER_MARKS = re.compile(rf"(?<=[{re.escape(MARKS)}])")
 
 
@@ -32,9 +33,9 @@ def read(
         `norm_text` of U+4E00-U+9FA5 and the six marks, two phones per character, one per mark.
     """
     pauses = [mark for mark in read_table("zh")["special_symbols"] if mark[0] in text]
-    pauses = [mark for mark in pauses if mark[0] == "^" or _bare_sign(text)]
+    pauses = [mark for mark in pauses if _bare_sign(text, mark[0])]
     for sign, _ in pauses[:1]:
-        text = BARE_SIGN.sub(",", text) if sign == "￥" else text.replace(sign, ",")
+        text = (BARE_SIGN if sign == "￥" else BARE_CARET).sub(",", text)
     norm_text = normalise(text)
     read_as = phones_of(norm_text, table, polyphones)
     for start, end, reading in lexicon.found(norm_text) if lexicon else ():
@@ -93,5 +94,6 @@ def _with_tone(key: str, tone: str, table: str) -> list[str]:
     return known((first, second + tone), table)
 
 
-def _bare_sign(text: str) -> bool:
-    return BARE_SIGN.search(text) is not None
+def _bare_sign(text: str, sign: str) -> bool:
+    """Whether a sign stands by itself, not beside a number or in a power."""
+    return (BARE_SIGN if sign == "￥" else BARE_CARET).search(text) is not None

@@ -75,6 +75,7 @@ def _money() -> list[Spelling]:
     unit = "(?:元|美元|美金|块|欧元|英镑|日元|港元|港币|韩元|人民币)"
     sign = either(MONEY_SIGNS)
     return [
+        (rf"(?<=[0-9万亿kKmMbB]) ?[-~] ?(?={sign} ?[0-9])", "到"),
         (rf"({sign}) ?({NUM})(bn|[kKmMbB])(?![A-Za-z])", _scaled),
         (rf"(-?)({sign}) ?({GROUPED})({SCALE}*)({unit})?", _signed_money),
         (
@@ -87,6 +88,8 @@ def _money() -> list[Spelling]:
 def _units() -> list[Spelling]:
     ranged = either(table("zh")["range_units"])
     return [
+        (rf"(血压[^0-9，。]{{0,3}}{NUM})/(?={NUM})", r"\1，"),
+        (rf"(?<![0-9A-Za-z])\+({NUM}) ?(?:℃|°C|度)", r"零上\1度"),
         (rf"({NUM}{ranged}) ?~ ?({NUM}{ranged})", lambda m: f"{m[1]}至{m[2]}"),
         (r"[\s\S]+", lambda m: local_units(m[0], "zh")),
         (
