@@ -66,7 +66,8 @@ class Turn:
 
     def behind(self, rest: Sentence) -> "Turn":
         """What is left of it, in its place."""
-        return Turn(rest, self.number, self.place, self.part + 1)
+        ending = Ending(unwanted=self.ending.unwanted)
+        return Turn(rest, self.number, self.place, self.part + 1, ending)
 
 
 class Speaker:
@@ -143,7 +144,7 @@ class Speaker:
     def _chunks(
         self, request: Request, speak: Speak, stop: Stop
     ) -> Generator[AudioChunk, None, None]:
-        turns = {turn.number: turn for turn in _turns(request)}
+        turns = {turn.number: turn for turn in _turns(request, stop)}
         opened = (partial(self._tokens, turn, request) for turn in turns.values())
         start = 0
         with closing(Row(opened, self._ahead)) as row:
@@ -241,10 +242,11 @@ class Speaker:
         return Conditioning(phones, request.reference.acoustic, drawn, settings)
 
 
-def _turns(request: Request) -> list[Turn]:
+def _turns(request: Request, stop: Stop | None = None) -> list[Turn]:
     """The sentences of a request, each in its place."""
+    unwanted = (stop or Stop()).is_set
     return [
-        Turn(sentence, number, place)
+        Turn(sentence, number, place, ending=Ending(unwanted=unwanted))
         for place, (number, sentence) in enumerate(request.sentences, 1)
     ]
 

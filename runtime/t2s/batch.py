@@ -19,7 +19,7 @@ import numpy as np
 from runtime.arrays import Float32, Logits
 from runtime.backends import GraphRunner
 from runtime.backends.cpu import CpuGraph
-from runtime.errors import GraphError
+from runtime.errors import GraphError, Stopped
 from runtime.pool import IDLE_BYTES
 from runtime.t2s.cache import CacheShape
 from runtime.t2s.request import (
@@ -35,6 +35,7 @@ from runtime.t2s.slots import Slots
 from runtime.t2s.step_tables import StepTables
 
 TRIAL_ROWS = 40
+ASKED_AGAIN_S = 0.05  # how often who waits for a place asks whether it is still wanted
 STRAGGLERS_S = 0.001  # how long a step waits for sentences whose last token was just made
 LOG = logging.getLogger(__name__)
 
@@ -288,11 +289,15 @@ class BatchedDecoder:
     def tokens(
         self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
     ) -> Generator[int, None, None]:
-        """Semantic tokens one by one, as `Decoder.tokens` gives them; waits for a free place."""
+        """Semantic tokens one by one, as `Decoder.tokens` gives them; waits for a free place.
+
+        Raises:
+            Stopped: nobody wants them any more, before there was a place.
+        """
         limits.room(prompt)
         inputs = prefill_inputs(self._embed, prompt)
         room = (most_rows(prompt, limits), limits.max_len)
-        with self._admitted() as (worker, seat):
+        with self._admitted(ending.unwanted) as (worker, seat):
             running = _Running(worker, seat, self._graph, inputs, room)
             yield from decoded(prompt, choose, limits, ending, running)
 
@@ -302,16 +307,18 @@ class BatchedDecoder:
         return self._sessions.wide if busy <= 1 else self._sessions.narrow
 
     @contextmanager
-    def _admitted(self) -> Iterator[tuple[_Worker, _Seat]]:
+    def _admitted(self, unwanted: Callable[[], bool]) -> Iterator[tuple[_Worker, _Seat]]:
         """A place in the worker that has most room, in the order of asking."""
         ticket = object()
         with self._free:
             self._queue.append(ticket)
             try:
-                self._free.wait_for(lambda: self._queue[0] is ticket and self._room() is not None)
                 worker = self._room()
-                if worker is None:
-                    raise RuntimeError("a place was there and is gone")
+                while worker is None or self._queue[0] is not ticket:
+                    if unwanted():
+                        raise Stopped("speech: stopped while it waited for a place")
+                    self._free.wait(ASKED_AGAIN_S)
+                    worker = self._room()
                 seat = worker.enter()
             finally:
                 self._queue.remove(ticket)

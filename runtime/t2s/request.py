@@ -84,9 +84,15 @@ class Limits:
 
 @dataclass
 class Ending:
-    """Why the last token was the last: `eos`, or what cut it short; empty before."""
+    """How an utterance ends.
+
+    Attributes:
+        reason: why the last token was the last: `eos`, or what cut it short; empty before.
+        unwanted: whether nobody wants it any more; who waits for a place asks.
+    """
 
     reason: str = ""
+    unwanted: Callable[[], bool] = bool
 
     @property
     def cut_short(self) -> bool:

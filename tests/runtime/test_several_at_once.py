@@ -10,9 +10,10 @@ import onnx
 import pytest
 
 from runtime import Voice
-from runtime.errors import SettingError
+from runtime.errors import SettingError, Stopped
 from runtime.t2s.batch import BatchedDecoder
 from tests import bundles
+from tests.runtime.test_batch import Watched
 from workflow_scripts.engines.decoder import hold_one
 
 TEXT = "[phones=HH AH0 L OW1 W ER1 L D .]"
@@ -96,6 +97,28 @@ def test_a_bundle_of_before_speaks_the_same_bytes(
     assert "the decoder takes no more; build it again" in caplog.text
     with ThreadPoolExecutor(3) as threads:
         assert set(threads.map(lambda _: spoken(shared, 2, False), range(6))) == {wanted}
+
+
+def test_who_waits_for_a_place_can_be_stopped() -> None:
+    voice = Voice.load(bundles.brief(), threads=1, users=2)
+    others = [voice.stream(TEXT, seed=seed) for seed in range(2)]
+    for stream in others:
+        next(stream)  # both places are taken
+    waiting = threading.Event()
+    voice._open.speaker._decoder._queue = queue = Watched()
+
+    def ask() -> None:
+        with pytest.raises(Stopped):
+            voice.synthesize(TEXT, seed=3, stop=waiting)
+
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask)
+        assert queue.came.acquire(timeout=60)
+        waiting.set()
+        asked.result(60)
+    for stream in others:
+        stream.close()
+    assert spoken(voice, 1, streamed=True) == spoken(voice, 1, streamed=True)
 
 
 def test_one_user_has_the_plain_decoder() -> None:
