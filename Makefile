@@ -1,6 +1,6 @@
 # make build   all from the checkpoints of config/config.yaml to bundles, then hello.wav
 # make quick   the tests that most changes touch           make test    all tests but the longest
-# make lint    all that is checked without running
+# make lint    all that is checked without running        make js      what examples/js needs, for its tests
 # CORES=4                           jobs at a time (all cores)
 # TORCH_INDEX=URL                   index to take torch from, for one without CUDA
 # VENV=folder                       where Python and its packages are installed (.venv)
@@ -23,7 +23,7 @@ QUICK := tests/bundle tests/runtime/text/test_frontend.py tests/runtime/text/tes
 	$(addprefix tests/workflow/test_,$(addsuffix .py,digests plan rules settings)) \
 	$(addprefix tests/proof/test_,$(addsuffix .py,metrics verdict))
 
-.PHONY: build quick test lint
+.PHONY: build quick test lint js
 
 build: $(READY)
 	@$(BIN)/snakemake --cores $(CORES) --no-hooks
@@ -43,6 +43,13 @@ lint: $(READY)
 	@$(BIN)/lint-imports
 	@$(BIN)/python .ci/sizes.py
 	@$(BIN)/snakemake --lint
+
+js: examples/js/node_modules
+
+# without install scripts: the packages hold their libraries, a script would fetch those for CUDA
+examples/js/node_modules: examples/js/package-lock.json
+	npm ci --prefix examples/js --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -137,6 +137,22 @@ def _numbers(array: np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
     return [float(f"{number!s}") for number in array]
 
 
+def compare(want: Any, found: Any) -> None:
+    """Whether two sets are the same: draws up to their last bit, all other numbers exactly."""
+    if isinstance(want, dict):
+        assert want.keys() == found.keys()
+        for key, value in want.items():
+            compare(value, found[key])
+    elif isinstance(want, list):
+        assert len(want) == len(found)
+        for one, other in zip(want, found, strict=True):
+            compare(one, other)
+    elif isinstance(want, float):
+        np.testing.assert_allclose(found, want, rtol=3e-7, atol=1e-9)
+    else:
+        assert want == found
+
+
 def text() -> str:
     """The file: a line a case."""
     groups = [

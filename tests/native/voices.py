@@ -1,0 +1,50 @@
+"""The default voice as bundles with its example encoded, made once per run."""
+
+import shutil
+from functools import cache
+from pathlib import Path
+
+from runtime.contract import STEP_TABLES
+from runtime.pack import main as pack_styles
+from tests.graphs.exported import exported, simplified
+from tests.once import once
+from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part, pack
+from workflow_scripts.graphs import answers
+from workflow_scripts.models.describe import describe
+from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.precisions import reduce_file, usual_precision
+
+FLITE = Path(__file__).parents[2] / "voices/flite"
+SOURCES = {"hubert": FLITE / "hubert", "t2s": FLITE / "gpt.ckpt", "sovits": FLITE / "sovits.pth"}
+EXAMPLE = "[phones=DH AH0 JH EH1 N T AH0 L B EY1 K ER0 .]"  # needs no language's packages
+
+
+@cache
+def default_voice(precision: str) -> Path:
+    """A bundle of the default voice with `styles.zip`; copy it before you harm it."""
+    return once(lambda folder: _make(folder, precision), f"default voice {precision}") / "bundle"
+
+
+def _make(folder: Path, precision: str) -> None:
+    parts = []
+    for kind, source in SOURCES.items():
+        recorded = exported(kind, source)
+        for graph, (path, _) in simplified(kind, source).items():
+            at = usual_precision(precision, graph)
+            made = folder / f"{graph}.onnx"
+            job = Job(graph, answers.load(recorded / f"{graph}.npz"))
+            reduce_file(path, made, folder / f"{graph}.json", to=at, job=job)
+            parts.append(Part(graph, at, made))
+    tables = (exported("t2s", SOURCES["t2s"]) / STEP_TABLES,)
+    pack(
+        folder / "bundle",
+        Contents(tuple(parts), tables, FLITE / "rms.wav"),
+        Labels("flite", precision, 1000, EXAMPLE, "en"),
+        Origin(describe(SOURCES["t2s"], SOURCES["sovits"]), {}, {}, {}, {}),
+    )
+    pack_styles(["-m", f"{folder / 'bundle'}", "--threads", "1"])
+
+
+def copied(bundle: Path, to: Path) -> Path:
+    """A bundle whose files may be harmed."""
+    return Path(shutil.copytree(bundle, to))
