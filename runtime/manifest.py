@@ -8,6 +8,7 @@ import hashlib
 import re
 import stat
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from runtime.contract import GRAPHS, STEP_TABLES, graphs_of
 from runtime.errors import BundleError, SettingError
 from runtime.loop_numbers import GridNumbers, LoopNumbers
 from runtime.model_settings import Defaults as Defaults
+from runtime.processor import cores
 
 FORMAT = 1
 TOKENS_PER_SECOND = GridNumbers.tokens_per_second
@@ -222,8 +224,11 @@ def digest(path: Path) -> str:
 
 
 def _compare_digests(folder: Path, manifest: Manifest) -> None:
+    with ThreadPoolExecutor(cores()) as readers:
+        found_of = readers.map(lambda name: digest(folder / name), manifest.files)
+        digests = dict(zip(manifest.files, found_of, strict=True))
     for name, want in manifest.files.items():
-        found = digest(folder / name)
+        found = digests[name]
         if found != want.sha256:
             raise BundleError(
                 f"{folder}: {name} is not the file of the manifest"

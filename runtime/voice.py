@@ -9,6 +9,7 @@ What is to be spoken is made ready in `preparation`, spoken in `speaking`; what 
 
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -68,7 +69,9 @@ class Voice:
     ) -> None:
         self.manifest = manifest
         self.rate = manifest.acoustic.sampling_rate_hz
-        acoustic, decoder = graphs.acoustic_model(), graphs.token_source()
+        with ThreadPoolExecutor(1) as beside:  # reading weights takes one core each
+            opened = beside.submit(graphs.acoustic_model)
+            decoder, acoustic = graphs.token_source(), opened.result()
         together = isinstance(decoder, BatchedDecoder)
         ahead = min(graphs.users - 1, MOST_AHEAD) if together else 0
         speaker = Speaker(manifest, decoder, acoustic, ahead)
