@@ -16,7 +16,7 @@ rule pack_bundle:
     conda:
         "../environment.yml"
     params:
-        code=digests.of_code("workflow_scripts.bundle.pack"),
+        code=digests.of_code("workflow_scripts.bundle.pack", *ACOUSTIC_MODELS),
         tools=digests.of_tools(*TOOLS),
         sources=lambda w: in_json(SOURCES.of_each(PLAN.sources(w.voice))),
         members=lambda w: PLAN.member_options(w.voice, w.precision),

@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from runtime.reference.pack import DEFAULT
 from runtime.server import asked, fields, labels, references
 from runtime.server.library import as_listed
 from runtime.server.openai import MODELS
@@ -43,7 +44,7 @@ async def voices(request: Request, service: Service) -> Response:
     found = [
         as_listed(bundle, f"{name}:{style}" if style else name)
         for name, bundle in zip(library.names, library.bundles(), strict=True)
-        for style in ("", *bundle.styles)
+        for style in ("", *filter(DEFAULT.__ne__, bundle.styles))
     ]
     uploaded = [_uploaded(one) for one in service.uploads.all()]
     told = {"voices": found, "object": "list", "data": found, "uploaded_voices": uploaded}

@@ -182,7 +182,11 @@ def test_facts_without_a_size_are_refused(contents: Contents, folder: Path) -> N
         pack.pack(folder, contents, LABELS, replace(ORIGIN, facts=facts))
 
 
-def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_path: Path) -> None:
+def test_the_command_takes_every_option(
+    contents: Contents, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[Path] = []
+    monkeypatch.setattr(pack.example, "encode", encoded.append)  # these graphs are no graphs
     facts, verdict = tmp_path / "facts.json", tmp_path / "verdict.json"
     facts.write_text(json.dumps(FACTS))
     verdict.write_text(json.dumps({"bars": {}, "measured": ORIGIN.measured}))
@@ -212,6 +216,7 @@ def test_the_command_takes_every_option(contents: Contents, folder: Path, tmp_pa
     found = manifest.load(folder)
     assert found == pack.pack(tmp_path / "other", contents, LABELS, ORIGIN, defaults)
     assert found.defaults.lookahead_tokens == 20
+    assert encoded == [folder]
 
 
 def test_a_report_of_a_stream_that_recommends_nothing_is_refused(tmp_path: Path) -> None:

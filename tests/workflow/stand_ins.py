@@ -95,6 +95,10 @@ work = {word: given[f"--{word}"] for word in ("tokens", "rounds", "threads")}
 made_of = digest(given["--voice"], given["--gpt"], given["--sovits"])
 write(given["--json"], json.dumps(work | {"made_of": made_of}))
 """,
+    "bundle/example.py": """
+def encode(folder):
+    (folder / "styles.zip").write_text("encoded", "utf-8")
+""",
     "report/write.py": """
 from workflow_scripts.stand_in import *
 known, given = arguments(many=["--parts"]) if "--parts" in sys.argv else arguments()

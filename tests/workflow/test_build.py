@@ -14,6 +14,7 @@ import yaml
 
 from runtime import manifest
 from runtime.measure import reports
+from runtime.reference import pack
 from tests.once import once
 from tests.workflow.build import PLAIN, build, contents, pending
 from tests.workflow.stand_ins import NOISE, ROOT, bring_sources
@@ -63,6 +64,7 @@ def test_the_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
     assert (found.voice, found.family, found.precision) == (CHINESE, "v2", "fp16")
     assert found.parity["chain"]
     assert set(found.parity) == {*found.graphs, "chain", "stream"}
+    assert pack.names(bundle / pack.NAME) == (pack.DEFAULT,), "its example is encoded"
 
 
 def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:

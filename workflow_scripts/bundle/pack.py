@@ -33,7 +33,7 @@ from runtime.manifest import (
     load,
 )
 from workflow_scripts import digests
-from workflow_scripts.bundle import card
+from workflow_scripts.bundle import card, example
 from workflow_scripts.files import atomic
 from workflow_scripts.proof.measured import Values, read_stream
 from workflow_scripts.proof.verdict import read_verdict
@@ -339,6 +339,7 @@ def main(argv: list[str] | None = None) -> None:
         options=args.options,
     )
     pack(args.output.parent, contents, labels, origin, _defaults(args.stream))
+    example.encode(args.output.parent)
 
 
 if __name__ == "__main__":
