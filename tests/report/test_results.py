@@ -1,5 +1,6 @@
 """Pages whose tables are written from measurements: never stale, and honest where none is there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from runtime import records
 from runtime.backends.tuned import Machine
 from runtime.errors import ArtifactError, ProofError, SettingError
 from runtime.measure.memory_growth import Memory, SoakReport
+from runtime.measure.reports import Audiobook, BenchReport, Crowd
+from runtime.measure.timing import Spread
 from tests.report.test_write import bench
 from workflow_scripts.proof.words.reports import Figures, WordsReport
 from workflow_scripts.report import results
@@ -15,10 +18,23 @@ from workflow_scripts.report.results import COMMANDS, TABLES, filled
 
 PAGE = "Before.\n\n<!-- results: {} {} -->\nold\n<!-- end of results -->\n\nAfter.\n"
 FIGURES = Figures(300, 0.22, 1.0, 1.01, 1.66, 0.99, 8.2)
+TWICE = Spread(2.0, 2.0, 2.0)
+
+
+def in_use() -> BenchReport:
+    """A benchmark with eight users and a long text."""
+    report = bench()
+    crowd = Crowd(Spread(90.0, 90.0, 90.0), TWICE, TWICE, TWICE, 40.0, 50.0, 1.0)
+    book = Audiobook(30.0, Spread(0.25, 0.25, 0.25), TWICE)
+    ours = replace(report.candidates["a on auto"], users={8: crowd}, audiobook={8: book})
+    return replace(report, candidates={**report.candidates, "a on auto": ours})
+
+
 MEMORY = Memory(100_000_000, 1, 2, 50, 120_000_000, 3, 170_000.0, 1.0, True)
 MEASURED = {
     "steps": ("default_voice.json", bench()),
     "sentence": ("default_voice.json", bench()),
+    "use": ("default_voice.json", in_use()),
     "words": ("words.json", WordsReport(100, (), 356, "measured", {"fp32": {"all": FIGURES}})),
     "memory": (
         "memory.json",
@@ -29,6 +45,12 @@ MEASURED = {
 WANTED = {
     "steps": ("| 900 | 18.0 | 18.0 (1.0 times faster) |", "2026-11-30, commit 0123456789"),
     "sentence": ("| total, ms | 500 (1.0) | 500 (1.0) |", "| memory at most, MB | 300 | 300 |"),
+    "use": (
+        "| one user, real-time factor | 0.125 (1.0) | 0.125 (1.0) |",
+        "| 8 at once, tokens/s |  | 90 (2.0) |",
+        "| 8 at once, first sound (p95), ms |  | 40 (50) |",
+        "| a long text, voice for 8, real-time factor |  | 0.250 (2.0) |",
+    ),
     "words": ("| fp32 | 22.0 % | 100 % | 1.01 | 99 % |",),
     "memory": ("| 200 utterances, MB | 100 | 0 | 0 | 120 | +0.17 |",),
 }

@@ -8,6 +8,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from runtime import records
@@ -17,6 +18,7 @@ from runtime.files import write_whole
 from runtime.measure import reports as bench_reports
 from runtime.measure.memory_growth import SoakReport
 from runtime.measure.reports import BenchReport, Timings
+from runtime.measure.timing import Spread
 from workflow_scripts.proof.words.reports import WordsReport
 
 ROOT = Path(__file__).parents[2]
@@ -33,10 +35,11 @@ AGAIN = "measure it again"
 COMMANDS: Mapping[str, str] = {  # measurement → what makes it
     "default_voice.json": "python -m workflow_scripts.proof.speed"
     " -m artifacts/bundles/flite/1000/fp32 artifacts/bundles/flite/1000/int8 --provider cpu"
-    " --scaling --gpt voices/flite/gpt.ckpt --sovits voices/flite/sovits.pth"
+    " --scaling --users 1 2 4 8 --text docs/results/twelve_sentences.txt"
+    " --gpt voices/flite/gpt.ckpt --sovits voices/flite/sovits.pth"
     " --json docs/results/default_voice.json",
     "full_size.json": "python -m workflow_scripts.proof.speed"
-    " -m BUNDLES/fp32 BUNDLES/int8 BUNDLES/int8_kv8 BUNDLES/int4 --provider cpu"
+    " -m BUNDLES/fp32 BUNDLES/int8 BUNDLES/int8_kv8 --provider cpu --users 1 8"
     " --gpt DIR/voice.ckpt --sovits DIR/voice.pth --json docs/results/full_size.json",
     "words.json": "python -m workflow_scripts.proof.words"
     " --voice artifacts/bundles/flite/1000/fp32 artifacts/bundles/flite/1000/int8"
@@ -139,6 +142,45 @@ def sentence(path: Path) -> str:
     return f"{_where(report)}\n\n{_table(['', *names], rows)}"
 
 
+def use(path: Path) -> str:
+    """One user, several at once, a long text, and the wait for the first sound."""
+    report = bench_reports.read(path)
+    names = _names(report)
+    lines: list[tuple[str, Callable[[Timings], str]]] = [
+        ("one user, real-time factor", lambda t: _times(t.rtf, 3, t.total_ms.times_faster)),
+        ("first sound, ms", lambda t: f"{t.ttfa_warm_ms.median:.0f}"),
+        ("from a new process, s", lambda t: f"{t.fresh.ttfa_cold_s:.1f}" if t.fresh else ""),
+    ]
+    for n in sorted({n for found in names.values() for n in found.users}):
+        lines += [
+            (f"{n} at once, tokens/s", partial(_tokens_of, n)),
+            (f"{n} at once, first sound (p95), ms", partial(_waited_by, n)),
+        ]
+    for n in sorted({n for found in names.values() for n in found.audiobook}):
+        lines.append((f"a long text, voice for {n}, real-time factor", partial(_book_of, n)))
+    rows = [[words, *(cell(found) for found in names.values())] for words, cell in lines]
+    return f"{_where(report)}\n\n{_table(['', *names], rows)}"
+
+
+def _times(value: float, digits: int, times: Spread) -> str:
+    return f"{value:.{digits}f} ({times.median:.1f})"
+
+
+def _tokens_of(users: int, found: Timings) -> str:
+    crowd = found.users.get(users)
+    return _times(crowd.tokens_per_s.median, 0, crowd.times_tokens) if crowd else ""
+
+
+def _waited_by(users: int, found: Timings) -> str:
+    crowd = found.users.get(users)
+    return f"{crowd.first_sound_p50_ms:.0f} ({crowd.first_sound_p95_ms:.0f})" if crowd else ""
+
+
+def _book_of(users: int, found: Timings) -> str:
+    book = found.audiobook.get(users)
+    return _times(book.rtf.median, 3, book.times_faster) if book else ""
+
+
 def _mb(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:.0f}"
 
@@ -179,6 +221,7 @@ def memory(path: Path) -> str:
 TABLES: Mapping[str, Callable[[Path], str]] = {
     "steps": steps,
     "sentence": sentence,
+    "use": use,
     "words": words,
     "memory": memory,
 }
