@@ -102,7 +102,7 @@ rule all:
 
 
 onsuccess:
-    hear.tell(map(Path, PLAN.bundle_files))
+    hear.print_command(map(Path, PLAN.bundle_files))
 
 
 onerror:

@@ -38,11 +38,14 @@ use rule export_shared as export_roberta with:
         base="roberta",
 
 
+EXPORTER = {"vits": "sovits"}  # profiles name the rule as it was when there was one kind
+
+
 for kind, voices in PLAN.kinds.items():
 
     rule:
         name:
-            f"export_{kind}"
+            f"export_{EXPORTER.get(kind, kind)}"
         input:
             sovits=ancient(lambda w: voice_of(w).sovits),
             base=ancient(lambda w: voice_of(w).acoustic_files[1:]),

@@ -74,5 +74,5 @@ class _Work:
         self.room.release()
 
     def _tell(self, call: Callable[[], object]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody listens
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(call)

@@ -179,7 +179,7 @@ def mono(channels: NDArray[np.float32], source: str = "audio") -> Samples:
 
 
 def resample_sinc(samples: Samples, rate: int, new_rate: int) -> Samples:
-    """Change the rate with the Hann-windowed sinc that GPT-SoVITS hears references through.
+    """Change the rate with the Hann-windowed sinc that GPT-SoVITS resamples references with.
 
     Args:
         samples: float32 [S].

@@ -15,14 +15,14 @@ from runtime.cli import Parser, log_to_stderr, option, run
 from runtime.errors import SettingError
 from runtime.files import write_whole
 from runtime.measure.benchmark import bench
-from runtime.measure.candidates import Job
+from runtime.measure.candidates import BenchmarkOptions
 from runtime.measure.reports import BenchReport
 from runtime.measure.table import table
 
 
 def parser() -> Parser:
     """The command line, which the comparison with PyTorch extends."""
-    usual = Job()
+    usual = BenchmarkOptions()
     made = Parser(command="bench", description=__doc__)
     option(
         made, "-m", "--voice", type=Path, nargs="+", required=True, metavar="DIR", help="bundles"
@@ -58,9 +58,9 @@ def parser() -> Parser:
     return made
 
 
-def job_of(args: argparse.Namespace) -> Job:
+def options_of(args: argparse.Namespace) -> BenchmarkOptions:
     """The work as the command line has it."""
-    return Job(
+    return BenchmarkOptions(
         args.tokens,
         args.rounds,
         args.threads,
@@ -95,8 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     """Parse, time, print."""
     args = parser().parse_args(argv)
     log_to_stderr()
-    job = job_of(args)
-    publish(bench(args.voice, args.provider, job, {}), args.json)
+    options = options_of(args)
+    publish(bench(args.voice, args.provider, options, {}), args.json)
 
 
 if __name__ == "__main__":

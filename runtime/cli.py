@@ -1,4 +1,4 @@
-"""What every command of ours does alike: options in both spellings, errors in one line."""
+"""What every command of ours does alike: options with - or _ in their names, errors in one line."""
 
 import argparse
 import contextlib
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, without the whole usage."""
+        """Print what is wrong, without the whole usage."""
         sys.exit(fail(f"{message}; see {self.prog} --help", USAGE))
 
 
@@ -78,7 +78,7 @@ def option(
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Tell what is being done, a line each, on stderr."""
+    """Print what is being done, a line each, on stderr."""
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
 
 

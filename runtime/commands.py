@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tune": ("runtime.tune", "measure which back end is the fastest here"),
     "soak": ("runtime.soak", "speak for long, and watch the memory"),
     "contract": ("runtime.contract", "print what goes into every graph and out"),
-    "machine": ("runtime.machine", "say what this machine is"),
+    "machine": ("runtime.machine", "print what this machine is"),
 }
 
 
@@ -27,7 +27,7 @@ def here() -> dict[str, tuple[str, str]]:
 def parser() -> Parser:
     """The command line up to the command's name."""
     lines = "\n".join(f"  {name:<9} {note}" for name, (_, note) in here().items())
-    made = Parser(prog=CONSOLE, description=f"commands:\n{lines}", epilog="NAME --help tells more")
+    made = Parser(prog=CONSOLE, description=f"commands:\n{lines}", epilog="NAME --help prints more")
     made.add_argument("name", choices=here(), metavar="NAME", help="its options follow")
     return made
 

@@ -385,8 +385,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(command="contract", description="Print what goes into every graph and out.")
     option(parser, "--json", action="store_true", help="as JSON, for programs")
     args = parser.parse_args(argv)
-    told = json.dumps(in_json(), ensure_ascii=False, indent=1) if args.json else _in_words()
-    sys.stdout.write(f"{told}\n")
+    content = json.dumps(in_json(), ensure_ascii=False, indent=1) if args.json else _in_words()
+    sys.stdout.write(f"{content}\n")
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ class VoiceGraphs:
         return open_model(self)
 
     def references(self) -> ReferenceEncoder:
-        """What listens to a reference, loaded when a reference comes."""
+        """What encodes a reference, loaded when a reference comes."""
         return ReferenceEncoder(
             ReferenceGraphs(
                 hubert=self.opener("hubert"),

@@ -261,8 +261,8 @@ def _driver_version(load: Loader) -> str:
                 return text.value.decode("ascii", "replace")
     except OSError:
         pass
-    told = DRIVER_FILE.read_text("utf-8", "replace") if DRIVER_FILE.exists() else ""
-    _, _, behind = told.partition(KERNEL_MODULE)
+    content = DRIVER_FILE.read_text("utf-8", "replace") if DRIVER_FILE.exists() else ""
+    _, _, behind = content.partition(KERNEL_MODULE)
     return (behind.split() or ["unknown"])[0]
 
 

@@ -58,7 +58,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Reference:
+class BundledReference:
     """The voice's example: the name of its audio file, what is said, and in which language."""
 
     audio: str
@@ -148,7 +148,7 @@ class Manifest:
     symbols: str
     t2s: T2S
     acoustic: Acoustic
-    reference: Reference
+    reference: BundledReference
     lexicons: Mapping[str, str]
     g2pw: Mapping[str, str]
     defaults: Defaults
@@ -179,7 +179,7 @@ def load(folder: Path) -> Manifest:
         _refuse_other_formats(path, content.get("format"))
     try:
         manifest = records.parse(
-            Manifest, content, f"{path}", lambda told: BundleError(f"{told}; {AGAIN}")
+            Manifest, content, f"{path}", lambda message: BundleError(f"{message}; {AGAIN}")
         )
     except SettingError as error:
         raise BundleError(f"{path}.defaults.{error}; {AGAIN}") from error

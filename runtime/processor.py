@@ -8,7 +8,7 @@ BUSY_LOAD = 0.5  # above it, something else takes part in what is measured
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name as the system reports it."""
     return _field("model name") or platform.processor() or platform.machine()
 
 
@@ -19,7 +19,7 @@ def cores() -> int:
 
 
 def load_average() -> float | None:
-    """Jobs that ran or waited in the last minute, on average; None where it is not told."""
+    """Jobs that ran or waited in the last minute, on average; None where it is not reported."""
     try:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):  # not on Windows

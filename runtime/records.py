@@ -44,7 +44,9 @@ def read(kind: type[T], path: Path, fault: Fault, cure: str) -> T:
         an unknown or a missing key.
         FileNotFoundError: there is no such file.
     """
-    return parse(kind, content(path, fault, cure), f"{path}", lambda told: fault(f"{told}; {cure}"))
+    return parse(
+        kind, content(path, fault, cure), f"{path}", lambda message: fault(f"{message}; {cure}")
+    )
 
 
 def content(path: Path, fault: Fault, cure: str) -> Any:

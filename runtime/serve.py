@@ -123,14 +123,14 @@ def _add_load(group: argparse._ArgumentGroup) -> None:
         group, "--queue", type=int, default=usual.queue, metavar="N",
         help=f"requests that wait; more get 429 (default: {usual.queue})",
     )  # fmt: skip
-    for name, seconds, told in (
+    for name, seconds, meaning in (
         ("--queue-timeout", usual.queue_s, "a request waits; then 503"),
         ("--request-timeout", usual.request_s, "a request is worked on; then 504"),
         ("--stall-timeout", usual.stall_s, "a client may leave ready sound unread"),
         ("--drain", usual.drain_s, "requests under way go on after SIGTERM"),
     ):
-        told = f"how long {told} (default: {seconds:g})"
-        option(group, name, type=float, default=seconds, metavar="SECONDS", help=told)
+        meaning = f"how long {meaning} (default: {seconds:g})"
+        option(group, name, type=float, default=seconds, metavar="SECONDS", help=meaning)
     option(
         group, "--max-chars", type=int, default=20_000, metavar="N",
         help="longest text (default: 20000)",

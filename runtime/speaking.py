@@ -19,9 +19,9 @@ from runtime.reference.prepared import EncodedReference
 from runtime.speech import AudioChunk, Stop
 from runtime.t2s.ahead import Row
 from runtime.t2s.request import (
-    CUT_SHORT,
+    TRUNCATED,
     UNFINISHED,
-    Ending,
+    Finish,
     Limits,
     Prompt,
     TokenSource,
@@ -29,7 +29,7 @@ from runtime.t2s.request import (
 )
 from runtime.text import Piece
 
-CUT = "sentence %d was cut short (%s); cut the text finer or build a longer max_len"
+CUT = "sentence %d was truncated (%s); cut the text finer or build a longer max_len"
 RAN_ON = "sentence %d ran on past what its text explains and was ended (%s); take another seed"
 GOES_ON = (
     "sentence %d came to a limit (%s): what is left is spoken apart, a word of it maybe twice; cut"
@@ -50,14 +50,14 @@ class Turn:
         sentence, number: what, and its place in the request.
         place: among the sentences, from 1.
         part: 0; above, what was left of the sentence when a limit came.
-        ending: gets why its tokens ended.
+        finish: gets why its tokens ended.
     """
 
     sentence: Sentence
     number: int
     place: int
     part: int = 0
-    ending: Ending = field(default_factory=Ending)
+    finish: Finish = field(default_factory=Finish)
 
     @property
     def draws(self) -> int:
@@ -66,8 +66,8 @@ class Turn:
 
     def behind(self, rest: Sentence) -> "Turn":
         """What is left of it, in its place."""
-        ending = Ending(unwanted=self.ending.unwanted)
-        return Turn(rest, self.number, self.place, self.part + 1, ending)
+        finish = Finish(unwanted=self.finish.unwanted)
+        return Turn(rest, self.number, self.place, self.part + 1, finish)
 
 
 class Speaker:
@@ -184,19 +184,19 @@ class Speaker:
                     for spoken in speak(_until(stop, tokens), self._conditioning(part, request)):
                         count += spoken.tokens.size
                         going = self._left(part, count, request) if spoken.last else None
-                        yield self._chunk(turn, spoken, part.ending, pause, more=bool(going))
+                        yield self._chunk(turn, spoken, part.finish, pause, more=bool(going))
                 except Stopped:
                     return
             if going:
                 made = self._tokens(going, request)
 
     def _chunk(
-        self, turn: Turn, spoken: SpokenChunk, ending: Ending, pause: int, *, more: bool
+        self, turn: Turn, spoken: SpokenChunk, finish: Finish, pause: int, *, more: bool
     ) -> AudioChunk:
         """A chunk of a sentence; the last one with the pause behind it, and why it ended."""
         last = spoken.last and not more
         samples = np.pad(spoken.samples, (0, pause * last))
-        reason = ending.reason if last else ""
+        reason = finish.reason if last else ""
         text, number = turn.sentence.text, turn.number
         return AudioChunk(samples, self._rate, number, spoken.tokens, reason, last, text)
 
@@ -206,8 +206,8 @@ class Speaker:
         Raises:
             TextError: a limit has ended it, and that is not wanted.
         """
-        place, reason = turn.place, turn.ending.reason
-        if reason not in CUT_SHORT:
+        place, reason = turn.place, turn.finish.reason
+        if reason not in TRUNCATED:
             return None
         cut = RAN_ON if reason == "pace" else CUT
         if request.settings.strict:
@@ -233,7 +233,7 @@ class Speaker:
         chooser = sampled(sampling, partial(noise.exponentials, request.seed, turn.draws))
         most = -1 if prompt.most_tokens is None else prompt.most_tokens
         limits = replace(self.limits, pace_tokens=most)
-        return self._decoder.tokens(prompt, chooser, limits, turn.ending)
+        return self._decoder.tokens(prompt, chooser, limits, turn.finish)
 
     def _conditioning(self, turn: Turn, request: Request) -> Conditioning:
         drawn = partial(noise.normals, request.seed, turn.draws)
@@ -246,7 +246,7 @@ def _turns(request: Request, stop: Stop | None = None) -> list[Turn]:
     """The sentences of a request, each in its place."""
     unwanted = (stop or Stop()).is_set
     return [
-        Turn(sentence, number, place, ending=Ending(unwanted=unwanted))
+        Turn(sentence, number, place, finish=Finish(unwanted=unwanted))
         for place, (number, sentence) in enumerate(request.sentences, 1)
     ]
 

@@ -13,7 +13,7 @@ from runtime import audio as sound
 from runtime.arrays import Samples, Tokens
 from runtime.audio import Audio
 from runtime.sound import files
-from runtime.t2s.request import CUT_SHORT
+from runtime.t2s.request import TRUNCATED
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Speech(Audio):
     @property
     def truncated(self) -> bool:
         """Whether a limit ended some sentence before the model did."""
-        return not CUT_SHORT.isdisjoint(self.finish_reasons)
+        return not TRUNCATED.isdisjoint(self.finish_reasons)
 
     @property
     def endings(self) -> tuple[str, ...]:

@@ -126,8 +126,8 @@ def _weight(word: str) -> float:
 
 def as_json(captions: Sequence[Caption], seconds: float) -> str:
     """Sentences and words as JSON."""
-    told = {"duration": round(seconds, 3), "alignment": ALIGNMENT}
-    return json.dumps(told | {"segments": [asdict(one) for one in captions]}, ensure_ascii=False)
+    whole = {"duration": round(seconds, 3), "alignment": ALIGNMENT}
+    return json.dumps(whole | {"segments": [asdict(one) for one in captions]}, ensure_ascii=False)
 
 
 def as_srt(captions: Sequence[Caption]) -> str:

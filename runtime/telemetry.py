@@ -14,9 +14,9 @@ LOUD_ONCE_IMPORTED = "onnxruntime"
 
 def switch_off() -> None:
     """Set what silences the libraries; a warning where one was loaded before us."""
-    told = all(os.environ.get(name) == value for name, value in SILENT.items())
+    silenced = all(os.environ.get(name) == value for name, value in SILENT.items())
     os.environ.update(SILENT)
-    if not told and LOUD_ONCE_IMPORTED in sys.modules:
+    if not silenced and LOUD_ONCE_IMPORTED in sys.modules:
         logging.getLogger(__name__).warning(
             "%s was imported before runtime and may report its use over the network; import runtime"
             " first, or set %s",

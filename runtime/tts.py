@@ -129,7 +129,7 @@ def _add_output(made: Parser) -> None:
         "--subtitles",
         type=Path,
         metavar="FILE",
-        help="write when each sentence is heard, as .srt, .vtt or .json; words are estimated",
+        help="write each sentence's times, as .srt, .vtt or .json; those of words are estimated",
     )
     option(
         made,
@@ -245,7 +245,7 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         default="full",
         help="how closely the bundle is checked before use",
     )
-    option(group, "--quiet", action="store_true", help="say nothing but errors")
+    option(group, "--quiet", action="store_true", help="print nothing but errors")
 
 
 def _add_backends(group: argparse._ArgumentGroup) -> None:
@@ -361,7 +361,7 @@ def _lexicon(given: str) -> tuple[str, Lexicon]:
 
 
 def _told(chunks: Iterator[AudioChunk], timeline: Timeline) -> Iterator[AudioChunk]:
-    """The same chunks; says what came out of each segment, and notes when it is heard."""
+    """The same chunks; prints what came out of each segment, and notes its times."""
     tokens = samples = sentence = 0
     for chunk in chunks:
         tokens += chunk.tokens.size

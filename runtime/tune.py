@@ -12,7 +12,7 @@ from runtime.backends import BACKENDS, tuned
 from runtime.backends.tuned import Chosen, Entry, Tried
 from runtime.cli import Parser, option, run
 from runtime.errors import SettingError
-from runtime.measure.tuning import TRIED, Job, candidates, label_of, tune
+from runtime.measure.tuning import TRIED, TuningOptions, candidates, label_of, tune
 
 
 def table(entry: Entry) -> str:
@@ -76,9 +76,9 @@ def main(argv: list[str] | None = None) -> None:
     machine = tuned.this_machine()
     path = args.output or tuned.default_file(machine)
     tuned.load(path, machine)  # a file that can't be kept is refused before the work
-    job = Job(args.threads, args.rounds, candidates(args.backends))
+    options = TuningOptions(args.threads, args.rounds, candidates(args.backends))
     for folder in args.voice:
-        voice, entry = tune(folder, job)
+        voice, entry = tune(folder, options)
         tuned.save(path, machine, voice, entry)
         sys.stdout.write(table(entry))
         if entry.busy:

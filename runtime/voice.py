@@ -267,7 +267,7 @@ class Voice:
         self._open.speaker.limits = limits
 
     def warm_up(self) -> None:
-        """Load what is loaded when it is first needed, and speak a few tokens that nobody hears.
+        """Load what is loaded when it is first needed, and speak a few tokens that are thrown away.
 
         The first request then takes no longer than the others.
         """

@@ -108,7 +108,7 @@ def _chosen(
 
 
 def _limits_case(tokens: int, phones: int, piece: int) -> dict[str, Any]:
-    most = Pace.heard(tokens, phones).most(piece)
+    most = Pace.of_reference(tokens, phones).most(piece)
     return {
         "reference_tokens": tokens,
         "reference_phones": phones,

@@ -52,10 +52,10 @@ assert "twin" in settings.choices()["precision"]
 schema = settings.schema_of(Path("config/schema.yaml"), settings.choices())
 assert "twin" in schema["$defs"]["precision"]["enum"]
 import contextlib, io
-told = io.StringIO()
-with contextlib.suppress(SystemExit), contextlib.redirect_stdout(told):
+printed = io.StringIO()
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(printed):
     reduce.main(["--help"])
-assert "twin" in told.getvalue()
+assert "twin" in printed.getvalue()
 """,
     ),
     "a metric": Addition(
@@ -83,7 +83,7 @@ assert METRICS["l1"].fits("audio", np.zeros(1, np.float32))
             "runtime/model_settings.py": [
                 (
                     "_ROWS = (\n",
-                    '_ROWS = (\n    Setting("breath", float, "how much is heard of it", "sound",\n'
+                    '_ROWS = (\n    Setting("breath", float, "how loud it is", "sound",\n'
                     "            default=0.5, low=0, high=2, optional=True),\n",
                 ),
                 (

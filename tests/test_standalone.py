@@ -69,7 +69,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment(tmp_path_factory.mktemp("alone"), needed.values())
 
 
-def told(python: Path, *arguments: str, cwd: Path) -> str:
+def printed(python: Path, *arguments: str, cwd: Path) -> str:
     """What a call prints; it must succeed, and warnings are errors."""
     command = [str(python), "-B", "-W", "error", *arguments]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
@@ -93,13 +93,13 @@ def test_every_module_of_the_runtime_is_imported(python: Path, tmp_path: Path) -
     ]
     wanted = [name for name in names if not any(name.startswith(one) for one in optional)]
     code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
-    told(python, "-c", code, *wanted, cwd=tmp_path)
+    printed(python, "-c", code, *wanted, cwd=tmp_path)
 
 
 def test_importing_the_voice_brings_no_heavy_module(python: Path, tmp_path: Path) -> None:
     code = "import json, sys, runtime\nruntime.Voice\nprint(json.dumps(sorted(sys.modules)))"
     for interpreter, cwd in ((python, tmp_path), (Path(sys.executable), ROOT)):
-        modules = set(json.loads(told(interpreter, "-c", code, cwd=cwd)))
+        modules = set(json.loads(printed(interpreter, "-c", code, cwd=cwd)))
         assert {"runtime.voice", "numpy", "onnxruntime"} <= modules
         assert modules.isdisjoint(HEAVY)
 
@@ -108,14 +108,14 @@ def test_importing_the_package_or_its_front_end_needs_no_onnx_runtime(
     python: Path, tmp_path: Path
 ) -> None:
     code = "import sys, runtime.text\nprint('onnxruntime' in sys.modules)"
-    assert told(python, "-c", code, cwd=tmp_path) == "False\n"
+    assert printed(python, "-c", code, cwd=tmp_path) == "False\n"
 
 
 def test_phones_are_spoken_as_they_are_here(python: Path, tmp_path: Path) -> None:
     options = ["--phones", PHONES, "--seed", "7", "--threads", "1", "--provider", "cpu"]
     target = tmp_path / "alone.wav"
     bundle = str(bundles.brief())
-    told(python, "-m", "runtime.tts", "-m", bundle, "-f", str(target), *options, cwd=tmp_path)
+    printed(python, "-m", "runtime.tts", "-m", bundle, "-f", str(target), *options, cwd=tmp_path)
     assert target.read_bytes() == spoken(tmp_path, "--phones", PHONES)
 
 
@@ -136,5 +136,5 @@ def test_english_is_spoken_with_its_extra_alone(tmp_path: Path) -> None:
     target = tmp_path / "hello.wav"
     options = ["-f", str(target), "--lang", "en", "--verify", "size", "--threads", "1"]
     bundle = str(bundles.brief())
-    told(python, "-m", "runtime.tts", "-m", bundle, *options, "Hello, world.", cwd=tmp_path)
+    printed(python, "-m", "runtime.tts", "-m", bundle, *options, "Hello, world.", cwd=tmp_path)
     assert np.abs(read(target).samples).max() > 0

@@ -86,9 +86,9 @@ def write_sentences(work: Path, count: int, seed: int) -> list[dict[str, Any]]:
     path = work / "corpus" / "sentences.jsonl"
     if not path.exists():
         held_out = json.loads(HELD_OUT.read_text("utf-8"))
-        told = [("train", text) for text in sentences("training", count, seed, avoid=held_out)]
-        told += [("held", text) for text in held_out]
-        rows = [{"id": i, "split": split, "text": text} for i, (split, text) in enumerate(told)]
+        texts = [("train", text) for text in sentences("training", count, seed, avoid=held_out)]
+        texts += [("held", text) for text in held_out]
+        rows = [{"id": i, "split": split, "text": text} for i, (split, text) in enumerate(texts)]
         _write_rows(path, rows)
     return _rows(path)
 

@@ -1,4 +1,4 @@
-"""Say for each 25 Hz token which phone is heard and whether with voice: phone * 2 + voiced.
+"""For each 25 Hz token its phone and whether it is voiced: phone * 2 + voiced.
 
 Writes WORK/labels: `{speaker}.npz` with int16 [T] per sentence id. Labels are provisional tokens,
 and the classes that the SSL network learns.
@@ -24,7 +24,7 @@ Hertz = NDArray[np.float64]
 
 VOICINGS = 2  # unvoiced, voiced
 LABELS = len(PHONES) * VOICINGS
-HOP, FIELD = 320, 400  # samples between ssl frames, and heard by one
+HOP, FIELD = 320, 400  # samples between ssl frames, and covered by one
 TOKEN = 2 * HOP
 CENTRE = (HOP + FIELD) // 2  # of what the two frames of token 0 hear
 LAGS = range(24, 124)  # samples at 8 kHz that a period may last: 65 to 333 Hz
@@ -41,7 +41,7 @@ def tokens_in(samples: int) -> int:
 
 
 def centres(tokens: int) -> NDArray[np.int64]:
-    """The sample in the middle of what each token hears, int64 [tokens]."""
+    """The sample in the middle of what each token covers, int64 [tokens]."""
     return CENTRE + TOKEN * np.arange(tokens)
 
 

@@ -5,7 +5,7 @@ int16 [T] per sentence id, as the pipeline's own HuBERT and quantizer say them, 
 how often those of held-out sentences are right. The projection
 gives the scores of phones and voicing; a code's row holds a one for its phone and a one for its
 voicing, so that the nearest row is the likeliest label: phone * 2 + voiced. A third
-one, where the projection gives nothing, lets a code be told apart by what reads the codebook.
+one, where the projection gives nothing, makes a code distinct to what reads the codebook.
 """
 
 import argparse
@@ -121,20 +121,20 @@ def held_out_report(work: Path, speaker: str, listener: Listener) -> dict[str, f
     """How often tokens of held-out sentences are right, as shares of one.
 
     `phone`, `voicing` and `label` compare with the labels, `tail` with the tokens of the same
-    sound with silence behind, as the pipeline hears a reference.
+    sound with silence behind, as the pipeline encodes a reference.
     """
     tokens, labels = (read_arrays(work / part / f"{speaker}.npz") for part in ("tokens", "labels"))
     said = utterances(work, speaker, "held")
     tailed = [listener.tokens(np.pad(one.samples(), (0, TAIL_SAMPLES))) for one in said]
     found = np.concatenate([tokens[one.id] for one in said])
-    told = np.concatenate([labels[one.id] for one in said])
+    wanted = np.concatenate([labels[one.id] for one in said])
     again = np.concatenate(
         [tail[: tokens[one.id].size] for one, tail in zip(said, tailed, strict=True)]
     )
     shares = {
-        "phone": found // VOICINGS == told // VOICINGS,
-        "voicing": found % VOICINGS == told % VOICINGS,
-        "label": found == told,
+        "phone": found // VOICINGS == wanted // VOICINGS,
+        "voicing": found % VOICINGS == wanted % VOICINGS,
+        "label": found == wanted,
         "tail": found == again,
     }
     return {name: round(float(hits.mean()), 4) for name, hits in shares.items()}

@@ -49,7 +49,7 @@ def sentences(frames: str, count: int, seed: int, avoid: Collection[str] = ()) -
     choices = {slot: words.split("|") for slot, words in grammar["words"].items()}
     rng = np.random.default_rng(seed)
     taken = {run for sentence in avoid for run in runs(sentence)}
-    heard: Counter[Pair] = Counter()
+    covered: Counter[Pair] = Counter()
     found: dict[str, None] = {}
     misses = 0
     while len(found) < count:
@@ -60,8 +60,8 @@ def sentences(frames: str, count: int, seed: int, avoid: Collection[str] = ()) -
         if misses == MOST_MISSES:
             raise UsageError(f"{GRAMMAR.name}: '{frame}' gives no more sentences; change it")
         if fit:
-            best = max(fit, key=lambda s: fsum(1 / (1 + heard[pair]) for pair in set(pairs(s))))
-            heard.update(pairs(best))
+            best = max(fit, key=lambda s: fsum(1 / (1 + covered[pair]) for pair in set(pairs(s))))
+            covered.update(pairs(best))
             found[best] = None
     return list(found)
 
@@ -102,9 +102,9 @@ def _article(found: re.Match[str]) -> str:
 def _plain(sentence: str) -> bool:
     """Whether its length is right, each word is said in one way, and none comes twice."""
     words = words_of(sentence)
-    told = [word for word in words if len(word) > MAY_REPEAT_LETTERS]
+    long = [word for word in words if len(word) > MAY_REPEAT_LETTERS]
     known = all(word in dictionary() and word not in homographs() for word in words)
-    return SHORTEST <= len(words) <= LONGEST and known and len(told) == len(set(told))
+    return SHORTEST <= len(words) <= LONGEST and known and len(long) == len(set(long))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """Stage 5: teach the acoustic model to speak labels, and write WORK/voice.pth.
 
-One training: the prior learns to tell from tokens and style how loud each waveform is, the
+One training: the prior learns from tokens and style how loud each waveform is, the
 vocoder to make the waveforms. Begins where WORK/sovits/state.pt left off; with more --iterations it
 goes on.
 """
@@ -34,9 +34,9 @@ from workflow_scripts.models.sovits import Sovits, load_sovits
 
 FRAME = 640
 MARGIN = 5  # frames at the ends of a crop that do not count: the vocoder lacks their context
-JITTER = 0.05  # of channels that the vocoder hears: it learns that little is nothing
+JITTER = 0.05  # of channels that the vocoder gets: it learns that little is nothing
 VOCODER_SHARE = 0.5  # of the learning rate; at all of it the vocoder can fall apart for good
-SAVE_EVERY_S, TELL_EVERY = 60, 50
+SAVE_EVERY_S, PRINT_EVERY = 60, 50
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Plan:
     Attributes:
         iterations: in all.
         crops, tokens: that the prior learns from at once.
-        heard, frames: crops of these that are made to sound, and their length.
+        sounded, frames: crops of these that are made to sound, and their length.
         every: how many iterations of the prior there are to one of the vocoder.
         rate: of learning, at its highest; falls as a cosine to nothing.
         warm: iterations until it is reached.
@@ -57,7 +57,7 @@ class Plan:
     iterations: int = 5000
     crops: int = 12
     tokens: int = 64
-    heard: int = 6
+    sounded: int = 6
     frames: int = 42
     every: int = 3
     rate: float = 1.5e-3
@@ -129,9 +129,9 @@ class Training:
         parts = latent_loss(said.float(), seen.usual)
         if self.iteration % plan.every == 0:
             parts |= self._sound(seen, style.detach(), rng)
-        told = self.step(parts)
+        costs = self.step(parts)
         keep_still(self.sovits)
-        return told
+        return costs
 
     def said(self, seen: Lesson) -> tuple[Tensor, Tensor]:
         """What the prior says of crops, float [B, 192, 2T], and their styles."""
@@ -154,11 +154,11 @@ class Training:
         """What the vocoder makes of some crops, beside what it should."""
         plan = self.plan
         first = int(rng.integers(0, 2 * plan.tokens - plan.frames + 1))
-        places = torch.from_numpy(rng.permutation(plan.crops)[: plan.heard])
+        places = torch.from_numpy(rng.permutation(plan.crops)[: plan.sounded])
         wanted = seen.latent[places, :, first : first + plan.frames]
-        heard = wanted + JITTER * torch.from_numpy(rng.standard_normal(wanted.shape, np.float32))
+        sounded = wanted + JITTER * torch.from_numpy(rng.standard_normal(wanted.shape, np.float32))
         with torch.autocast("cpu", torch.bfloat16):
-            made = self.sovits.dec(heard, style[places]).squeeze(1)
+            made = self.sovits.dec(sounded, style[places]).squeeze(1)
         counts = slice(MARGIN * FRAME, (plan.frames - MARGIN) * FRAME)
         return sound_loss(made.float()[:, counts], sound_of(wanted, self.patterns)[:, counts])
 
@@ -174,9 +174,9 @@ def train(training: Training, shelves: Sequence[Shelf], minutes: float) -> None:
         sums.update(parts)
         counts.update(parts.keys())
         now = time.monotonic()
-        if training.iteration % TELL_EVERY == 0:
-            told = {name: round(value / counts[name], 4) for name, value in sums.items()}
-            _tell({"iteration": training.iteration, "s": round(now - began), **told})
+        if training.iteration % PRINT_EVERY == 0:
+            means = {name: round(value / counts[name], 4) for name, value in sums.items()}
+            _print({"iteration": training.iteration, "s": round(now - began), **means})
             sums.clear()
             counts.clear()
         if now - saved > SAVE_EVERY_S:
@@ -187,7 +187,7 @@ def train(training: Training, shelves: Sequence[Shelf], minutes: float) -> None:
     training.save()
 
 
-def _tell(content: dict[str, float]) -> None:
+def _print(content: dict[str, float]) -> None:
     """A line for the log."""
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()

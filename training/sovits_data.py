@@ -150,7 +150,7 @@ class Lesson:
         tokens: int64 [B, T].
         speakers: int64 [B], index into SPEAKERS.
         references: float32 [3, 704, 150], one of each speaker.
-        latent: float32 [B, 192, 2T], what the vocoder should make heard.
+        latent: float32 [B, 192, 2T], what the vocoder should make audible.
         usual: float32 [B, 192, 2T], what the prior should say.
     """
 
@@ -172,11 +172,11 @@ def lesson(shelves: Sequence[Shelf], crops: int, tokens: int, rng: np.random.Gen
         said = corrupted(store.tokens[first : first + tokens].astype(np.int64), rng)
         rows.append((said, speaker, *latents))
     stores = [shelf.store for shelf in shelves]
-    heard = [store.references[rng.integers(len(store.references))] for store in stores]
+    references = [store.references[rng.integers(len(store.references))] for store in stores]
     return Lesson(
         tokens=torch.from_numpy(np.stack([row[0] for row in rows])),
         speakers=torch.tensor([row[1] for row in rows]),
-        references=torch.from_numpy(np.stack(heard).astype(np.float32)),
+        references=torch.from_numpy(np.stack(references).astype(np.float32)),
         latent=torch.from_numpy(np.stack([row[2].T for row in rows])),
         usual=torch.from_numpy(np.stack([row[3].T for row in rows])),
     )

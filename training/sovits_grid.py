@@ -1,8 +1,8 @@
-"""Where to listen so that phones change exactly where tokens do.
+"""Which samples to encode so that phones change exactly where tokens do.
 
-A token says which phone stands at its middle, not where in its 40 ms the phone began. Heard as it
-was spoken, the same tokens begin a sound up to 20 ms earlier or later, and what is learned from
-them blurs bursts. Speech is bent in time instead, by at most about half a token.
+A token encodes which phone stands at its middle, not where in its 40 ms the phone began. Encoded
+as it was spoken, the same tokens begin a sound up to 20 ms earlier or later, and what is learned
+from them blurs bursts. Speech is bent in time instead, by at most about half a token.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from training.sovits_speech import RATE, middles
 
 
 def listening_at(phones: Sequence[tuple[str, float]], tokens: int) -> NDArray[np.int64]:
-    """The sample at 16 kHz to be heard in the middle of each step of 10 ms, int64 [4T].
+    """The sample at 16 kHz to be encoded in the middle of each step of 10 ms, int64 [4T].
 
     Args:
         phones: names and ends in seconds.

@@ -21,12 +21,12 @@ def latent_loss(ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
     """Parts of the loss, of float32 [B, 192, N] each, weighted.
 
     Returns:
-        `told`, loudness of noise and of the speaker's pitch; `silent`, that of the others.
+        `sounding`, loudness of noise and of the speaker's pitch; `silent`, that of the others.
     """
     own = theirs.reshape(len(theirs), SOUNDS, -1).sum(2, keepdim=True) > 0
     own = own.repeat_interleave(GROUP, dim=1)
     return {
-        "told": SOUNDS * ((ours - theirs).abs() * own).mean(),
+        "sounding": SOUNDS * ((ours - theirs).abs() * own).mean(),
         "silent": SILENT_WEIGHT * (ours.abs() * ~own).mean(),
     }
 

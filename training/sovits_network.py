@@ -185,7 +185,7 @@ def _stored(held: Mapping[str, Tensor], layout: Mapping[str, tuple[int, ...]]) -
 
 
 def silenced(name: str) -> bool:
-    """Whether a zero behind it keeps a tensor of the file from being heard."""
+    """Whether a zero behind it keeps a tensor of the file inaudible."""
     if name.startswith("flow."):
         return ".post." not in name
     if name.startswith(("enc_p.encoder_text.", "enc_p.text_embedding.", "enc_p.mrte.text_pre.")):

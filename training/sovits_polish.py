@@ -22,7 +22,7 @@ from training.sovits_loss import sound_loss
 from training.state import resume
 from workflow_scripts.models.sovits import Sovits
 
-FAINT = 0.5  # channels up to here are to be heard as nothing
+FAINT = 0.5  # channels up to here are to be inaudible
 PLAN = Plan(iterations=1500, crops=9, tokens=24, rate=4e-4, warm=50, seed=77)
 
 

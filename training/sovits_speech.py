@@ -2,7 +2,7 @@
 
 Flite's voices are a filter behind pulses or noise. The same here, but every latent frame of 20 ms
 holds the same whole number of pulses, so that the sound is a sum of fixed waveforms, each as loud
-as a number that tokens can tell: a vocoder learns it by plain regression. The price is a pitch
+as a number that tokens determine: a vocoder learns it by plain regression. The price is a pitch
 that never moves. Numpy only.
 """
 
@@ -57,7 +57,7 @@ def take_apart(samples: Floats, places: NDArray[np.int64]) -> Speech:
 
     Args:
         samples: float32 [S] at 16 kHz.
-        places: int64 [4T], the sample to be heard in the middle of each step.
+        places: int64 [4T], the sample to be covered by the middle of each step.
     """
     padded = np.pad(samples, (FFT // 2, FFT // 2 + max(0, int(places.max()) - samples.size)))
     frames = padded[places[:, None] + np.arange(FFT)]

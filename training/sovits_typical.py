@@ -1,6 +1,6 @@
 """What tokens usually sound like: the median of all places where the same tokens stand around.
 
-An example of speech differs from the next for reasons that tokens do not tell; a network that
+An example of speech differs from the next for reasons that tokens do not determine; a network that
 learns from medians is not pulled about by them.
 """
 

@@ -1,4 +1,4 @@
-"""Train a tiny network of HuBERT's class to tell phone and voicing of each 40 ms.
+"""Train a tiny network of HuBERT's class to classify phone and voicing of each 40 ms.
 
 Writes WORK/hubert, a folder as `transformers` stores one (fp16), and WORK/ssl/head.npz: the layer
 that reads phone and voicing from two frames of it, of which the quantizer is made.
@@ -28,10 +28,10 @@ from workflow_scripts.files import atomic, write_json
 WIDTH = 768  # demanded by the codebook
 CLASSES = len(PHONES) + VOICINGS
 BANDS, PHASES = 64, 3
-WINDOW, STEP = 320, 40  # samples that a filter hears, and between its answers
+WINDOW, STEP = 320, 40  # samples that a filter covers, and between its answers
 FIELD_STEPS = (FIELD - WINDOW) // STEP + 1  # answers that make a frame
 BATCH = 8
-SHORTEST_S, LONGEST_S = 2.5, 4.5  # of what is heard at once
+SHORTEST_S, LONGEST_S = 2.5, 4.5  # of one example
 QUIETER_DB, LOUDER_DB = -12.0, 6.0  # than flite speaks
 HISS = 1e-3  # at most, root mean square
 TAIL = 0.3  # share of the time that sounds end in silence, as references do
@@ -77,7 +77,7 @@ def filters() -> tuple[Float32, Float32]:
         float32 [192, 1, 320]: bands at three phases, so that one of them is positive at any time.
         float32 [64, 192, 3]: sums of a band's phases at three times.
     """
-    low = np.arange(60, 1_500, 40)  # close enough to tell harmonics of a voice apart
+    low = np.arange(60, 1_500, 40)  # close enough to separate harmonics of a voice
     centres = np.concatenate([low, np.geomspace(1_550, 7_600, BANDS - low.size)])
     phases = 2 * np.pi * np.arange(PHASES) / PHASES
     angles = 2 * np.pi * np.arange(WINDOW) / RATE_HZ * centres[:, None, None] + phases[:, None]
@@ -132,7 +132,7 @@ class Material:
         tokens = int(rng.uniform(SHORTEST_S, LONGEST_S) * RATE_HZ / TOKEN)
         drawn = [self._chain(tokens, rng) for _ in range(BATCH)]
         audio = torch.from_numpy(np.stack([sound for sound, _ in drawn]))
-        labels = torch.from_numpy(np.stack([told for _, told in drawn]).astype(np.int64))
+        labels = torch.from_numpy(np.stack([own for _, own in drawn]).astype(np.int64))
         return audio, labels
 
     def _chain(self, tokens: int, rng: np.random.Generator) -> Example:
@@ -142,10 +142,10 @@ class Material:
         end = tokens - int(rng.integers(1, 16)) if rng.random() < TAIL else tokens
         start = 0
         while start < end:
-            heard, told = spoken[rng.integers(len(spoken))]
-            stop = min(end, start + told.size)
-            labels[start:stop] = told[: stop - start]
-            sound[start * TOKEN : stop * TOKEN] = heard[: (stop - start) * TOKEN]
+            samples, own = spoken[rng.integers(len(spoken))]
+            stop = min(end, start + own.size)
+            labels[start:stop] = own[: stop - start]
+            sound[start * TOKEN : stop * TOKEN] = samples[: (stop - start) * TOKEN]
             start = stop
         level = 10 ** (rng.uniform(QUIETER_DB, LOUDER_DB) / 20)
         spread = rng.uniform(0, HISS) * rng.standard_normal(sound.size, np.float32)
@@ -169,8 +169,8 @@ def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
     """
     labels = labels[:, : scores.shape[2]]
     phones, voicing = torch.split(scores.float(), [len(PHONES), VOICINGS], dim=1)
-    told = functional.cross_entropy(phones, labels // VOICINGS, label_smoothing=0.02)
-    return told + functional.cross_entropy(voicing, labels % VOICINGS, label_smoothing=0.02)
+    phone_cost = functional.cross_entropy(phones, labels // VOICINGS, label_smoothing=0.02)
+    return phone_cost + functional.cross_entropy(voicing, labels % VOICINGS, label_smoothing=0.02)
 
 
 def train(work: Path, steps: int, seed: int) -> Listener:
@@ -227,12 +227,12 @@ def write(listener: Listener, work: Path) -> None:
     tensors = {
         key: value.half().contiguous() for key, value in listener.network.state_dict().items()
     }
-    told = json.loads(listener.network.config.to_json_string(use_diff=False))
+    config = json.loads(listener.network.config.to_json_string(use_diff=False))
     head = {name: value.detach().numpy() for name, value in listener.head.named_parameters()}
     weights, settings = folder / "model.safetensors", folder / "config.json"
     with atomic(weights, settings, work / "ssl" / "head.npz") as (one, two, three):
         safetensors.torch.save_file(tensors, one, {"format": "pt"})
-        write_json(two, told)
+        write_json(two, config)
         with three.open("wb") as file:
             np.savez(file, allow_pickle=False, **head)
 

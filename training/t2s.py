@@ -21,8 +21,8 @@ from runtime.cli import option, run
 from training.labels import LABELS, VOICINGS
 from training.state import Stateful, asked_to_stop, resume, save
 from training.t2s_examples import Example, Spoken, batches, drawn, load, silence_of
-from training.t2s_heard import listen, summary
-from training.t2s_losses import heard_before, loss, penalised
+from training.t2s_heard import evaluated, summary
+from training.t2s_losses import loss, penalised, used_before
 from training.t2s_network import UNUSED, Batch, Network, batch
 from workflow_scripts.checkpoint.layout import t2s_layout
 from workflow_scripts.checkpoint.sizes import t2s_sizes
@@ -33,8 +33,8 @@ from workflow_scripts.random_voice.__main__ import TINY, t2s_config
 HIDDEN, HEADS, LAYERS = 192, 4, 4
 SYMBOLS = "v2"
 PENALTIES, PENALTY_SHARES = (1.35, 1.0), (0.75, 0.25)
-MISHEARD_VOICING, MISHEARD = 0.03, 0.03  # shares of tokens that are replaced when they are heard
-SAVE_SECONDS, TELL_STEPS = 120, 25
+MISHEARD_VOICING, MISHEARD = 0.03, 0.03  # shares of tokens that are replaced when they are read
+SAVE_SECONDS, PRINT_STEPS = 120, 25
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Training:
             group["lr"] = self.rate()
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16):
-            scores, looks = self.network(seen)
-        cost, parts = loss(scores, looks, seen, penalty)
+            logits, looks = self.network(seen)
+        cost, parts = loss(logits, looks, seen, penalty)
         self.optimizer.zero_grad()
         cost.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
@@ -101,7 +101,7 @@ class Training:
         return {"network": self.network, "optimizer": self.optimizer}
 
     def weights(self, sharpness: float = 1.0) -> dict[str, torch.Tensor]:
-        """Tensors by their names in the file, float16; scores times `sharpness`."""
+        """Tensors by their names in the file, float16; logits times `sharpness`."""
         stored = {PREFIX + name: row for name, row in self.network.stored().items()}
         last = f"{PREFIX}ar_predict_layer.weight"
         stored[last] = stored[last] * sharpness
@@ -127,10 +127,10 @@ def accuracy(network: Network, examples: Sequence[Example]) -> dict[str, float]:
     seen = batch(examples, network.end)
     network.eval()
     with torch.no_grad():
-        scores, _ = network(seen)
-    scores = penalised(scores, heard_before(seen.tokens, scores.shape[-1]), PENALTIES[0])
+        logits, _ = network(seen)
+    logits = penalised(logits, used_before(seen.tokens, logits.shape[-1]), PENALTIES[0])
     right = seen.targets != UNUSED
-    best, wanted = scores.argmax(-1)[right], seen.targets[right]
+    best, wanted = logits.argmax(-1)[right], seen.targets[right]
     return {
         "token_accuracy": float((best == wanted).float().mean()),
         "phone_accuracy": float((best // VOICINGS == wanted // VOICINGS).float().mean()),
@@ -152,16 +152,16 @@ def train(training: Training, spoken: Mapping[str, Sequence[Spoken]], state: Pat
     while training.step < training.plan.steps and not asked():
         parts = training.learn(next(found), random)
         now = time.monotonic()
-        if training.step % TELL_STEPS == 0:
-            told = {name: round(value, 4) for name, value in parts.items()}
-            _tell({"step": training.step, "s": round(now - began), **told})
+        if training.step % PRINT_STEPS == 0:
+            means = {name: round(value, 4) for name, value in parts.items()}
+            _print({"step": training.step, "s": round(now - began), **means})
         if now - saved > SAVE_SECONDS:
             save(state, training.parts, training.step)
             saved = now
     save(state, training.parts, training.step)
 
 
-def _tell(content: Mapping[str, Any]) -> None:
+def _print(content: Mapping[str, Any]) -> None:
     """A line for the log."""
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
@@ -180,7 +180,7 @@ def report(training: Training, held: Mapping[str, Sequence[Spoken]], args: Any) 
     examples = drawn(held, silence, random)
     figures: dict[str, Any] = {"step": training.step, "plan": asdict(training.plan)}
     figures |= accuracy(training.network, [next(examples) for _ in range(24)])
-    figures |= summary(listen(training.model(args.sharpness), held, silence, args.listen))
+    figures |= summary(evaluated(training.model(args.sharpness), held, silence, args.listen))
     return figures
 
 
@@ -196,13 +196,13 @@ def parser() -> argparse.ArgumentParser:
     option(made, "--layers", type=int, default=LAYERS, metavar="N", help="of the network")
     option(made, "--threads", type=int, default=1, metavar="N", help="default: 1")
     option(made, "--listen", type=int, default=20, metavar="N", help="held-out texts a speaker")
-    sharpness = "factor of the scores in the file; above 1 chooses the likeliest more often"
+    sharpness = "factor of the logits in the file; above 1 chooses the likeliest more often"
     option(made, "--sharpness", type=float, default=1.0, metavar="X", help=sharpness)
     return made
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train, write the file, tell how it does."""
+    """Train, write the file, print how it does."""
     args = parser().parse_args(argv)
     torch.set_num_threads(args.threads)
     work: Path = args.work
@@ -212,11 +212,11 @@ def main(argv: list[str] | None = None) -> None:
     if training.step < plan.steps:
         train(training, load(work, "train"), state)
     if training.step < plan.steps:
-        _tell({"step": training.step, "stopped": "run again to go on"})
+        _print({"step": training.step, "stopped": "run again to go on"})
         return
     write(training, work / "voice.ckpt", args.sharpness)
     figures = report(training, load(work, "held"), args)
-    _tell(figures)
+    _print(figures)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the T2S learns from: phones of our front end, tokens of the voice, and who says what when.
 
 At inference the model sees the reference's phones and the text's, then the reference's tokens; so
-examples are several utterances of one speaker in a row. A reference is as the pipeline hears it,
+examples are several utterances of one speaker in a row. A reference is as the pipeline encodes it,
 with its mistakes; what is to be said are the labels, which are the same codes without mistakes.
 """
 
@@ -35,14 +35,14 @@ class Spoken:
         phones: int64 [X].
         tokens: int64 [T], as they should be.
         places: int64 [T], which phone each token belongs to.
-        heard: int64 [T], as the pipeline hears them.
+        encoded: int64 [T], as the pipeline encodes them.
         prompt: whether it is a whole utterance, so that it can be a reference.
     """
 
     phones: Int64
     tokens: Int64
     places: Int64
-    heard: Int64
+    encoded: Int64
     prompt: bool = True
 
 
@@ -53,7 +53,7 @@ class Example:
     phones: Int64
     tokens: Int64
     places: Int64
-    heard: Int64
+    encoded: Int64
     start: int
 
     @property
@@ -82,7 +82,7 @@ def load(work: Path, split: str) -> dict[str, list[Spoken]]:
     """Everything that each speaker says.
 
     Args:
-        work: the work folder; until WORK/tokens is there, labels are taken for heard too.
+        work: the work folder; until WORK/tokens is there, labels are taken for encoded ones too.
         split: train or held.
 
     Returns:
@@ -92,7 +92,7 @@ def load(work: Path, split: str) -> dict[str, list[Spoken]]:
     for speaker in SPEAKERS:
         labels = read_arrays(work / "labels" / f"{speaker}.npz")
         path = work / "tokens" / f"{speaker}.npz"
-        heard = read_arrays(path) if path.exists() else labels
+        encoded = read_arrays(path) if path.exists() else labels
         found[speaker] = [
             spoken
             for one in utterances(work, speaker, split)
@@ -100,14 +100,14 @@ def load(work: Path, split: str) -> dict[str, list[Spoken]]:
                 one.text,
                 one.phones,
                 labels[one.id].astype(np.int64),
-                heard[one.id].astype(np.int64),
+                encoded[one.id].astype(np.int64),
             )
         ]
     return found
 
 
 def said(
-    text: str, timed: Sequence[tuple[str, float]], tokens: Int64, heard: Int64
+    text: str, timed: Sequence[tuple[str, float]], tokens: Int64, encoded: Int64
 ) -> list[Spoken]:
     """One utterance whole, and its pieces where the runtime would speak it in several.
 
@@ -115,7 +115,7 @@ def said(
         text: what is said.
         timed: flite's phones, each with its end in seconds.
         tokens: int64 [T], as they should be.
-        heard: int64 [T], as the pipeline hears them.
+        encoded: int64 [T], as the pipeline encodes them.
     """
     names, ends = [name for name, _ in timed], [end for _, end in timed]
 
@@ -123,7 +123,7 @@ def said(
         return alignment.of_tokens(ends, alignment.said_at(names, symbols), tokens.size)
 
     ids, symbols = read_text(text)
-    whole = Spoken(np.array(ids, np.int64), tokens, placed(symbols), heard)
+    whole = Spoken(np.array(ids, np.int64), tokens, placed(symbols), encoded)
     parts = read_pieces(text)
     if len(parts) < 2:
         return [whole]
@@ -145,20 +145,20 @@ def joined(row: Sequence[Spoken], silence: int) -> Example:
         row: at least one.
         silence: the token of silence.
     """
-    phones, tokens, places, heard, offset = [], [], [], [], 0
+    phones, tokens, places, encoded, offset = [], [], [], [], 0
     for number, one in enumerate(row):
         tail = np.full(TAIL_TOKENS if number == len(row) - 2 else 0, silence)
         last = offset + one.phones.size - 1
         phones.append(one.phones)
         tokens += [one.tokens, tail]
         places += [one.places + offset, np.full(tail.size, last)]
-        heard += [one.tokens if number == len(row) - 1 else one.heard, tail]
+        encoded += [one.tokens if number == len(row) - 1 else one.encoded, tail]
         offset += one.phones.size
     return Example(
         phones=np.concatenate(phones),
         tokens=np.concatenate(tokens),
         places=np.concatenate(places),
-        heard=np.concatenate(heard),
+        encoded=np.concatenate(encoded),
         start=sum(part.size for part in tokens[:-2]),
     )
 

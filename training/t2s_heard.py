@@ -25,7 +25,7 @@ LONGEST_RATIO = 4  # of what flite takes: a run this long will not end
 
 
 @dataclass(frozen=True)
-class Heard:
+class Decoded:
     """One decoded utterance beside flite's.
 
     Attributes:
@@ -41,20 +41,20 @@ class Heard:
     wrong: int
 
 
-def summary(heard: Sequence[Heard]) -> dict[str, float]:
+def summary(decoded: Sequence[Decoded]) -> dict[str, float]:
     """Shares and ratios of all together."""
     return {
-        "utterances": len(heard),
-        "ended_by_eos": sum(one.ended for one in heard) / len(heard),
-        "phone_error": sum(one.wrong for one in heard) / sum(one.phones for one in heard),
-        "duration_ratio": sum(one.made for one in heard) / sum(one.wanted for one in heard),
-        "longest_ratio": max(one.made / one.wanted for one in heard),
-        "shortest_ratio": min(one.made / one.wanted for one in heard),
+        "utterances": len(decoded),
+        "ended_by_eos": sum(one.ended for one in decoded) / len(decoded),
+        "phone_error": sum(one.wrong for one in decoded) / sum(one.phones for one in decoded),
+        "duration_ratio": sum(one.made for one in decoded) / sum(one.wanted for one in decoded),
+        "longest_ratio": max(one.made / one.wanted for one in decoded),
+        "shortest_ratio": min(one.made / one.wanted for one in decoded),
     }
 
 
 def decode(
-    model: T2S, before: Spoken, text: Int64, silence: int, job: "Job"
+    model: T2S, before: Spoken, text: Int64, silence: int, free: "Free"
 ) -> tuple[Tokens, bool]:
     """Tokens of a text after a reference, and whether EOS ended them.
 
@@ -63,31 +63,31 @@ def decode(
         before: the reference.
         text: int64 [X], what to say.
         silence: the token that a reference's tail consists of.
-        job: sampling, seed and when to give up.
+        free: sampling, seed and when to give up.
     """
     phones = torch.from_numpy(np.concatenate([before.phones, text]))[None]
-    prompt = np.concatenate([before.heard, np.full(TAIL_TOKENS, silence)])
+    prompt = np.concatenate([before.encoded, np.full(TAIL_TOKENS, silence)])
     features = torch.zeros(1, FEATURE_WIDTH, phones.shape[1])
     cache, used = KVCache(), np.zeros(model.sizes.vocabulary, np.bool_)
     used[prompt] = True
-    choose = sampled(job.sampling, partial(noise.exponentials, job.seed, 0))
+    choose = sampled(free.sampling, partial(noise.exponentials, free.seed, 0))
     made: list[int] = []
     with torch.no_grad():
-        scores, _ = model.decode(
+        logits, _ = model.decode(
             *model.embed(phones, features, torch.from_numpy(prompt)[None]), cache
         )
-        while len(made) < job.most:
-            token = choose(scores[0].numpy(), used, len(made))
+        while len(made) < free.most:
+            token = choose(logits[0].numpy(), used, len(made))
             if token is None:
                 return np.array(made, np.int64), True
             used[token] = True
             made.append(token)
-            scores = model.step(token, prompt.size + len(made) - 1, cache)
+            logits = model.step(token, prompt.size + len(made) - 1, cache)
     return np.array(made, np.int64), False
 
 
 @dataclass(frozen=True)
-class Job:
+class Free:
     """How one utterance is decoded: sampling, seed, and how many tokens at most."""
 
     sampling: Sampling
@@ -95,13 +95,13 @@ class Job:
     most: int
 
 
-def listen(
+def evaluated(
     model: T2S,
     spoken: Mapping[str, Sequence[Spoken]],
     silence: int,
     each: int,
     sampling: Sampling | None = None,
-) -> list[Heard]:
+) -> list[Decoded]:
     """Let every speaker say some held-out sentences after one of its own.
 
     Args:
@@ -117,16 +117,16 @@ def listen(
         for number, one in enumerate(row[:each]):
             other = [spare for spare in references if spare is not one]
             before = other[number % len(other)]
-            job = Job(sampling or Sampling(), number, LONGEST_RATIO * one.tokens.size)
-            made, ended = decode(model, before, one.phones, silence, job)
+            free = Free(sampling or Sampling(), number, LONGEST_RATIO * one.tokens.size)
+            made, ended = decode(model, before, one.phones, silence, free)
             found.append(compared(made, one.tokens, ended))
     return found
 
 
-def compared(made: Tokens, wanted: Tokens, ended: bool) -> Heard:
+def compared(made: Tokens, wanted: Tokens, ended: bool) -> Decoded:
     """Count what is wrong in tokens, [T] each; lengths of phones do not count."""
     said, due = runs(made), runs(wanted)
-    return Heard(ended, wanted.size, made.size, len(due), edits(said, due))
+    return Decoded(ended, wanted.size, made.size, len(due), edits(said, due))
 
 
 def runs(tokens: Tokens) -> list[int]:

@@ -11,7 +11,7 @@ from training.t2s_network import UNUSED, Batch
 LEVEL, POINTER = 0.01, 0.2  # weights of the two that go beside the tokens'
 
 
-def heard_before(tokens: Tensor, vocabulary: int) -> Tensor:
+def used_before(tokens: Tensor, vocabulary: int) -> Tensor:
     """Which tokens occurred up to each row, that row included: bool [B, T, V] of int64 [B, T]."""
     count = tokens.shape[1]
     number = torch.arange(count).expand_as(tokens)
@@ -20,29 +20,29 @@ def heard_before(tokens: Tensor, vocabulary: int) -> Tensor:
     return first[:, None] <= torch.arange(count)[None, :, None]
 
 
-def penalised(scores: Tensor, heard: Tensor, penalty: float) -> Tensor:
+def penalised(logits: Tensor, used: Tensor, penalty: float) -> Tensor:
     """Scores as the sampler's repetition penalty leaves them."""
-    return torch.where(heard, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+    return torch.where(used, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
 def loss(
-    scores: Tensor, looks: Sequence[Tensor], seen: Batch, penalty: float
+    logits: Tensor, looks: Sequence[Tensor], seen: Batch, penalty: float
 ) -> tuple[Tensor, dict[str, float]]:
     """The sum that is minimised, and its parts for the log.
 
     Scores are held near log-probabilities: then the best is near 0, and a penalty that multiplies
-    scores hardly moves what is certain.
+    logits hardly moves what is certain.
 
     Args:
-        scores: float32 [B, T, V], V as the network has it.
-        looks: attention's scores of the first head of each layer, [B, T, X+T].
+        logits: float32 [B, T, V], V as the network has it.
+        looks: attention's logits of the first head of each layer, [B, T, X+T].
         seen: the batch.
         penalty: as the sampler would use it.
     """
-    vocabulary = scores.shape[-1]
-    adjusted = penalised(scores, heard_before(seen.tokens, vocabulary), penalty)
+    vocabulary = logits.shape[-1]
+    adjusted = penalised(logits, used_before(seen.tokens, vocabulary), penalty)
     tokens = F.cross_entropy(adjusted.flatten(0, 1), seen.targets.flatten(), ignore_index=UNUSED)
-    level = scores.logsumexp(-1)[seen.targets != UNUSED].square().mean()
+    level = logits.logsumexp(-1)[seen.targets != UNUSED].square().mean()
     middle = len(looks) // 2
     pointer = _missed(looks[middle - 1], seen.here) + _missed(looks[middle], seen.ahead)
     parts = {"tokens": tokens.item(), "level": level.item(), "pointer": pointer.item()}

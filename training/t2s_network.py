@@ -1,8 +1,8 @@
 """The T2S transformer as a network that can be trained, with the file format's names.
 
 The same arithmetic as `workflow_scripts/models/t2s.py`, for batches and without a cache. Two heads
-are told which phone of the text to look at, which lets the alignment be learned in minutes. Codes
-that the voice never uses share one row, which `stored` repeats.
+are trained on which phone of the text to look at, which lets the alignment be learned in minutes.
+Codes that the voice never uses share one row, which `stored` repeats.
 """
 
 import math
@@ -31,7 +31,7 @@ class Batch:
 
     Attributes:
         phones: int64 [B, X].
-        tokens: int64 [B, T], what is heard.
+        tokens: int64 [B, T], of the audio.
         targets: int64 [B, T], what comes next; the end behind the last token, -100 in padding.
         here, ahead: int64 [B, T], the phone of each token, and of the next one; -100 in padding.
         visible: bool [B, X+T, X+T], row sees column.
@@ -58,7 +58,7 @@ def batch(examples: Sequence[Example], end: int) -> Batch:
     ahead = [np.append(one.places[1:], one.phones.size - 1) for one in examples]
     return Batch(
         phones=stacked((one.phones for one in examples), texts, 0),
-        tokens=stacked((one.heard for one in examples), audios, 0),
+        tokens=stacked((one.encoded for one in examples), audios, 0),
         targets=stacked(targets, audios, UNUSED),
         here=stacked((one.places for one in examples), audios, UNUSED),
         ahead=stacked(ahead, audios, UNUSED),
@@ -173,12 +173,12 @@ class Network(nn.Module):
     def stored(self) -> dict[str, Tensor]:
         """Every tensor of the file, float32, by its name without `model.`."""
         found = {name: row.detach() for name, row in self.state_dict().items()}
-        heard, said = "ar_audio_embedding.word_embeddings.weight", "ar_predict_layer.weight"
+        audio_rows, head = "ar_audio_embedding.word_embeddings.weight", "ar_predict_layer.weight"
         unused = self.sizes.end_token - self.codes
-        found[heard] = F.pad(found[heard], (0, 0, 0, unused + 1))
-        rows = found[said]
+        found[audio_rows] = F.pad(found[audio_rows], (0, 0, 0, unused + 1))
+        rows = found[head]
         other = rows[self.codes].expand(unused, -1)
-        found[said] = torch.cat([rows[: self.codes], other, rows[self.end :]])
+        found[head] = torch.cat([rows[: self.codes], other, rows[self.end :]])
         return found
 
     def forward(self, seen: Batch) -> tuple[Tensor, list[Tensor]]:

@@ -13,9 +13,9 @@ from workflow_scripts.units import (
     BASES,
     Bench,
     Bundle,
+    ConfiguredReference,
     Facts,
     Member,
-    Reference,
     Target,
     Voice,
     words,
@@ -145,7 +145,7 @@ class Plan:
         return found
 
     def member_options(self, voice: str, precision: str) -> list[str]:
-        """The words that tell `pack` each graph, its precision and its file."""
+        """Options of `pack`: each graph, its precision and its file."""
         return [
             word
             for m in self.members(voice, precision)
@@ -159,10 +159,10 @@ class Plan:
         return {f"lexicon-{lang}": path for lang, path in lexicons} | g2pw
 
     def reading_options(self, voice: str) -> list[str]:
-        """The words that tell `pack` what text is read with."""
+        """Options of `pack`: what text is read with."""
         lexicons = self.voice(voice).lexicons.items()
-        told = [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
-        return told if self.g2pw is None else [*told, "--g2pw", self.g2pw]
+        options = [word for lang, path in lexicons for word in ("--lexicon", lang, path)]
+        return options if self.g2pw is None else [*options, "--g2pw", self.g2pw]
 
     def chain_sources(self, name: str) -> dict[str, str]:
         """Sources of a voice that its chain from audio and phones to samples takes: no text."""
@@ -171,7 +171,7 @@ class Plan:
         return {word: path for word, path in self.sources(name).items() if word not in of_text}
 
     def chain_options(self, name: str) -> list[str]:
-        """The words that tell `record` each source of a voice's chain."""
+        """Options of `record`: each source of a voice's chain."""
         return words(self.chain_sources(name))
 
     def timing_sources(self, name: str) -> dict[str, str]:
@@ -189,7 +189,7 @@ class Plan:
         return steered | ({"about": dict(about)} if about else {})
 
     def reduction_options(self, precision: str, graph: str) -> list[str]:
-        """The words that tell `reduce` how to write a graph at a precision."""
+        """Options of `reduce`: how to write a graph at a precision."""
         return words(self.reduction.get(precision, {}).get(graph, {}))
 
     @property
@@ -331,7 +331,7 @@ def _voice(entry: Mapping[str, Any], facts: Facts) -> Voice:
         gpt=entry["gpt"],
         sovits=entry["sovits"],
         base=entry["base"],
-        reference=Reference(**entry["reference"]),
+        reference=ConfiguredReference(**entry["reference"]),
         lexicons=entry["lexicons"],
         family=facts.family,
         bases=facts.bases,

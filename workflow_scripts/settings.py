@@ -1,6 +1,6 @@
 """Check the configuration before anything runs, and turn it into the plan.
 
-All faults are told at once, one line each: where, what, what to do. Knows the words of the
+All faults are printed at once, one line each: where, what, what to do. Knows the words of the
 configuration and asks the tables of the code which choices there are.
 """
 
@@ -70,14 +70,14 @@ def checked(config: Config, schema: Config, files: Sequence[Path], facts_of: Rea
         ConfigError: a line per fault. Repeated keys hide the rest, faults of form hide missing
             files, and missing files hide what the files say.
     """
-    told = " + ".join(map(str, files)) or "config"
+    where = " + ".join(map(str, files)) or "config"
     _refuse("", [line for path in files for line in _repeated_keys(path)])
-    _refuse(told, list(_faults_of_structure(config)))
+    _refuse(where, list(_faults_of_structure(config)))
     config = _with_defaults(_with_numbers(copy.deepcopy(config)), schema)
-    _refuse(told, list(_faults_of_form(config, schema)))
-    _refuse(told, [*_faults_across(config), *_missing_files(config)])
+    _refuse(where, list(_faults_of_form(config, schema)))
+    _refuse(where, [*_faults_across(config), *_missing_files(config)])
     facts: dict[str, Facts] = {}
-    _refuse(told, list(_faults_of_voices(config, facts_of, facts)))
+    _refuse(where, list(_faults_of_voices(config, facts_of, facts)))
     config["mixed_precision"] = _mixed(config)
     config["bars"] = _bars(config)
     for target in config["targets"]:

@@ -56,7 +56,7 @@ class Facts(Protocol):
 
 
 @dataclass(frozen=True)
-class Reference:
+class ConfiguredReference:
     """The voice's example: path of its audio, what is said, and in which language."""
 
     audio: str
@@ -76,7 +76,7 @@ class Voice:
     gpt: str
     sovits: str
     base: str | None
-    reference: Reference
+    reference: ConfiguredReference
     lexicons: Mapping[str, str]
     family: str
     bases: tuple[str, ...]
@@ -145,7 +145,7 @@ class Bench:
 
     @property
     def options(self) -> list[str]:
-        """The words that tell `speed`."""
+        """Options of `speed`."""
         return words(asdict(self))
 
 

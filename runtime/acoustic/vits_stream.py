@@ -19,7 +19,7 @@ from runtime.loop_numbers import StreamNumbers
 from runtime.model_settings import default_of
 
 BLEND_FRAMES = StreamNumbers.blend_frames
-ROUNDING = StreamNumbers.position_rounding  # far above that of positions, far below hearing
+ROUNDING = StreamNumbers.position_rounding  # far above that of positions, far below what is audible
 
 
 def spoken_chunks(

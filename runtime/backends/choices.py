@@ -22,7 +22,7 @@ class Choice:
 
     Attributes:
         backends: every graph of the contract → a name in BACKENDS.
-        reason: why, as said to the user.
+        reason: why, as printed for the user.
         below: graph → what to take, in this order, where the chosen one can't be used after all.
         windows: back end → the vocoder's, where another than the usual one was measured fastest.
     """
@@ -42,8 +42,8 @@ class Choice:
             by_name.setdefault(name, []).append(graph)
         if len(by_name) == 1:
             return f"{next(iter(by_name))} ({self.reason})"
-        told = "; ".join(f"{name} for {', '.join(graphs)}" for name, graphs in by_name.items())
-        return f"{told} ({self.reason})"
+        listed = "; ".join(f"{name} for {', '.join(graphs)}" for name, graphs in by_name.items())
+        return f"{listed} ({self.reason})"
 
 
 def choose(

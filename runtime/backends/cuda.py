@@ -20,7 +20,7 @@ Installed = Callable[[str], str]
 
 
 def missing() -> str | None:
-    """Why it can't be used here, or None; whether the provider loads, a session tells."""
+    """Why it can't be used here, or None; whether the provider loads, a session shows."""
     return lacking(onnxruntime.get_available_providers(), importlib.metadata.version)
 
 
@@ -34,8 +34,8 @@ def lacking(providers: list[str], installed: Installed) -> str | None:
     if GPU.provider in providers:
         return None
     if all(_is_there(name, installed) for name in PACKAGES):
-        told = f"{' and '.join(PACKAGES)} are both installed, and the one without it is imported"
-        return f"{told}; {INSTALL}"
+        fault = f"{' and '.join(PACKAGES)} are both installed, and the one without it is imported"
+        return f"{fault}; {INSTALL}"
     return f"onnxruntime is built without it; {INSTALL}"
 
 

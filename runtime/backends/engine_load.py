@@ -1,6 +1,6 @@
 """Load an engine with TensorRT 10, 11 or TensorRT-RTX; the module is given.
 
-The library answers a bad engine with None and tells the reason only to its logger.
+The library answers a bad engine with None and gives the reason only to its logger.
 """
 
 import functools
@@ -81,7 +81,7 @@ class Loaded:
 
 
 def load(trt: ModuleType, file: EngineFile, here: MachineRecord) -> Loaded:
-    """Load an engine, or say why not.
+    """Load an engine, or report why not.
 
     Args:
         trt: `tensorrt` 10.13 or later, or `tensorrt_rtx`.
@@ -105,10 +105,10 @@ def load(trt: ModuleType, file: EngineFile, here: MachineRecord) -> Loaded:
     runtime = trt.Runtime(log)
     _refuse_invalid(trt, runtime, data, file)
     engine = runtime.deserialize_cuda_engine(data)
-    told = [text for _, text in log.messages]
+    logged = [text for _, text in log.messages]
     if engine is None:
-        raise _fault(file, told)
-    if any(OTHER_MODEL in text for text in told):
+        raise _fault(file, logged)
+    if any(OTHER_MODEL in text for text in logged):
         raise EngineMismatch(f"{file.path}: built on another model of GPU; {BUILD}")
     _refuse_other_tensors(engine, file)
     return Loaded(file, engine, runtime, trt)
@@ -124,20 +124,20 @@ def _refuse_invalid(trt: ModuleType, runtime: Any, data: bytes, file: EngineFile
     known = sorted(trt.EngineInvalidityDiagnostics.__members__.values(), key=int)
     reasons = [reason.name for reason in known if int(mask) & int(reason)]
     if not reasons:
-        return  # the load itself tells more
+        return  # the load itself logs more
     named = ", ".join(name.lower().replace("_", " ") for name in reasons)
     raise EngineMismatch(f"{file.path}: {trt.__name__} refuses it ({named}); {BUILD}")
 
 
-def _fault(file: EngineFile, told: list[str]) -> MachineError:
+def _fault(file: EngineFile, logged: list[str]) -> MachineError:
     """What the library logged, as an error of ours."""
-    said = "; ".join(dict.fromkeys(told)) or "the library logged no reason"
-    if any(mark in text for mark in DRIVER_FAULTS for text in told):
-        return BackendMissing(f"{file.path}: {NO_DRIVER} ({said}); install one")
+    causes = "; ".join(dict.fromkeys(logged)) or "the library logged no reason"
+    if any(mark in text for mark in DRIVER_FAULTS for text in logged):
+        return BackendMissing(f"{file.path}: {NO_DRIVER} ({causes}); install one")
     for mark, reason in ENGINE_FAULTS.items():
-        if any(mark in text for text in told):
-            return EngineMismatch(f"{file.path}: {reason} ({said}); {BUILD}")
-    return MachineError(f"{file.path}: can't be loaded ({said}); {BUILD}")
+        if any(mark in text for text in logged):
+            return EngineMismatch(f"{file.path}: {reason} ({causes}); {BUILD}")
+    return MachineError(f"{file.path}: can't be loaded ({causes}); {BUILD}")
 
 
 def _refuse_other_tensors(engine: Any, file: EngineFile) -> None:

@@ -154,10 +154,10 @@ def why_not(folder: Path, load: Loader) -> str:
         try:
             load(name)
         except OSError as error:
-            absent, _, told = str(error).partition(": cannot open shared object file")
-            if absent == str(library) and told:
+            absent, _, cause = str(error).partition(": cannot open shared object file")
+            if absent == str(library) and cause:
                 return f"{LIBRARY} not found; {INSTALL}"
-            return f"{absent} not found" if told else f"{error}"
+            return f"{absent} not found" if cause else f"{error}"
     return "it gives no reason"
 
 

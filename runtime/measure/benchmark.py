@@ -24,8 +24,8 @@ from runtime.measure import fresh_process
 from runtime.measure.candidates import (
     SOUND_WORKS,
     WARMUP,
+    BenchmarkOptions,
     Candidates,
-    Job,
     Opener,
     Totals,
     candidate,
@@ -62,16 +62,16 @@ from runtime.processor import is_busy, load_average
 WITHIN = 0.05  # the parts of a sentence and its total may differ by
 CHUNK_ROUNDS = 5  # at most: each is many chunks
 CPU = "vocoder on cpu"  # of a candidate whose vocoder runs elsewhere
-NOT_COMMON = ("scaling", "users", "text")  # of a job: not every candidate does it
+NOT_COMMON = ("scaling", "users", "text")  # of the options: not every candidate does it
 LOG = logging.getLogger(__name__)
 
 
-def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
+def measure(candidates: Candidates, options: BenchmarkOptions) -> dict[str, Timings]:
     """Time all candidates, interleaved; the last is the baseline.
 
     Args:
         candidates: by name.
-        job: how.
+        options: how.
 
     Returns:
         The times of each.
@@ -82,15 +82,15 @@ def measure(candidates: Candidates, job: Job) -> dict[str, Timings]:
     *_, baseline = candidates
     summands = _summands(candidates)
     fresh = _fresh(candidates)  # before memory fills with what the others leave
-    steps = _steps(candidates, job, baseline)
-    timed = _parts(candidates, summands, job)
-    all_sums = sums(timed, job, list(candidates))
-    chunks = _chunks(candidates, job)
-    repeated = _repeated(candidates, job)
-    scaling = _scaling(candidates, job) if job.scaling else {}
-    if job.users:
-        LOG.info("%s users at once", ", ".join(map(str, job.users)))
-    users, books = crowds(candidates, job), audiobooks(candidates, job)
+    steps = _steps(candidates, options, baseline)
+    timed = _parts(candidates, summands, options)
+    all_sums = sums(timed, options, list(candidates))
+    chunks = _chunks(candidates, options)
+    repeated = _repeated(candidates, options)
+    scaling = _scaling(candidates, options) if options.scaling else {}
+    if options.users:
+        LOG.info("%s users at once", ", ".join(map(str, options.users)))
+    users, books = crowds(candidates, options), audiobooks(candidates, options)
     return {
         name: Timings(
             **vars(one.facts),
@@ -132,17 +132,17 @@ def _fresh(candidates: Candidates) -> dict[str, FreshProcess]:
     return found
 
 
-def _steps(candidates: Candidates, job: Job, baseline: str) -> dict[str, Steps]:
+def _steps(candidates: Candidates, options: BenchmarkOptions, baseline: str) -> dict[str, Steps]:
     found: dict[str, dict[int, StepMilliseconds]] = {name: {} for name in candidates}
     for rows in ROWS:
-        LOG.info("steps at %d cached positions: %d rounds", rows, job.rounds)
+        LOG.info("steps at %d cached positions: %d rounds", rows, options.rounds)
         bare = {
             f"{name} bare": one.works.bare_steps[rows]
             for name, one in candidates.items()
             if one.works.bare_steps
         }
         ways = {name: one.works.steps[rows] for name, one in candidates.items()}
-        timed = interleaved(ways | bare, job.rounds)
+        timed = interleaved(ways | bare, options.rounds)
         for name, one in candidates.items():
             step = _in_ms(timed, name, baseline, STEPS_PER_RUN)
             alone, ceiling = f"{name} bare", one.ceiling_ms.get(rows)
@@ -173,14 +173,16 @@ def _summands(candidates: Candidates) -> tuple[str, ...]:
     return next(iter(ways))
 
 
-def _parts(candidates: Candidates, summands: tuple[str, ...], job: Job) -> dict[str, Timed]:
+def _parts(
+    candidates: Candidates, summands: tuple[str, ...], options: BenchmarkOptions
+) -> dict[str, Timed]:
     """Parts, total and first sound of all candidates in the same rounds.
 
     What makes sound meets a length that it has not met at each run, the same for all candidates;
     its seconds are those of the usual length.
     """
     sized = _sized(candidates)
-    lengths = {part: job.lengths[i::SOUND_WORKS] for i, part in enumerate(sized)}
+    lengths = {part: options.lengths[i::SOUND_WORKS] for i, part in enumerate(sized)}
     lengths[CPU] = lengths[next(iter(candidates.values())).works.vocoder]
     ways: dict[tuple[str, str], TimedWork] = {}
     for name, one in candidates.items():
@@ -188,27 +190,29 @@ def _parts(candidates: Candidates, summands: tuple[str, ...], job: Job) -> dict[
         ways |= {(part, name): Runs(one.works.sound[part], lengths[part]) for part in sized}
         if one.works.vocoder_on_cpu:
             ways[CPU, name] = Runs(one.works.vocoder_on_cpu, lengths[CPU])
-    LOG.info("sentences of about %d tokens and their parts: %d rounds", job.tokens, job.rounds)
-    timed = interleaved(ways, job.rounds, WARMUP)
+    LOG.info(
+        "sentences of about %d tokens and their parts: %d rounds", options.tokens, options.rounds
+    )
+    timed = interleaved(ways, options.rounds, WARMUP)
     found: dict[str, dict[str, NDArray[np.float64]]] = {
         part: {} for part in (*summands, TOTAL, FIRST_SOUND, CPU)
     }
     for (part, name), taken in timed.seconds.items():
-        usual = at_length(taken, lengths[part], job.tokens) if part in lengths else taken
+        usual = at_length(taken, lengths[part], options.tokens) if part in lengths else taken
         found[part][name] = usual
     return {part: Timed(seconds) for part, seconds in found.items()}
 
 
-def _repeated(candidates: Candidates, job: Job) -> dict[str, dict[str, Spread]]:
+def _repeated(candidates: Candidates, options: BenchmarkOptions) -> dict[str, dict[str, Spread]]:
     """Milliseconds of what makes sound where one length comes again and again, by part."""
     parts = [part for part in _sized(candidates) if part != TOTAL]
     ways = {
-        (part, name): partial(one.works.sound[part], job.tokens)
+        (part, name): partial(one.works.sound[part], options.tokens)
         for part in parts
         for name, one in candidates.items()
     }
-    LOG.info("the same length again and again: %d rounds", job.rounds)
-    timed = interleaved(ways, job.rounds)
+    LOG.info("the same length again and again: %d rounds", options.rounds)
+    timed = interleaved(ways, options.rounds)
     return {
         name: {part: timed.spread((part, name)).times(1e3) for part in parts} for name in candidates
     }
@@ -219,52 +223,56 @@ def _sized(candidates: Candidates) -> tuple[str, ...]:
     return tuple(next(iter(candidates.values())).works.sound)
 
 
-def _chunks(candidates: Candidates, job: Job) -> dict[str, Chunks]:
+def _chunks(candidates: Candidates, options: BenchmarkOptions) -> dict[str, Chunks]:
     """Chunk by chunk of a long stream, candidates by turns."""
-    if not job.chunks:
+    if not options.chunks:
         return {}
     streams = {n: one.works.chunks for n, one in candidates.items() if one.works.chunks}
-    LOG.info("streams of %d chunks", job.chunks)
+    LOG.info("streams of %d chunks", options.chunks)
     runs = [
-        {name: chunks(job.chunks) for name, chunks in streams.items()}
-        for _ in range(min(job.rounds, CHUNK_ROUNDS))
+        {name: chunks(options.chunks) for name, chunks in streams.items()}
+        for _ in range(min(options.rounds, CHUNK_ROUNDS))
     ]
     return {name: judged_chunks(np.array([run[name] for run in runs])) for name in streams}
 
 
-def _scaling(candidates: Candidates, job: Job) -> dict[str, Scaling]:
+def _scaling(candidates: Candidates, options: BenchmarkOptions) -> dict[str, Scaling]:
     """Sentences of several lengths, then of the usual length in other numbers of threads."""
-    LOG.info("sentences of several lengths, and 1 to %d threads", job.threads)
+    LOG.info("sentences of several lengths, and 1 to %d threads", options.threads)
     found = {}
     for name, one in candidates.items():
         if one.totals is not None:
-            by_tokens = {n: (n, job.threads) for n in one.lengths}
-            by_threads = {n: (job.tokens, n) for n in range(1, job.threads + 1)}
+            by_tokens = {n: (n, options.threads) for n in one.lengths}
+            by_threads = {n: (options.tokens, n) for n in range(1, options.threads + 1)}
             found[name] = Scaling(
-                *(_totals(one.totals, ways, job) for ways in (by_tokens, by_threads))
+                *(_totals(one.totals, ways, options) for ways in (by_tokens, by_threads))
             )
     return found
 
 
-def _totals(totals: Totals, ways: Mapping[int, tuple[int, int]], job: Job) -> dict[int, Spread]:
+def _totals(
+    totals: Totals, ways: Mapping[int, tuple[int, int]], options: BenchmarkOptions
+) -> dict[int, Spread]:
     """Milliseconds of sentences by what the ways differ in; each is tokens, threads."""
-    lengths = {n: unseen(tokens, job.runs) for n, (tokens, _) in ways.items()}
+    lengths = {n: unseen(tokens, options.runs) for n, (tokens, _) in ways.items()}
     works = {
         n: Runs(totals(max(lengths[n]), threads), lengths[n]) for n, (_, threads) in ways.items()
     }
-    timed = interleaved(works, job.rounds, WARMUP)
+    timed = interleaved(works, options.rounds, WARMUP)
     return {
         n: Spread.of(1e3 * at_length(timed.seconds[n], lengths[n], tokens))
         for n, (tokens, _) in ways.items()
     }
 
 
-def sums(timed: Mapping[str, Timed], job: Job, names: Sequence[str]) -> dict[str, Sums]:
+def sums(
+    timed: Mapping[str, Timed], options: BenchmarkOptions, names: Sequence[str]
+) -> dict[str, Sums]:
     """The times of the parts and of the whole, and what follows from them.
 
     Args:
         timed: parts, TOTAL and FIRST_SOUND → times of all candidates.
-        job: how it was measured.
+        options: how it was measured.
         names: of the candidates; the last is the baseline.
     """
     *_, baseline = names
@@ -280,9 +288,9 @@ def sums(timed: Mapping[str, Timed], job: Job, names: Sequence[str]) -> dict[str
             parts_of_total=share,
             parts_add_up=abs(share.median - 1) <= WITHIN,
             ttfa_warm_ms=_in_ms(timed[FIRST_SOUND], name, baseline),
-            rtf=medians[TOTAL] * TOKENS_PER_SECOND / job.tokens,
-            tokens_per_s=(job.tokens - 1) / medians["steps"],
-            sampler_ms_per_token=1e3 * medians["sampler"] / job.tokens,
+            rtf=medians[TOTAL] * TOKENS_PER_SECOND / options.tokens,
+            tokens_per_s=(options.tokens - 1) / medians["steps"],
+            sampler_ms_per_token=1e3 * medians["sampler"] / options.tokens,
         )
     return found
 
@@ -294,25 +302,28 @@ def _in_ms(timed: Timed, name: str, baseline: str, works: int = 1) -> Millisecon
 
 
 def bench(
-    folders: Sequence[Path], providers: Sequence[str], job: Job, others: Mapping[str, Opener]
+    folders: Sequence[Path],
+    providers: Sequence[str],
+    options: BenchmarkOptions,
+    others: Mapping[str, Opener],
 ) -> BenchReport:
     """Time bundles on back ends beside other candidates.
 
     Args:
         folders: bundles.
         providers: each bundle is timed on each of these.
-        job: how.
+        options: how.
         others: name → opens a candidate that is no bundle; the last of all is the baseline.
     """
     load = load_average()  # before we are a load ourselves
     LOG.info("what this memory reads, and loading")
-    bandwidth = memory_bandwidth(job.threads, buffer_bytes=job.buffer_bytes)
+    bandwidth = memory_bandwidth(options.threads, buffer_bytes=options.buffer_bytes)
     candidates = {
-        f"{folder} on {provider}": candidate(folder, provider, job, bandwidth)
+        f"{folder} on {provider}": candidate(folder, provider, options, bandwidth)
         for folder in folders
         for provider in providers
     } | {name: opened() for name, opened in others.items()}
-    how = {name: value for name, value in asdict(job).items() if name not in NOT_COMMON}
+    how = {name: value for name, value in asdict(options).items() if name not in NOT_COMMON}
     return BenchReport(
         machine=TimedMachine(**vars(tuned.this_machine()), system=platform.platform()),
         python=platform.python_version(),
@@ -321,7 +332,7 @@ def bench(
         work=Work(**how, phones=PHONES, prompt_tokens=PROMPT_TOKENS),
         bandwidth_gb_per_s=bandwidth / 1e9,
         baseline=list(candidates)[-1],
-        candidates=measure(candidates, job),
+        candidates=measure(candidates, options),
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         commit=commit(),
     )

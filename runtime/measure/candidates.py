@@ -34,7 +34,7 @@ Candidates = Mapping[str, "Candidate"]
 
 
 @dataclass(frozen=True)
-class Job:
+class BenchmarkOptions:
     """How to measure.
 
     Attributes:
@@ -116,13 +116,15 @@ class Candidate:
     voice: Callable[[int], Voice] | None = None
 
 
-def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candidate:
+def candidate(
+    folder: Path, provider: str, options: BenchmarkOptions, bandwidth: float
+) -> Candidate:
     """A bundle on back ends.
 
     Args:
         folder: the bundle.
         provider: as `choices.choose` takes it.
-        job: how to measure.
+        options: how to measure.
         bandwidth: of the memory, bytes per second.
 
     Raises:
@@ -131,10 +133,10 @@ def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candid
     manifest = manifests.load(folder)
     manifests.verify(folder, manifest)
     choice = choose(provider, manifest)
-    if job.replay.rows > manifest.max_len:
+    if options.replay.rows > manifest.max_len:
         raise SettingError(
-            f"--tokens: {job.tokens}, at most {max(job.lengths)}, and the prompt are"
-            f" {job.replay.rows} rows, {folder} holds {manifest.max_len}; give fewer"
+            f"--tokens: {options.tokens}, at most {max(options.lengths)}, and the prompt are"
+            f" {options.replay.rows} rows, {folder} holds {manifest.max_len}; give fewer"
         )
 
     def graphs(threads: Threads, users: int = 1) -> VoiceGraphs:
@@ -144,21 +146,21 @@ def candidate(folder: Path, provider: str, job: Job, bandwidth: float) -> Candid
         return Speaker(graphs(threads), replay)
 
     def totals(longest: int, threads: int) -> SizedWork:
-        return speaker(Replay.of(longest), replace(job.session_threads, intra_op=threads)).total
+        return speaker(Replay.of(longest), replace(options.session_threads, intra_op=threads)).total
 
-    here = speaker(job.replay, job.session_threads)
+    here = speaker(options.replay, options.session_threads)
     return Candidate(
         works=here.works(),
         facts=_facts(folder, manifest, choice),
-        fresh=tuple(fresh_process.command(folder, provider, job.threads)),
+        fresh=tuple(fresh_process.command(folder, provider, options.threads)),
         ceiling_ms=ceiling_ms(manifest, here.decoder, bandwidth),
         lengths=tuple(
-            n for n in LENGTHS if Replay.of(max(unseen(n, job.runs))).rows <= manifest.max_len
+            n for n in LENGTHS if Replay.of(max(unseen(n, options.runs))).rows <= manifest.max_len
         ),
         totals=totals,
-        graphs=lambda users: graphs(job.session_threads, users),
+        graphs=lambda users: graphs(options.session_threads, users),
         voice=lambda users: Voice.load(
-            folder, provider=provider, threads=job.session_threads, verify="size", users=users
+            folder, provider=provider, threads=options.session_threads, verify="size", users=users
         ),
     )
 

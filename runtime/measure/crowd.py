@@ -11,11 +11,11 @@ from typing import TypeVar
 import numpy as np
 
 from runtime.graphs import VoiceGraphs
-from runtime.measure.candidates import Candidates, Job
+from runtime.measure.candidates import BenchmarkOptions, Candidates
 from runtime.measure.reports import Audiobook, Crowd
 from runtime.measure.timing import Spread, interleaved
 from runtime.measure.workload import STREAMING, TOKENS_PER_SECOND, Replay, conditioning, replayed
-from runtime.t2s.request import Ending, Limits
+from runtime.t2s.request import Finish, Limits
 from runtime.voice import Voice
 
 Got = TypeVar("Got")
@@ -58,7 +58,7 @@ class Users:
 
     def _tokens(self) -> Generator[int, None, None]:
         limits = Limits(self._replay.usual - 1, max_len=self._replay.rows + 1)
-        return self._source.tokens(self._replay.prompt, replayed(self._replay), limits, Ending())
+        return self._source.tokens(self._replay.prompt, replayed(self._replay), limits, Finish())
 
     def _stream(self, begin: float) -> Served:
         with closing(self._tokens()) as tokens:
@@ -70,19 +70,22 @@ class Users:
         return Served(first_s, time.perf_counter() - begin)
 
 
-def crowds(candidates: Candidates, job: Job) -> dict[str, dict[int, Crowd]]:
+def crowds(candidates: Candidates, options: BenchmarkOptions) -> dict[str, dict[int, Crowd]]:
     """Each number of users, interleaved, by candidate; the times are over those of the first."""
     found = {}
     for name, one in candidates.items():
-        if one.graphs is not None and job.users:
-            users = {count: Users(one.graphs(count), Replay.of(job.tokens)) for count in job.users}
-            found[name] = _crowds(users, job)
+        if one.graphs is not None and options.users:
+            users = {
+                count: Users(one.graphs(count), Replay.of(options.tokens))
+                for count in options.users
+            }
+            found[name] = _crowds(users, options)
     return found
 
 
-def _crowds(users: Mapping[int, Users], job: Job) -> dict[int, Crowd]:
-    decoding = interleaved({n: one.decode for n, one in users.items()}, job.rounds, warmup=1)
-    speaking = interleaved({n: one.speak for n, one in users.items()}, job.rounds, warmup=1)
+def _crowds(users: Mapping[int, Users], options: BenchmarkOptions) -> dict[int, Crowd]:
+    decoding = interleaved({n: one.decode for n, one in users.items()}, options.rounds, warmup=1)
+    speaking = interleaved({n: one.speak for n, one in users.items()}, options.rounds, warmup=1)
     alone = min(users)
     found = {}
     for n, one in users.items():
@@ -90,9 +93,9 @@ def _crowds(users: Mapping[int, Users], job: Job) -> dict[int, Crowd]:
         firsts = 1e3 * np.array([user.first_s for run in served for user in run])
         ends = [[user.end_s for user in run] for run in served]
         found[n] = Crowd(
-            tokens_per_s=Spread.of(n * job.tokens / decoding.seconds[n]),
+            tokens_per_s=Spread.of(n * options.tokens / decoding.seconds[n]),
             times_tokens=decoding.ratio(n, to=alone).times(n / alone),
-            speech_per_s=Spread.of(n * job.tokens / TOKENS_PER_SECOND / speaking.seconds[n]),
+            speech_per_s=Spread.of(n * options.tokens / TOKENS_PER_SECOND / speaking.seconds[n]),
             times_speech=speaking.ratio(n, to=alone).times(n / alone),
             first_sound_p50_ms=float(np.percentile(firsts, 50)),
             first_sound_p95_ms=float(np.percentile(firsts, 95)),
@@ -101,28 +104,30 @@ def _crowds(users: Mapping[int, Users], job: Job) -> dict[int, Crowd]:
     return found
 
 
-def audiobooks(candidates: Candidates, job: Job) -> dict[str, dict[int, Audiobook]]:
-    """The job's text as one request of a voice for one user and for the most users, by candidate.
+def audiobooks(
+    candidates: Candidates, options: BenchmarkOptions
+) -> dict[str, dict[int, Audiobook]]:
+    """The text as one request of a voice for one user and for the most users, by candidate.
 
     The voice for several decodes the next sentences of a request ahead.
     """
     return {
-        name: _audiobook(one.voice, job)
+        name: _audiobook(one.voice, options)
         for name, one in candidates.items()
-        if one.voice is not None and job.text
+        if one.voice is not None and options.text
     }
 
 
-def _audiobook(opened: Callable[[int], Voice], job: Job) -> dict[int, Audiobook]:
-    users = dict.fromkeys((1, max((2, *job.users))))
+def _audiobook(opened: Callable[[int], Voice], options: BenchmarkOptions) -> dict[int, Audiobook]:
+    users = dict.fromkeys((1, max((2, *options.users))))
     made: dict[int, int] = {}
 
     def speak(voice: Voice, n: int) -> None:
-        made[n] = voice.synthesize(job.text, seed=0).samples.size
+        made[n] = voice.synthesize(options.text, seed=0).samples.size
 
     voices = {n: opened(n) for n in users}
     works = {n: partial(speak, voice, n) for n, voice in voices.items()}
-    timed = interleaved(works, min(job.rounds, 3), warmup=1)
+    timed = interleaved(works, min(options.rounds, 3), warmup=1)
     return {
         n: Audiobook(
             seconds=made[n] / voice.rate,

@@ -32,7 +32,7 @@ def judged_chunks(seconds: NDArray[np.float64]) -> Chunks:
     """Whether chunks of one size take one time, whatever the machine does meanwhile.
 
     Where a machine's own speed comes and goes, a fixed work beside each chunk feels it too: what
-    is judged are ratios of the two, and how far the fixed work alone strays tells how much of an
+    is judged are ratios of the two, and how far the fixed work alone strays shows how much of an
     unevenness is not ours.
 
     Args:

@@ -52,8 +52,10 @@ def fastest(tried: Mapping[str, Tried], worst: float) -> str:
     return max(able, key=lambda name: able[name]) if able else USUAL
 
 
-def measure(graph: str, path: Path, calibration: Calibration, job: "Job") -> dict[str, Tried]:
-    """Every back end of a job that takes a graph, interleaved in this process.
+def measure(
+    graph: str, path: Path, calibration: Calibration, options: "TuningOptions"
+) -> dict[str, Tried]:
+    """Every back end of the options that takes a graph, interleaved in this process.
 
     Each round has another length, as what users say has: a back end that compiles for each is
     timed with that. The vocoder is tried in each of a back end's windows.
@@ -61,18 +63,18 @@ def measure(graph: str, path: Path, calibration: Calibration, job: "Job") -> dic
     tried: dict[str, Tried] = {}
     runs: dict[str, Run] = {}
     distances: dict[str, float] = {}
-    for name in job.backends:
+    for name in options.backends:
         if graph not in BACKENDS[name].takes:
             continue
         try:
-            runner = BACKENDS[name].open_graph(path, Threads(job.threads))
+            runner = BACKENDS[name].open_graph(path, Threads(options.threads))
             for label, work in _runs(graph, name, runner).items():
                 distances[label] = calibration.distance(graph, work(calibration.inputs[graph]))
                 runs[label] = work
         except (BackendMissing, GraphError) as error:
             tried[name] = Tried(refused=" ".join(f"{error}".split()))
     ways = {label: _on(work, calibration.varied(graph)) for label, work in runs.items()}
-    timed = interleaved(ways, job.rounds, warmup=WARM_UPS)
+    timed = interleaved(ways, options.rounds, warmup=WARM_UPS)
     for name in runs:
         milliseconds = 1e3 * timed.spread(name).median
         faster = timed.ratio(name, to=USUAL).median
@@ -104,7 +106,7 @@ def _on(work: Run, inputs: Iterator[Arrays]) -> Work:
 
 
 @dataclass(frozen=True)
-class Job:
+class TuningOptions:
     """How to measure.
 
     Attributes:
@@ -118,12 +120,12 @@ class Job:
     backends: tuple[str, ...]
 
 
-def tune(folder: Path, job: Job) -> tuple[Manifest, Entry]:
+def tune(folder: Path, options: TuningOptions) -> tuple[Manifest, Entry]:
     """Measure one voice.
 
     Args:
         folder: its bundle.
-        job: how.
+        options: how.
 
     Returns:
         Its manifest, and its entry for the machine's file.
@@ -135,19 +137,21 @@ def tune(folder: Path, job: Job) -> tuple[Manifest, Entry]:
     manifests.verify(folder, voice)
     load = load_average()
     files = {name: folder / member.file for name, member in voice.graphs.items()}
-    graphs = VoiceGraphs(files, folder / STEP_TABLES, voice.acoustic, threads=Threads(job.threads))
+    graphs = VoiceGraphs(
+        files, folder / STEP_TABLES, voice.acoustic, threads=Threads(options.threads)
+    )
     vocabulary = folder / manifests.VOCABULARY if "roberta" in files else None
     example = sound.read(folder / voice.reference.audio)
     calibration = Calibration(graphs, example, vocabulary)
     return voice, Entry(
         voice=voice.voice,
         precision=voice.precision,
-        threads=job.threads,
-        rounds=job.rounds,
+        threads=options.threads,
+        rounds=options.rounds,
         load_average=load,
         busy=is_busy(load),
         graphs={
-            name: _chosen(name, measure(name, files[name], calibration, job))
+            name: _chosen(name, measure(name, files[name], calibration, options))
             for name in calibration.inputs
         },
     )

@@ -21,7 +21,7 @@ from runtime.graphs import VoiceGraphs
 from runtime.manifest import Defaults
 from runtime.measure.timing import Work
 from runtime.t2s.decode import Decoder, DecodeState
-from runtime.t2s.request import Chooser, Ending, Limits, Prompt, sampled
+from runtime.t2s.request import Chooser, Finish, Limits, Prompt, sampled
 from runtime.t2s.sampler import Sampling
 
 ROWS = (200, 500, 900)  # cached positions at which single steps are timed
@@ -103,7 +103,7 @@ class Works:
 
 
 def conditioning(replay: Replay, reference: Arrays) -> Conditioning:
-    """What every rival's sound is made under, with noise that is always the same."""
+    """What every candidate's sound is made under, with noise that is always the same."""
     return Conditioning(replay.prompt.phones, reference, partial(noise.normals, 0, 0))
 
 
@@ -138,7 +138,7 @@ class Speaker:
     def decode(self, count: int) -> Generator[int, None, None]:
         """The first `count` tokens; each is sampled, then the replayed one is taken."""
         limits = Limits(early_stop_tokens=count - 1, max_len=self._replay.rows + 1)
-        return self.decoder.tokens(self._replay.prompt, self._choose, limits, Ending())
+        return self.decoder.tokens(self._replay.prompt, self._choose, limits, Finish())
 
     def first_sound(self) -> Samples:
         """From the prompt to the first chunk of a stream."""
@@ -150,9 +150,9 @@ class Speaker:
         tokens = cycle(self._replay.tokens.tolist())
         stream = self._acoustic.stream(tokens, self._conditioning, LARGEST)
         new = round(self._graphs.acoustic.frames_per_token * CHUNK_TOKENS)
-        heard = new + 2 * self._acoustic.context_frames  # by the vocoder, for each chunk
-        repeats = -(-heard // self._frames.shape[-1])
-        frames = np.tile(self._frames, repeats)[..., :heard].copy()
+        seen = new + 2 * self._acoustic.context_frames  # by the vocoder, for each chunk
+        repeats = -(-seen // self._frames.shape[-1])
+        frames = np.tile(self._frames, repeats)[..., :seen].copy()
         fixed = partial(self._acoustic.sound, frames, self._conditioning)
         return [(_seconds(partial(next, stream)), _seconds(fixed)) for _ in range(count)]
 
@@ -214,7 +214,7 @@ def _seconds(work: Work) -> float:
 
 def _prefill(decoder: Decoder, replay: Replay) -> None:
     limits = Limits(early_stop_tokens=0, max_len=replay.rows + 1)
-    for _ in decoder.tokens(replay.prompt, lambda *_: 0, limits, Ending()):
+    for _ in decoder.tokens(replay.prompt, lambda *_: 0, limits, Finish()):
         pass
 
 

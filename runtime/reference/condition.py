@@ -1,6 +1,6 @@
-"""Whether a reference can be listened to: silence is cut, faults of a recording are named.
+"""Whether a reference can be encoded: silence is cut, faults of a recording are named.
 
-Knows nothing of models: a sound in, the sound that is listened to and what was found.
+Knows nothing of models: a sound in, the sound that is encoded and what was found.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ SHORTEST_S = 0.1
 
 @dataclass(frozen=True)
 class Condition:
-    """A reference as it is listened to.
+    """A reference as it is encoded.
 
     Attributes:
         audio: the sound without long silence; the same object where nothing is cut.
@@ -51,9 +51,9 @@ def condition(audio: Audio) -> Condition:
     loudest = float(levels.max(initial=-np.inf))
     if loudest < SILENT_DB:
         raise AudioError(f"{audio.source}: it is silent; give a recording of speech")
-    heard = levels > max(loudest - BELOW_SPEECH_DB, FLOOR_DB)
-    kept = _kept(heard)
-    faults = tuple(_faults(audio, levels, heard))
+    loud = levels > max(loudest - BELOW_SPEECH_DB, FLOOR_DB)
+    kept = _kept(loud)
+    faults = tuple(_faults(audio, levels, loud))
     if kept.all():
         return Condition(audio, 0.0, faults)
     frame = _frame(audio)
@@ -77,11 +77,11 @@ def _levels(audio: Audio) -> NDArray[np.float64]:
     return levels
 
 
-def _kept(heard: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Frames to listen to: those heard, and some silence around and between them."""
-    kept = heard.copy()
+def _kept(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Frames to encode: those with speech, and some silence around and between them."""
+    kept = loud.copy()
     edge, pause = round(EDGE_S / FRAME_S), round(PAUSE_S / FRAME_S)
-    spoken = np.flatnonzero(heard)
+    spoken = np.flatnonzero(loud)
     first, last = int(spoken[0]), int(spoken[-1])
     kept[max(first - edge, 0) : first] = True
     kept[last + 1 : last + 1 + edge] = True
@@ -90,9 +90,9 @@ def _kept(heard: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept
 
 
-def _faults(audio: Audio, levels: NDArray[np.float64], heard: NDArray[np.bool_]) -> list[str]:
+def _faults(audio: Audio, levels: NDArray[np.float64], loud: NDArray[np.bool_]) -> list[str]:
     faults = []
-    speech = float(np.median(levels[heard]))
+    speech = float(np.median(levels[loud]))
     if float(np.mean(np.abs(audio.samples) >= CLIPPED)) > CLIPPED_SHARE:
         faults.append(f"{audio.source}: it is clipped; record it at a lower level")
     if speech < QUIET_DB:

@@ -20,7 +20,7 @@ Opener = Callable[[], GraphRunner]
 
 @dataclass(frozen=True)
 class ReferenceGraphs:
-    """What listens to a reference; each is loaded when it is first needed.
+    """What encodes a reference; each is loaded when it is first needed.
 
     Attributes:
         hubert, quantizer, style: open these graphs.
@@ -84,20 +84,20 @@ class ReferenceEncoder:
             raise AudioError("reference audio: none given; a style needs at least one")
         return self.mean_style([self._heard(audio) for audio in audios])
 
-    def mean_style(self, heard: Sequence[Arrays]) -> Style:
+    def mean_style(self, references: Sequence[Arrays]) -> Style:
         """The mean style, float32 [1, G, 1], of what the style graph takes of each reference."""
-        styles = [self._style.run(inputs)[0] for inputs in heard]
+        styles = [self._style.run(inputs)[0] for inputs in references]
         mean: Style = np.mean(styles, axis=0, dtype=np.float32)
         return mean
 
     def _heard(self, audio: Audio) -> Arrays:
         samples = features.normalised_32k(audio)
         bins = self._style.input_dim("spectrogram", 1)
-        heard = {"spectrogram": features.spectrogram(samples, bins)}
+        inputs = {"spectrogram": features.spectrogram(samples, bins)}
         if self._speaker is not None:
             bank = features.filter_bank(features.speaker_audio(samples))
-            (heard["speaker_embedding"],) = self._speaker.run({"filter_bank": bank[None]})
-        return heard
+            (inputs["speaker_embedding"],) = self._speaker.run({"filter_bank": bank[None]})
+        return inputs
 
 
 def prompt_mel_of(encoder: ReferenceEncoder, audios: Sequence[Audio]) -> Float32:

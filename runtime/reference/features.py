@@ -1,4 +1,4 @@
-"""Turn sound into what the graphs listen to: spectrogram, ssl audio, filter bank.
+"""Turn sound into what the graphs encode: spectrogram, ssl audio, filter bank.
 
 Knows nothing of graphs and files. All arithmetic in float64, results in float32: the small
 constants that keep roots and logarithms in range are lost in half precision.
@@ -26,7 +26,7 @@ BANK_FRAME = 400
 BANK_HOP = 160
 BANK_FFT = 512
 EPSILON = 1.1920929e-07
-QUIETEST = 1e-2  # of a mel band, where a full-scale tone has some hundreds: below, nobody hears it
+QUIETEST = 1e-2  # of a mel band, where a full-scale tone has some hundreds: below, it is inaudible
 
 
 def normalised_32k(audio: Audio) -> Samples:
@@ -95,7 +95,7 @@ def magnitudes(samples: Samples, fft: int, hop: int, rate: int) -> Float32:
 
 
 def ssl_audio(audio: Audio, tail_samples: int = TAIL_SAMPLES) -> Float32:
-    """What HuBERT hears of the reference: 16 kHz, as loud as it is, with silence behind it.
+    """What HuBERT encodes of the reference: 16 kHz, as loud as it is, with silence behind it.
 
     Args:
         audio: of any rate, 3 to 10 s long.
@@ -116,7 +116,7 @@ def ssl_audio(audio: Audio, tail_samples: int = TAIL_SAMPLES) -> Float32:
 
 
 def speaker_audio(samples: Samples) -> Samples:
-    """What the speaker network hears: the normalised reference at 16 kHz, without a tail.
+    """What the speaker network encodes: the normalised reference at 16 kHz, without a tail.
 
     Args:
         samples: float32 [S] at 32 kHz, from `normalised_32k`.

@@ -55,7 +55,7 @@ class EncodedReference:
     @property
     def pace(self) -> Pace:
         """How slowly it is spoken."""
-        return Pace.heard(self.tokens.size, self.line.phones.size if self.line else 0)
+        return Pace.of_reference(self.tokens.size, self.line.phones.size if self.line else 0)
 
     def save(self, path: Path | str) -> None:
         """Write it as one `.npz` file, without pickles, that appears whole or not at all.

@@ -100,8 +100,8 @@ class SpeechAnswer(Response):
                 message = {"type": "http.response.body", "body": content, "more_body": True}
                 await _unless(self._gone, send(message))
         if self._job.refusal and self._note.plan.wire.events:
-            told = speech.event("error", error=self._job.refusal.error)
-            await send({"type": "http.response.body", "body": told, "more_body": True})
+            content = speech.event("error", error=self._job.refusal.error)
+            await send({"type": "http.response.body", "body": content, "more_body": True})
         if not self._job.refusal and not self._job.reason:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

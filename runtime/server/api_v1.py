@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runtime.server import api_v2, asked, fields
+from runtime.server import api_v2, fields, request_fields
 from runtime.server.answer import answered
 from runtime.server.api_v2 import VOICE_FIELDS, asked_fields, bundle_of_path, chosen
 from runtime.server.fields import Fields
@@ -42,15 +42,15 @@ def planned(body: Fields, service: Service) -> Plan:
     text = fields.spoken_text(body, service.options.longest_text, "text")
     names_all = all(fields.text(body, *names) for names in (API_V1.audio, API_V1.text, API_V1.lang))
     given = body if names_all else {**body, API_V1.audio[0]: None}
-    example = service.references.asked(given, API_V1)
+    example = service.references.reference_of(given, API_V1)
     bundle, example = chosen(service, fields.text(body, *VOICE_FIELDS), example)
-    changes = asked.settings(body, "api_v2", service.options, bundle)
+    changes = request_fields.settings(body, "api_v2", service.options, bundle)
     marks = body.get("cut_punc")
     if isinstance(marks, str):
         text, changes["cut"] = _cut_at(text, marks), "cut0"
-    asked.speakable(bundle, changes)
+    request_fields.speakable(bundle, changes)
     wire = Wire("wav", FORMATS["wav"].media_type)
-    return Plan("v1", bundle, text, changes, wire, example, seed=asked.drawn_seed(changes))
+    return Plan("v1", bundle, text, changes, wire, example, seed=request_fields.drawn_seed(changes))
 
 
 def _cut_at(text: str, marks: str) -> str:
@@ -63,7 +63,7 @@ async def change_reference(request: Request, service: Service) -> Response:
     body = await asked_fields(request)
     if any(fields.text(body, *names) is None for names in (API_V1.audio, API_V1.text, API_V1.lang)):
         raise invalid(None, "refer_wav_path, prompt_text and prompt_language go together; give all")
-    example = service.references.asked(body, API_V1)
+    example = service.references.reference_of(body, API_V1)
     await run_in_threadpool(example.check)
     if example.bundle:
         service.current.bundle, service.current.example = example.bundle, None

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runtime.server import asked, fields
+from runtime.server import fields, request_fields
 from runtime.server.answer import answered
 from runtime.server.fields import Fields
 from runtime.server.library import Bundle
@@ -60,11 +60,11 @@ def planned(body: Fields, service: Service, *, one_file: bool = False) -> Plan:
     text = fields.spoken_text(body, service.options.longest_text, "text")
     wire = _wire(body, one_file=one_file)
     bundle, example = chosen(
-        service, fields.text(body, *VOICE_FIELDS), service.references.asked(body, API_V2)
+        service, fields.text(body, *VOICE_FIELDS), service.references.reference_of(body, API_V2)
     )
-    changes = asked.settings(body, "api_v2", service.options, bundle)
-    asked.speakable(bundle, changes)
-    return Plan("v2", bundle, text, changes, wire, example, seed=asked.drawn_seed(changes))
+    changes = request_fields.settings(body, "api_v2", service.options, bundle)
+    request_fields.speakable(bundle, changes)
+    return Plan("v2", bundle, text, changes, wire, example, seed=request_fields.drawn_seed(changes))
 
 
 def chosen(service: Service, voice: str | None, example: Example) -> tuple[Bundle, Example]:
@@ -92,7 +92,7 @@ def chosen(service: Service, voice: str | None, example: Example) -> tuple[Bundl
 
 def _wire(body: Fields, *, one_file: bool) -> Wire:
     word = fields.text(body, "media_type") or "wav"
-    name = asked.format_named(word, FORMAT_NAMES, "media_type")
+    name = request_fields.format_named(word, FORMAT_NAMES, "media_type")
     mode = _mode(body)
     form = FORMATS[name]
     if mode and not form.streams:
@@ -134,9 +134,9 @@ async def _named_bundle(request: Request, service: Service, kind: str) -> Bundle
         raise invalid("weights_path", f"{kind} weight path is required", "missing_field")
     found = await run_in_threadpool(bundle_of_path, path, service)
     if found is None:
-        told = "weights_path: no voice here is called that, or was made from that file"
+        message = "weights_path: no voice here is called that, or was made from that file"
         raise Refusal(
-            400, "voice_not_found", told, "weights_path", tried=f"change {kind} weight failed"
+            400, "voice_not_found", message, "weights_path", tried=f"change {kind} weight failed"
         )
     return found
 
@@ -159,12 +159,12 @@ async def set_reference(request: Request, service: Service) -> Response:
     if path is None:
         raise invalid("refer_audio_path", "refer_audio_path is required", "missing_field")
     try:
-        example = service.references.asked({"ref_audio_path": path}, API_V2)
+        example = service.references.reference_of({"ref_audio_path": path}, API_V2)
         await run_in_threadpool(example.check)
     except Exception as error:
-        told = getattr(error, "message", "") or "refer_audio_path: it is no sound of 3 to 10 s"
+        message = getattr(error, "message", "") or "refer_audio_path: it is no sound of 3 to 10 s"
         raise Refusal(
-            400, "bad_reference", told, "refer_audio_path", tried="set refer audio failed"
+            400, "bad_reference", message, "refer_audio_path", tried="set refer audio failed"
         ) from error
     if example.bundle:
         service.current.bundle, service.current.example = example.bundle, None

@@ -112,7 +112,7 @@ def build(service: Service) -> ASGIApp:
 
 
 def _add(app: FastAPI, route: Route, service: Service) -> None:
-    told = schema.operation(route.paths[0], route.family, route.kind)
+    described = schema.operation(route.paths[0], route.family, route.kind)
     for method in route.methods:
         for path in route.paths:
             app.add_api_route(
@@ -122,7 +122,7 @@ def _add(app: FastAPI, route: Route, service: Service) -> None:
                 include_in_schema=path == route.paths[0],
                 response_class=Response,
                 operation_id=f"{method}{path}",
-                **schema.with_fields(told, route.fields(), method),
+                **schema.with_fields(described, route.fields(), method),
             )
 
 
@@ -201,12 +201,12 @@ async def _no_route(app: FastAPI, request: Request, error: Exception) -> Respons
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
         allowed = ", ".join(_methods_at(app, request.scope))
-        told = Refusal(405, "method_not_allowed", f"use {allowed}", headers={"Allow": allowed})
+        refusal = Refusal(405, "method_not_allowed", f"use {allowed}", headers={"Allow": allowed})
     elif status == 404:
-        told = Refusal(404, "not_found", "there is nothing at this path")
+        refusal = Refusal(404, "not_found", "there is nothing at this path")
     else:
-        told = Refusal(status, "invalid_value", "the request can't be read; send it anew")
-    return refusals.response(told, refusals.family_of(request.scope["path"]))
+        refusal = Refusal(status, "invalid_value", "the request can't be read; send it anew")
+    return refusals.response(refusal, refusals.family_of(request.scope["path"]))
 
 
 def _methods_at(app: FastAPI, scope: Scope) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.server import asked, fields, openai
+from runtime.server import fields, openai, request_fields
 from runtime.server.answer import answered
 from runtime.server.refusals import invalid
 from runtime.server.service import Service
@@ -30,7 +30,7 @@ async def captioned(request: Request, service: Service) -> Response:
 
 
 def _all(plan: Plan, sound: bytes, captions: list[Caption]) -> bytes:
-    told: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "audio": base64.b64encode(sound).decode(),
         "audio_format": plan.wire.media_type,
         "sample_rate": plan.rate,
@@ -41,7 +41,7 @@ def _all(plan: Plan, sound: bytes, captions: list[Caption]) -> bytes:
         "srt": as_srt(captions),
         "vtt": as_vtt(captions),
     }
-    return json.dumps(told, ensure_ascii=False).encode()
+    return json.dumps(answer, ensure_ascii=False).encode()
 
 
 def _srt(_plan: Plan, _sound: bytes, captions: list[Caption]) -> bytes:
@@ -63,8 +63,8 @@ async def kokoro(request: Request, service: Service) -> Response:
     """`POST /dev/captioned_speech`: one object, or one a sentence and a line."""
     service.refuse_if_busy()
     body = await fields.body_fields(request)
-    streamed = asked.switch(body, "stream") is not False
-    words = asked.switch(body, "return_timestamps") is not False
+    streamed = request_fields.switch(body, "stream") is not False
+    words = request_fields.switch(body, "return_timestamps") is not False
     plan = openai.planned({**body, "stream": False, "stream_format": None}, service)
     wire = replace(plan.wire, streamed=streamed)
     timed = Timed(JSON, _words if words else _sound_alone)
@@ -84,5 +84,5 @@ def _sound_alone(plan: Plan, sound: bytes, _captions: list[Caption]) -> bytes:
 
 
 def _object(plan: Plan, sound: bytes, timestamps: list[dict[str, Any]] | None) -> bytes:
-    told = {"audio": base64.b64encode(sound).decode(), "audio_format": plan.wire.media_type}
-    return json.dumps(told | {"timestamps": timestamps}, ensure_ascii=False).encode()
+    answer = {"audio": base64.b64encode(sound).decode(), "audio_format": plan.wire.media_type}
+    return json.dumps(answer | {"timestamps": timestamps}, ensure_ascii=False).encode()

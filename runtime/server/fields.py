@@ -154,6 +154,6 @@ def spoken_text(fields: Mapping[str, Any], longest: int, *names: str) -> str:
     if not found.strip():
         raise invalid(name, f"{name}: there is nothing in it to speak", "nothing_to_say")
     if len(found) > longest:
-        told = f"{name}: {len(found)} characters; give at most {longest}"
-        raise invalid(name, told, "text_too_long")
+        message = f"{name}: {len(found)} characters; give at most {longest}"
+        raise invalid(name, message, "text_too_long")
     return found

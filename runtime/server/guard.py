@@ -143,8 +143,8 @@ def is_allowed(origin: str, origins: Iterable[str]) -> bool:
 
 def too_large(limit: int) -> Refusal:
     """A body over its limit; the connection ends, since the rest is not read."""
-    told = f"the body is larger than {limit} bytes"
-    return Refusal(413, "too_large", told, headers={"Connection": "close"})
+    message = f"the body is larger than {limit} bytes"
+    return Refusal(413, "too_large", message, headers={"Connection": "close"})
 
 
 class _Limited:

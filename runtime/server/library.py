@@ -169,8 +169,8 @@ class Library:
             missing = [wanted]
         if missing:
             known = ", ".join(styles) or "none"
-            told = f"voice: {voice[:60]} has no style {missing[0][:40]!r}; there are: {known}"
-            raise Refusal(404, "voice_not_found", told, "voice")
+            message = f"voice: {voice[:60]} has no style {missing[0][:40]!r}; there are: {known}"
+            raise Refusal(404, "voice_not_found", message, "voice")
         return bundle, wanted
 
     @property

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runtime.reference.pack import DEFAULT
-from runtime.server import asked, fields, labels, references
+from runtime.server import fields, labels, references, request_fields
 from runtime.server.library import as_listed
 from runtime.server.openai import MODELS
 from runtime.server.refusals import Refusal, invalid
@@ -39,7 +39,7 @@ async def audio_models(request: Request, service: Service) -> Response:
 async def voices(request: Request, service: Service) -> Response:
     """`GET /v1/audio/voices`."""
     library = service.library
-    if asked.switch(fields.query_fields(request), "legacy"):
+    if request_fields.switch(fields.query_fields(request), "legacy"):
         return JSONResponse({"voices": library.names})
     found = [
         as_listed(bundle, f"{name}:{style}" if style else name)
@@ -47,8 +47,8 @@ async def voices(request: Request, service: Service) -> Response:
         for style in ("", *filter(DEFAULT.__ne__, bundle.styles))
     ]
     uploaded = [_uploaded(one) for one in service.uploads.all()]
-    told = {"voices": found, "object": "list", "data": found, "uploaded_voices": uploaded}
-    return JSONResponse(told)
+    content = {"voices": found, "object": "list", "data": found, "uploaded_voices": uploaded}
+    return JSONResponse(content)
 
 
 async def proof(request: Request, service: Service) -> Response:
@@ -62,8 +62,8 @@ async def proof(request: Request, service: Service) -> Response:
         for graph, found in manifest.parity.items()
         for metric, value in found.items()
     ]
-    told = {"id": bundle.id, "family": manifest.family, "precision": manifest.precision}
-    return JSONResponse(told | {"measured": measured})
+    content = {"id": bundle.id, "family": manifest.family, "precision": manifest.precision}
+    return JSONResponse(content | {"measured": measured})
 
 
 async def add_voice(request: Request, service: Service) -> Response:
@@ -82,8 +82,8 @@ async def add_voice(request: Request, service: Service) -> Response:
     upload = new(name, said, labels.language(lang), fields.text(body, "consent") or "")
     sound = await run_in_threadpool(references.decoded, content)
     kept = await run_in_threadpool(service.uploads.add, sound, upload)
-    told = {"id": kept.id, "created_at": kept.created_at, "name": kept.name}
-    return JSONResponse(told | {"object": "audio.voice", "type": "audio_sample"})
+    answer = {"id": kept.id, "created_at": kept.created_at, "name": kept.name}
+    return JSONResponse(answer | {"object": "audio.voice", "type": "audio_sample"})
 
 
 async def delete_voice(request: Request, service: Service) -> Response:
@@ -98,8 +98,8 @@ async def reload(request: Request, service: Service) -> Response:
     """`POST /v1/voices/reload`."""
     change = await run_in_threadpool(service.library.scan)
     broken = [{"path": path, "error": error} for path, error in change.broken.items()]
-    told = {"voices": change.voices, "added": change.added, "removed": change.removed}
-    return JSONResponse(told | {"broken": broken})
+    content = {"voices": change.voices, "added": change.added, "removed": change.removed}
+    return JSONResponse(content | {"broken": broken})
 
 
 async def speakers(request: Request, service: Service) -> Response:
@@ -122,8 +122,8 @@ async def ready(request: Request, service: Service) -> Response:
     """`GET /ready`: requests can be sent here."""
     reason = service.not_ready
     if reason:
-        told = {"status": "unavailable", "reason": reason}
-        return JSONResponse(told, 503, {"Retry-After": "5"})
+        content = {"status": "unavailable", "reason": reason}
+        return JSONResponse(content, 503, {"Retry-After": "5"})
     return JSONResponse({"status": "ready"})
 
 
@@ -138,12 +138,16 @@ def _names(service: Service) -> list[str]:
 
 
 def _model(name: str) -> dict[str, Any]:
-    told = {"id": name, "object": "model", "created": 0, "owned_by": OWNER}
-    return told | {"task": "text-to-speech"}
+    content = {"id": name, "object": "model", "created": 0, "owned_by": OWNER}
+    return content | {"task": "text-to-speech"}
 
 
 def _uploaded(upload: Upload) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": upload.name, "id": upload.id, "created_at": upload.created_at}
-    return told | {
+    content: dict[str, Any] = {
+        "name": upload.name,
+        "id": upload.id,
+        "created_at": upload.created_at,
+    }
+    return content | {
         "file_size": upload.file_size, "mime_type": "audio/flac", "consent": upload.consent,
     }  # fmt: skip

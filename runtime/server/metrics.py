@@ -110,9 +110,9 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def _by_voice(name: str, told: str, registry: CollectorRegistry) -> Counter:
-    return Counter(name, told, ("voice",), registry=registry)
+def _by_voice(name: str, description: str, registry: CollectorRegistry) -> Counter:
+    return Counter(name, description, ("voice",), registry=registry)
 
 
-def _times(name: str, told: str, registry: CollectorRegistry) -> Histogram:
-    return Histogram(name, told, ("api", "mode"), buckets=SECONDS, registry=registry)
+def _times(name: str, description: str, registry: CollectorRegistry) -> Histogram:
+    return Histogram(name, description, ("api", "mode"), buckets=SECONDS, registry=registry)

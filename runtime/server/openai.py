@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.server import asked, fields
+from runtime.server import fields, request_fields
 from runtime.server.answer import answered
 from runtime.server.fields import Fields
 from runtime.server.references import OPENAI, Example
@@ -39,15 +39,15 @@ def planned(given: Fields, service: Service) -> Plan:
     body = _unboxed(given)
     text = fields.spoken_text(body, service.options.longest_text, "input")
     wire = _wire(body)
-    example = service.references.asked(_with_upload(body, service), OPENAI)
+    example = service.references.reference_of(_with_upload(body, service), OPENAI)
     bundle, style = service.library.styled(_voice(body, service))
     if example.bundle:
         bundle, example = example.bundle, Example()
     elif style and example.read is None:
         example = Example(style=style)
-    changes = asked.settings(body, "openai", service.options, bundle)
-    asked.speakable(bundle, changes)
-    return Plan("oai", bundle, text, changes, wire, example, asked.drawn_seed(changes))
+    changes = request_fields.settings(body, "openai", service.options, bundle)
+    request_fields.speakable(bundle, changes)
+    return Plan("oai", bundle, text, changes, wire, example, request_fields.drawn_seed(changes))
 
 
 def _unboxed(given: Fields) -> Fields:
@@ -58,15 +58,15 @@ def _unboxed(given: Fields) -> Fields:
 
 def _wire(body: Fields) -> Wire:
     word = fields.text(body, "response_format") or "mp3"
-    name = asked.format_named(word, FORMAT_NAMES, "response_format")
+    name = request_fields.format_named(word, FORMAT_NAMES, "response_format")
     said, sse = _streaming(body)
     form = FORMATS[name]
     streamed = sse or (name in STREAMED if said is None else said)
     streamed = streamed and form.streams
     if sse and not form.streams:
         raise invalid("response_format", f"response_format: {name} comes whole; use mp3 with sse")
-    timestamps = sse and asked.switch(body, "timestamps") is True
-    rate = asked.rate(body, name, PCM_HZ if name == "pcm" else None)
+    timestamps = sse and request_fields.switch(body, "timestamps") is True
+    rate = request_fields.rate(body, name, PCM_HZ if name == "pcm" else None)
     return Wire(
         name, form.media_type, rate, streamed, by_tokens=streamed, events=sse, timestamps=timestamps
     )
@@ -77,7 +77,7 @@ def _streaming(body: Fields) -> tuple[bool | None, bool]:
     word = (fields.text(body, "stream_format") or "").strip().lower()
     if word not in ("", "audio", "sse"):
         raise invalid("stream_format", "stream_format: use audio or sse")
-    switch = asked.switch(body, "stream")
+    switch = request_fields.switch(body, "stream")
     if word == "sse" and switch is False:
         raise invalid("stream", "stream: events are a stream; leave it out, or stream_format")
     return (True if word == "audio" and switch is None else switch), word == "sse"

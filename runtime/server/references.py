@@ -100,7 +100,7 @@ class References:
         self._uploads = uploads
         self._library = library
 
-    def asked(self, body: Mapping[str, Any], names: Named) -> Example:
+    def reference_of(self, body: Mapping[str, Any], names: Named) -> Example:
         """What the fields of a request ask for.
 
         Raises:

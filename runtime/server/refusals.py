@@ -1,4 +1,4 @@
-"""Requests that are not served: one exception, and how each family of clients is told.
+"""Requests that are not served: one exception, and how each family of clients reads it.
 
 OpenAI's clients read `error.message`, GPT-SoVITS's `message`, Kokoro's `detail.message`.
 """
@@ -55,8 +55,8 @@ class Refusal(Exception):  # noqa: N818 - it is no fault of ours
     @property
     def error(self) -> dict[str, Any]:
         """What OpenAI's clients read."""
-        told = {"message": self.message, "type": self.type}
-        return told | {"param": self.param, "code": self.code}
+        content = {"message": self.message, "type": self.type}
+        return content | {"param": self.param, "code": self.code}
 
 
 def invalid(param: str | None, message: str, code: str = "invalid_value") -> Refusal:
@@ -71,9 +71,12 @@ def busy(status: int, code: str, message: str, after_s: float) -> Refusal:
 
 
 def internal() -> Refusal:
-    """A fault of ours; the log says more."""
+    """A fault of ours; the log has more."""
     return Refusal(
-        500, "internal", "the server failed at this request; its log says why", headers=NO_RETRY
+        500,
+        "internal",
+        "the server failed at this request; its log has the reason",
+        headers=NO_RETRY,
     )
 
 
@@ -85,15 +88,15 @@ def of_error(error: FoundryError, text_field: str = "input") -> Refusal:
             param, colon, _ = message.partition(":")
             return invalid(param if colon and param.isidentifier() else None, message)
         case TextError():
-            told = message.removeprefix("text: ").removeprefix(f"{text_field}: ")
-            return invalid(text_field, f"{text_field}: {told}", "nothing_to_say")
+            rest = message.removeprefix("text: ").removeprefix(f"{text_field}: ")
+            return invalid(text_field, f"{text_field}: {rest}", "nothing_to_say")
         case AudioError():
             return invalid("ref_audio", message, "bad_reference")
         case BackendMissing():
             return invalid(None, message, "unavailable")
         case ArtifactError() | MachineError():
-            told = "this voice can't be used; the server's log says why"
-            return Refusal(500, "voice_broken", told, headers=NO_RETRY)
+            why = "this voice can't be used; the server's log has the reason"
+            return Refusal(500, "voice_broken", why, headers=NO_RETRY)
     return internal()
 
 
@@ -107,8 +110,8 @@ def _body(refusal: Refusal, family: Family) -> dict[str, Any]:
     if family == "oai":
         return {"error": refusal.error}
     if family == "kok":
-        told = {"error": refusal.code, "message": refusal.message, "type": refusal.type}
-        return {"detail": told}
+        content = {"error": refusal.code, "message": refusal.message, "type": refusal.type}
+        return {"detail": content}
     if family == "v1":
         return {"code": refusal.status, "message": refusal.message}
     if refusal.tried:

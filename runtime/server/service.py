@@ -63,7 +63,7 @@ class Service:
                     voice.warm_up()
             except Exception:
                 LOG.exception("%s can't be loaded", bundle.id)
-                self._failed = f"{bundle.id} can't be loaded; the log says why"
+                self._failed = f"{bundle.id} can't be loaded; the log has the reason"
         self._preloading = False
 
     @property
@@ -99,10 +99,10 @@ class Service:
     def note(self, done: Spoken, text: str, request_id: str) -> None:
         """Count a request, and log it in one line."""
         self.metrics.add(done)
-        told: dict[str, Any] = {"id": request_id} | asdict(done)
+        line: dict[str, Any] = {"id": request_id} | asdict(done)
         if self.options.log_text:
-            told["text"] = text
-        REQUESTS.info(json.dumps(told, ensure_ascii=False))
+            line["text"] = text
+        REQUESTS.info(json.dumps(line, ensure_ascii=False))
 
     def measured(self) -> bytes:
         """Counts and times, for Prometheus."""

@@ -235,14 +235,14 @@ def _send_events(plan: Plan, made: Iterator[AudioChunk], put: Put) -> None:
     """A stream of events; each sentence's times come behind its sound."""
     timeline = plan.timeline
 
-    def told() -> Iterator[AudioChunk]:
+    def timed() -> Iterator[AudioChunk]:
         for chunk in made:
             caption = timeline.add(chunk)
             yield chunk
             if caption and plan.wire.timestamps:
                 put(_timestamps(caption))
 
-    _send(plan, told(), lambda content: put(_delta(content)))
+    _send(plan, timed(), lambda content: put(_delta(content)))
     spoken, tokens = len(plan.text), plan.made.tokens
     usage = {"input_tokens": spoken, "output_tokens": tokens, "total_tokens": spoken + tokens}
     put(event("speech.audio.done", usage=usage))
@@ -258,6 +258,6 @@ def _delta(content: bytes) -> bytes:
 
 
 def _timestamps(caption: Caption) -> bytes:
-    told = asdict(caption)
-    segment = told.pop("id")
-    return event("speech.audio.timestamps", segment=segment, alignment=ALIGNMENT, **told)
+    times = asdict(caption)
+    segment = times.pop("id")
+    return event("speech.audio.timestamps", segment=segment, alignment=ALIGNMENT, **times)

@@ -20,7 +20,7 @@ from wyoming.info import Attribution, Info, TtsProgram, TtsVoice
 from wyoming.ping import Ping, Pong
 from wyoming.tts import SynthesizeStopped
 
-from runtime.server import asked, fields, labels, refusals, speech
+from runtime.server import fields, labels, refusals, request_fields, speech
 from runtime.server.answer import Note
 from runtime.server.library import Bundle
 from runtime.server.references import Example
@@ -167,10 +167,12 @@ class _Connection:
         text = fields.spoken_text({"text": text}, self._service.options.longest_text, "text")
         bundle = self._voice(voice)
         lang = labels.language(str(voice.get("language") or self._service.options.language))
-        changes = asked.settings({"lang": lang}, "openai", self._service.options, bundle)
-        asked.speakable(bundle, changes)
+        changes = request_fields.settings({"lang": lang}, "openai", self._service.options, bundle)
+        request_fields.speakable(bundle, changes)
         wire = Wire("pcm", "audio/pcm", streamed=True, by_tokens=True)
-        return Plan("wy", bundle, text, changes, wire, Example(), seed=asked.drawn_seed(changes))
+        return Plan(
+            "wy", bundle, text, changes, wire, Example(), seed=request_fields.drawn_seed(changes)
+        )
 
     def _voice(self, wanted: dict[str, Any]) -> Bundle:
         name, language = wanted.get("name"), wanted.get("language")

@@ -24,7 +24,7 @@ from runtime.pool import IDLE_BYTES
 from runtime.t2s.cache import CacheShape
 from runtime.t2s.request import (
     Chooser,
-    Ending,
+    Finish,
     Limits,
     Prompt,
     decoded,
@@ -287,7 +287,7 @@ class BatchedDecoder:
         return self.plan.workers * self.plan.places * max_len * self.cache_shape.row_bytes
 
     def tokens(
-        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+        self, prompt: Prompt, choose: Chooser, limits: Limits, finish: Finish
     ) -> Generator[int, None, None]:
         """Semantic tokens one by one, as `Decoder.tokens` gives them; waits for a free place.
 
@@ -297,9 +297,9 @@ class BatchedDecoder:
         limits.room(prompt)
         inputs = prefill_inputs(self._embed, prompt)
         room = (most_rows(prompt, limits), limits.max_len)
-        with self._admitted(ending.unwanted) as (worker, seat):
+        with self._admitted(finish.unwanted) as (worker, seat):
             running = _Running(worker, seat, self._graph, inputs, room)
-            yield from decoded(prompt, choose, limits, ending, running)
+            yield from decoded(prompt, choose, limits, finish, running)
 
     def _graph(self) -> CpuGraph:
         """All threads for a worker that is alone; both give the same bits."""

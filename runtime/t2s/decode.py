@@ -18,7 +18,7 @@ from runtime.t2s.batch import BatchedDecoder, Plan, Sessions
 from runtime.t2s.cache import CacheShape, KVCache, capacity_for
 from runtime.t2s.request import (
     Chooser,
-    Ending,
+    Finish,
     Limits,
     Prompt,
     decoded,
@@ -46,16 +46,16 @@ class Decoder:
         return int(self._tables.audio_embedding.shape[0])
 
     def tokens(
-        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+        self, prompt: Prompt, choose: Chooser, limits: Limits, finish: Finish
     ) -> Generator[int, None, None]:
         """Semantic tokens one by one, without prompt and end token; closing it ends the work.
 
         Args:
             prompt: what to begin from.
-            choose: takes the scores (a view that the next step overwrites), the tokens that
+            choose: takes the logits (a view that the next step overwrites), the tokens that
                 already occurred and the number of the step; `sampled` makes one.
             limits: when to stop besides the end token.
-            ending: gets the reason when the last token is out.
+            finish: gets the reason when the last token is out.
 
         Raises:
             SettingError: the prompt alone does not leave room for a token within max_len.
@@ -65,7 +65,7 @@ class Decoder:
         state = self._state_for(most_rows(prompt, limits), limits.max_len)
         running = _Running(state, inputs, limits.max_len)
         try:
-            yield from decoded(prompt, choose, limits, ending, running)
+            yield from decoded(prompt, choose, limits, finish, running)
         finally:
             self._idle.give(running.state, running.state.cache.size_bytes)
 

@@ -18,7 +18,7 @@ from runtime.pool import Pool
 from runtime.t2s.request import (
     HARD_CAP_TOKENS,
     Chooser,
-    Ending,
+    Finish,
     Limits,
     Prompt,
     Sampled,
@@ -56,7 +56,7 @@ class LoopDecoder:
         self._idle.give(steps, steps.buffers.idle_bytes)
 
     def tokens(
-        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+        self, prompt: Prompt, choose: Chooser, limits: Limits, finish: Finish
     ) -> Generator[int, None, None]:
         """Semantic tokens one by one, as `Decoder.tokens` gives them.
 
@@ -75,11 +75,11 @@ class LoopDecoder:
             end = self.vocabulary - 1
             for step, token in enumerate(made):
                 if token == end:
-                    ending.reason = "eos"
+                    finish.reason = "eos"
                     return
-                ending.reason = limit_reached(step + 1, prompt.rows, room)
+                finish.reason = limit_reached(step + 1, prompt.rows, room)
                 yield token
-                if ending.reason:
+                if finish.reason:
                     return
 
     def _sampled(

@@ -1,6 +1,6 @@
-"""How many tokens a text will need, told before the first one is made.
+"""How many tokens a text will need, estimated before the first one is made.
 
-A reference says how slowly its speaker speaks: tokens of its sound over phones of its text. From
+A reference shows how slowly its speaker speaks: tokens of its sound over phones of its text. From
 that come the tokens that a line will likely need, and a bound that ends it. Knows nothing of graphs
 and caches.
 
@@ -34,7 +34,7 @@ class Pace:
     most_per_phone: float = MOST_TOKENS_PER_PHONE
 
     @classmethod
-    def heard(cls, tokens: int, phones: int) -> "Pace":
+    def of_reference(cls, tokens: int, phones: int) -> "Pace":
         """The pace of a reference; the usual one where its text or its tokens are not known."""
         if not tokens or not phones:
             return cls()

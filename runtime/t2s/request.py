@@ -1,4 +1,4 @@
-"""What a decoder is asked for: prompt, limits, and how a token is chosen; why it ended."""
+"""What a decoder is asked for: prompt, limits, and how a token is chosen; its finish reason."""
 
 import math
 from collections.abc import Callable, Generator
@@ -17,9 +17,9 @@ from runtime.t2s.step_tables import END_HELD_BACK_STEPS
 
 HARD_CAP_TOKENS = DecodeNumbers.hard_cap_tokens
 UNFINISHED = frozenset({"early_stop", "cap", "max_len"})  # limits that more text runs into
-CUT_SHORT = UNFINISHED | {"pace"}  # endings that the model did not choose
+TRUNCATED = UNFINISHED | {"pace"}  # finish reasons that the model did not choose
 Draws = Callable[[int, int], Float32]  # (step, count) -> Exponential(1) numbers
-Chooser = Callable[[Logits, Flags, int], int | None]  # (scores, used, step) -> token; None ends
+Chooser = Callable[[Logits, Flags, int], int | None]  # (logits, used, step) -> token; None ends
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Limits:
 
 
 @dataclass
-class Ending:
+class Finish:
     """How an utterance ends.
 
     Attributes:
@@ -95,9 +95,9 @@ class Ending:
     unwanted: Callable[[], bool] = bool
 
     @property
-    def cut_short(self) -> bool:
+    def truncated(self) -> bool:
         """Whether a limit ended it, not the model."""
-        return self.reason in CUT_SHORT
+        return self.reason in TRUNCATED
 
 
 class Steps(Protocol):
@@ -116,7 +116,7 @@ class TokenSource(Protocol):
     """A decoder, as far as who only wants its tokens sees it."""
 
     def tokens(
-        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+        self, prompt: Prompt, choose: Chooser, limits: Limits, finish: Finish
     ) -> Generator[int, None, None]:
         """Semantic tokens one by one, as `Decoder.tokens` gives them."""
         ...
@@ -143,7 +143,7 @@ def most_rows(prompt: Prompt, limits: Limits) -> int:
 
 
 def decoded(
-    prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending, steps: Steps
+    prompt: Prompt, choose: Chooser, limits: Limits, finish: Finish, steps: Steps
 ) -> Generator[int, None, None]:
     """Choose token after token; arguments as of `Decoder.tokens`, and what gives the logits."""
     logits = steps.prefill()
@@ -152,12 +152,12 @@ def decoded(
     for step in range(HARD_CAP_TOKENS):
         token = choose(logits, used, step)
         if token is None:
-            ending.reason = "eos"
+            finish.reason = "eos"
             return
         used[token] = True
-        ending.reason = limit_reached(step + 1, prompt.rows, limits)
+        finish.reason = limit_reached(step + 1, prompt.rows, limits)
         yield token
-        if ending.reason:
+        if finish.reason:
             return
         logits = steps.step(token, prompt.tokens.size + step)
 
@@ -171,7 +171,7 @@ def forced_logits(decoder: TokenSource, prompt: Prompt, tokens: Tokens, max_len:
         return int(tokens[step])
 
     limits = Limits(early_stop_tokens=tokens.size - 1, max_len=max_len)
-    for _ in decoder.tokens(prompt, replay, limits, Ending()):
+    for _ in decoder.tokens(prompt, replay, limits, Finish()):
         pass
     return np.stack(rows)
 
@@ -181,7 +181,7 @@ class Sampled:
     """Chooses as the reference samples.
 
     The end token is held back at first; later it ends the utterance when it is drawn, and also
-    when it leads the penalised scores, whatever was drawn.
+    when it leads the penalised logits, whatever was drawn.
 
     Attributes:
         sampling: the settings.
@@ -200,9 +200,9 @@ class Sampled:
             )
         end = logits.size - 1
         count = end if step < END_HELD_BACK_STEPS else logits.size
-        scores = penalised(logits[:count], used[:count], self.sampling.repetition_penalty)
-        token = draw(probabilities(scores, self.sampling), self.draws(step, logits.size)[:count])
-        if token == end or int(scores.argmax()) == end:
+        adjusted = penalised(logits[:count], used[:count], self.sampling.repetition_penalty)
+        token = draw(probabilities(adjusted, self.sampling), self.draws(step, logits.size)[:count])
+        if token == end or int(adjusted.argmax()) == end:
             return None
         return token
 

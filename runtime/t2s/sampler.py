@@ -38,12 +38,12 @@ def penalised(logits: Logits, used: Flags, penalty: float) -> Logits:
     """Make tokens that already occurred less likely.
 
     Args:
-        logits: float32 [V], raw scores of one step; not changed.
+        logits: float32 [V], logits of one step; not changed.
         used: bool [V], True for each token of the prompt and of this utterance; never EOS.
         penalty: above 0; 1 switches it off.
 
     Returns:
-        float32 [V]; a used token's score times `penalty` if negative, else divided by it.
+        float32 [V]; a used token's logit times `penalty` if negative, else divided by it.
     """
     if penalty == 1:
         return logits

@@ -32,7 +32,7 @@ class Measure:
         ms_per_sentence: of a sentence with numbers, dates, money and units, warm.
         growth: time for 10,000 characters of both kinds over time for 1,000; 10 is linear.
         load_s: seconds of the first sentence, less those of a warm one.
-        peak_mb: peak memory of the process, MiB; None where the system does not tell.
+        peak_mb: peak memory of the process, MiB; None where the system does not report it.
     """
 
     lang: str

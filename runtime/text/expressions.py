@@ -12,7 +12,7 @@ from runtime.text.imports import once
 from runtime.text.quantities import RANGE, local_units, operator_word, unit_pattern
 from runtime.text.tables import table
 from runtime.text.width import plain
-from runtime.text.zh.numbers import told
+from runtime.text.zh.numbers import digit_by_digit
 
 ENGLISH = (
     r"https?://[^\s\u3000-\uffef]*[A-Za-z0-9/]|www\.[^\s\u3000-\uffef]*[A-Za-z0-9/]"
@@ -167,7 +167,7 @@ def _named(match: re.Match[str], lang: str) -> str | None:
     """`abc123`: letters, then in Chinese the digits one by one."""
     if lang != "zh":
         return None
-    return re.sub("-?[0-9]+", lambda digits: told(digits[0].lstrip("-")), match[0])
+    return re.sub("-?[0-9]+", lambda digits: digit_by_digit(digits[0].lstrip("-")), match[0])
 
 
 def _formula(match: re.Match[str], lang: str) -> str | None:

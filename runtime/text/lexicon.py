@@ -39,7 +39,7 @@ class Lexicon:
             reading whose first item is `=` is phone symbols, as they are.
             They overrule everything.
         dictionary: the same in lower case, in place of the language's dictionary: words that are
-            said in two ways are still told apart. English alone has one.
+            said in two ways are still distinguished. English alone has one.
     """
 
     lang: str
@@ -54,7 +54,7 @@ class Lexicon:
 
     @cached_property
     def digest(self) -> str:
-        """Of all that it says, to tell whether two are the same."""
+        """Of all that it says, to compare two."""
         said = (self.lang, sorted(self.words.items()), sorted(self.dictionary.items()))
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
@@ -164,8 +164,8 @@ def _check_length(word: str, reading: list[str], lang: str, where: str) -> None:
     """One syllable, or two phones, for each character of a Chinese or Cantonese word."""
     if lang not in ("zh", "yue"):
         return
-    told = (len(reading) - 1) / 2 if reading[0] == PHONES else len(reading)
-    if told != len(word):
+    count = (len(reading) - 1) / 2 if reading[0] == PHONES else len(reading)
+    if count != len(word):
         raise SettingError(
             f"{where}: '{word}' has {len(word)} characters; give one syllable, or two phones, each"
         )

@@ -24,7 +24,7 @@ Count = Callable[[str], int]
 LONGEST_PAUSE_MS = 60_000
 PAUSE = re.compile(r"\[pause=([^\[\]]*)\]")
 MASKED = " !?….,-:：~—，。？！;；、"
-CUT_SHORT = ("Dr", "St", "Mt", "Jr", "Sr", "vs", "approx", "et al", "Ph.D")
+ABBREVIATIONS = ("Dr", "St", "Mt", "Jr", "Sr", "vs", "approx", "et al", "Ph.D")
 SHIELD = 0xE000  # private use: what is masked is no mark for any method, and no letter
 WHOLE = re.compile(
     rf"{INLINE.pattern}"
@@ -208,7 +208,9 @@ def _whole() -> re.Pattern[str]:
     from runtime.text.en.rules import either, not_lettered  # with numpy, if at the top
 
     tables = table("en")
-    known = either({*tables["titles"], *tables["months"], *tables["before_numbers"], *CUT_SHORT})
+    known = either(
+        {*tables["titles"], *tables["months"], *tables["before_numbers"], *ABBREVIATIONS}
+    )
     going_on = either({*tables["abbreviations"], *tables["units_with_dots"]})
     initials = rf"{not_lettered()}\b(?:[A-Z]\. ?)+[A-Z][a-z]+"
     first = (

@@ -265,5 +265,5 @@ def test_of_several_voices_the_one_that_was_built_last_is_heard(tmp_path: Path) 
 def test_without_a_bundle_nothing_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hear.tell([tmp_path / "manifest.json"])
+    hear.print_command([tmp_path / "manifest.json"])
     assert capsys.readouterr().out == ""

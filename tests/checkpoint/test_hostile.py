@@ -65,16 +65,18 @@ PICKLES: dict[str, tuple[bytes, str]] = {
 def refusal(path: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         read(path)
-    told = str(caught.value)
-    assert told.startswith(f"{path}: ")
-    assert not CONTROL.search(told)
-    assert len(told) < 1000
-    return told
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert not CONTROL.search(message)
+    assert len(message) < 1000
+    return message
 
 
-@pytest.mark.parametrize(("inside", "told"), PICKLES.values(), ids=PICKLES)
-def test_a_hostile_pickle_is_one_printable_line(inside: bytes, told: str, tmp_path: Path) -> None:
-    assert told in refusal(zipped(tmp_path / "x.ckpt", whole(inside)))
+@pytest.mark.parametrize(("inside", "message"), PICKLES.values(), ids=PICKLES)
+def test_a_hostile_pickle_is_one_printable_line(
+    inside: bytes, message: str, tmp_path: Path
+) -> None:
+    assert message in refusal(zipped(tmp_path / "x.ckpt", whole(inside)))
 
 
 def directory(change: Callable[[bytearray, int], None]) -> Callable[[bytearray], None]:
@@ -147,11 +149,11 @@ CONTENTS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
 }
 
 
-@pytest.mark.parametrize(("made", "told"), CONTENTS.values(), ids=CONTENTS)
+@pytest.mark.parametrize(("made", "message"), CONTENTS.values(), ids=CONTENTS)
 def test_weights_that_lie_are_refused(
-    made: Callable[[], dict[str, Any]], told: str, tmp_path: Path
+    made: Callable[[], dict[str, Any]], message: str, tmp_path: Path
 ) -> None:
-    assert told in refusal(torch_file(tmp_path / "x.ckpt", **made()))
+    assert message in refusal(torch_file(tmp_path / "x.ckpt", **made()))
 
 
 def test_a_file_of_swapped_bytes_is_refused(tmp_path: Path) -> None:

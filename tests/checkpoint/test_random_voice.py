@@ -129,12 +129,12 @@ def test_the_command_says_what_to_pass_on(
 
 def test_a_family_that_is_not_supported_is_a_usage_error(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workflow_scripts.random_voice"]
-    told = subprocess.run(
+    run = subprocess.run(
         [*command, "--family", "v9", "--out", str(tmp_path / "v")],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 2
-    assert "invalid choice: 'v9'" in told.stderr
+    assert run.returncode == 2
+    assert "invalid choice: 'v9'" in run.stderr
     assert not (tmp_path / "v").exists()

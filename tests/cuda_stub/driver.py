@@ -20,7 +20,7 @@ from runtime.backends.steps import DeviceSteps
 from runtime.contract import BLOCK_TOKENS
 from runtime.errors import FoundryError
 from runtime.t2s.device_loop import LoopDecoder
-from runtime.t2s.request import Ending, Limits, Prompt, sampled
+from runtime.t2s.request import Finish, Limits, Prompt, sampled
 from runtime.t2s.sampler import Sampling
 
 ONE = Threads(intra_op=1)
@@ -101,7 +101,7 @@ def spoken(decoder: LoopDecoder, tokens: int = TOKENS) -> int:
     prompt = Prompt(np.ones(9, np.int64), np.zeros((1024, 9), np.float32), nothing)
     choose = sampled(Sampling(), lambda step, count: np.ones(count, np.float32))
     limits = Limits(early_stop_tokens=tokens - 1)
-    return sum(1 for _ in decoder.tokens(prompt, choose, limits, Ending()))
+    return sum(1 for _ in decoder.tokens(prompt, choose, limits, Finish()))
 
 
 def of_loop(path: Path) -> dict[str, Any]:

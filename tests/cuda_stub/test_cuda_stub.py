@@ -119,6 +119,6 @@ def test_a_vocoder_plans_its_convolutions_once(found: dict[str, Any]) -> None:
 
 
 def test_a_node_that_copies_at_each_step_is_named(found: dict[str, Any]) -> None:
-    told = found["copying"]
-    assert "no CUDA graph can be captured: each step copies own/rows between host" in told
-    assert "\n" not in told
+    message = found["copying"]
+    assert "no CUDA graph can be captured: each step copies own/rows between host" in message
+    assert "\n" not in message

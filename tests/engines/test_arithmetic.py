@@ -17,7 +17,7 @@ from workflow_scripts.engines.decoder import engine_decoder
 from workflow_scripts.engines.importer import Release, check_importable
 from workflow_scripts.engines.loop import loop_graph
 from workflow_scripts.graphs.t2s import step_tables
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.precisions import PRECISIONS
 from workflow_scripts.variants.stored import stored_half
 
@@ -73,7 +73,9 @@ def test_at_fp16_the_logits_are_within_its_bar(case: Case, attention: str) -> No
 
 
 def test_weights_that_are_stored_in_fp16_make_the_same_graph(case: Case) -> None:
-    stored, _ = stored_half(onnx.load(t2s_graphs(case.model) / "t2s_decoder.onnx"), Job("t2s", {}))
+    stored, _ = stored_half(
+        onnx.load(t2s_graphs(case.model) / "t2s_decoder.onnx"), ReductionJob("t2s", {})
+    )
     tables = step_tables(t2s_model(case.model))
     made = loop_graph(stored, tables, ROWS, ATTENTIONS[0], "fp16")
     exact = onnx.load(loop_file(case.model, ROWS, ATTENTIONS[0], "fp16"))

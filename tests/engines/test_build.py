@@ -18,7 +18,7 @@ from tests.engines.files import MAX_LEN, TINY_DECODER, stored, tables_of
 from tests.engines.stand_in import made, stand_in, tensor
 from tests.runtime.fake_driver import TENSORRT, Driver, record_of
 from workflow_scripts.engines.build import (
-    Job,
+    EngineJob,
     Outputs,
     build_file,
     check_machine,
@@ -61,17 +61,19 @@ def outputs(folder: Path) -> Outputs:
     return Outputs(folder / "v.engine", folder / "v.json", folder / "timing.cache")
 
 
-def sidecar(folder: Path, job: Job, machine: Any = HERE) -> dict[str, Any]:
+def sidecar(folder: Path, job: EngineJob, machine: Any = HERE) -> dict[str, Any]:
     build_file(job, library(job.source), machine, outputs(folder))
     return json.loads((folder / "v.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
-def job() -> Job:
-    return Job(stored(*VOCODER), "vocoder", "fp32", MAX_LEN)
+def job() -> EngineJob:
+    return EngineJob(stored(*VOCODER), "vocoder", "fp32", MAX_LEN)
 
 
-def test_engine_and_sidecar_appear_together_and_say_what_they_are(job: Job, tmp_path: Path) -> None:
+def test_engine_and_sidecar_appear_together_and_say_what_they_are(
+    job: EngineJob, tmp_path: Path
+) -> None:
     found = sidecar(tmp_path, job)
     assert (tmp_path / "v.engine").read_bytes() == b"plan"
     assert found["engine"]["bytes"] == len(b"plan")
@@ -84,7 +86,7 @@ def test_engine_and_sidecar_appear_together_and_say_what_they_are(job: Job, tmp_
 
 
 def test_the_key_follows_content_options_and_machine_and_nothing_else(
-    job: Job, tmp_path: Path
+    job: EngineJob, tmp_path: Path
 ) -> None:
     again = tmp_path / "moved.onnx"
     again.write_bytes(job.source.read_bytes())
@@ -105,7 +107,7 @@ def test_the_key_follows_content_options_and_machine_and_nothing_else(
 
 def test_the_loop_is_built_of_the_decoder_and_of_its_tables(tmp_path: Path) -> None:
     tables = tables_of(*TINY_DECODER)
-    job = Job(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables)
+    job = EngineJob(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables)
     request, facts = prepared(job, Release("tensorrt", "11.4.0.106"), tmp_path)
     assert facts["onnx_sha256"] == content_digest(job.source)
     assert facts["tables_sha256"] == hashlib.sha256(tables.read_bytes()).hexdigest()
@@ -116,7 +118,9 @@ def test_the_loop_is_built_of_the_decoder_and_of_its_tables(tmp_path: Path) -> N
         prepared(replace(job, tables=None), Release("tensorrt", "11.4.0.106"), tmp_path)
 
 
-def test_a_build_that_fails_leaves_the_old_files_and_nothing_else(job: Job, tmp_path: Path) -> None:
+def test_a_build_that_fails_leaves_the_old_files_and_nothing_else(
+    job: EngineJob, tmp_path: Path
+) -> None:
     sidecar(tmp_path, job)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     failing = library(job.source, **{"Builder.build_serialized_network": None})
@@ -125,7 +129,7 @@ def test_a_build_that_fails_leaves_the_old_files_and_nothing_else(job: Job, tmp_
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_an_interrupt_in_mid_build_leaves_nothing(job: Job, tmp_path: Path) -> None:
+def test_an_interrupt_in_mid_build_leaves_nothing(job: EngineJob, tmp_path: Path) -> None:
     def cancelled(self: Any, network: Any, config: Any) -> Any:
         config.progress_monitor.cancelled = True
 
@@ -136,7 +140,7 @@ def test_an_interrupt_in_mid_build_leaves_nothing(job: Job, tmp_path: Path) -> N
 
 
 def test_a_cache_written_by_another_process_meanwhile_harms_nothing(
-    job: Job, tmp_path: Path
+    job: EngineJob, tmp_path: Path
 ) -> None:
     to = outputs(tmp_path)
 
@@ -161,7 +165,10 @@ def test_garbage_and_emptiness_are_no_graphs(tmp_path: Path) -> None:
         source.write_bytes(content)
         with pytest.raises(GraphError, match=r"broken\.onnx"):
             build_file(
-                Job(source, "vocoder", "fp32", 64), stand_in("tensorrt_10"), HERE, outputs(tmp_path)
+                EngineJob(source, "vocoder", "fp32", 64),
+                stand_in("tensorrt_10"),
+                HERE,
+                outputs(tmp_path),
             )
 
 
@@ -202,7 +209,7 @@ def test_the_command_says_in_one_line_that_there_is_no_gpu(tmp_path: Path) -> No
 
 
 def test_the_decoder_is_rewritten_for_the_library_and_has_two_profiles(tmp_path: Path) -> None:
-    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    job = EngineJob(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
     trt = stand_in("tensorrt_11")
     request, facts = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
     assert facts["attention"] == "scatter_in_parts"

@@ -15,7 +15,7 @@ from workflow_scripts.engines.importer import Release
 from workflow_scripts.graphs import answers
 from workflow_scripts.graphs.answers import Answer
 from workflow_scripts.graphs.t2s import build_decoder
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.stored import stored_half
 
 TINY = TINY_DECODER
@@ -88,7 +88,7 @@ def test_a_step_that_is_told_its_row_asks_the_host_for_nothing(
 
 
 def test_weights_keep_their_names_and_their_precision() -> None:
-    half, _ = stored_half(onnx.load(stored(*TINY)), Job("t2s_decoder", {}))
+    half, _ = stored_half(onnx.load(stored(*TINY)), ReductionJob("t2s_decoder", {}))
     rewritten = engine_decoder(half, MAX_LEN, "scatter")
     before = {w.name: w.data_type for w in half.graph.initializer if len(w.dims) == 2}
     after = {w.name: w.data_type for w in rewritten.graph.initializer if len(w.dims) == 2}

@@ -76,11 +76,13 @@ def test_an_engine_of_another_machine_is_refused_with_both_keys(
     engine_file(tmp_path, graph, there)
     with pytest.raises(EngineMismatch) as caught:
         engine_for(graph, "vocoder", tmp_path, HERE)
-    told = str(caught.value)
-    assert f"({there.id}), this is" in told
-    assert f"({HERE.id}): cuda_driver_api was 12.8, is 13.1; gpu_name was NVIDIA A100, is" in told
-    assert told.endswith("; run snakemake engines on this machine")
-    assert "\n" not in told
+    message = str(caught.value)
+    assert f"({there.id}), this is" in message
+    assert (
+        f"({HERE.id}): cuda_driver_api was 12.8, is 13.1; gpu_name was NVIDIA A100, is" in message
+    )
+    assert message.endswith("; run snakemake engines on this machine")
+    assert "\n" not in message
 
 
 def test_another_version_of_the_library_is_another_machine(graph: Path, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def harmed(engine: EngineFile, content: bytes) -> EngineFile:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "0 bytes where its sidecar says 25"),
         (b"an engine of vocoder", "20 bytes where its sidecar says 25"),
@@ -114,11 +116,11 @@ def harmed(engine: EngineFile, content: bytes) -> EngineFile:
     ids=["empty", "cut short", "swapped"],
 )
 def test_a_file_that_is_not_the_one_of_its_sidecar_is_refused(
-    graph: Path, tmp_path: Path, content: bytes, told: str
+    graph: Path, tmp_path: Path, content: bytes, message: str
 ) -> None:
     engine = engine_file(tmp_path, graph, HERE)
     assert checked_bytes(engine) == b"an engine of vocoder.onnx"
-    with pytest.raises(EngineMismatch, match=rf"vocoder\.engine: {told}"):
+    with pytest.raises(EngineMismatch, match=rf"vocoder\.engine: {message}"):
         checked_bytes(harmed(engine, content))
 
 

@@ -112,7 +112,7 @@ def test_another_model_of_gpu_is_refused_though_the_library_only_warns(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             {"ICudaEngine__get_tensor_shape": lambda self, name: (1, 3)},
@@ -122,9 +122,9 @@ def test_another_model_of_gpu_is_refused_though_the_library_only_warns(
     ],
 )
 def test_an_engine_of_another_graph_is_refused(
-    release: str, graph: Path, change: dict[str, Any], told: str
+    release: str, graph: Path, change: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(EngineMismatch, match=told):
+    with pytest.raises(EngineMismatch, match=message):
         load(release, graph, **change)
 
 

@@ -15,7 +15,7 @@ from runtime.backends.engine_run import EngineGraph, EngineLoop
 from runtime.contract import BLOCK_TOKENS
 from runtime.errors import BackendMissing, GraphError, MachineError
 from runtime.t2s.device_loop import LoopDecoder
-from runtime.t2s.request import Ending, Limits, sampled
+from runtime.t2s.request import Finish, Limits, sampled
 from runtime.t2s.sampler import Sampling
 from tests.engines.fake_gpu import FakeDevice, _Engine, engine_file, library, machine_of
 from tests.engines.stand_in import RELEASES
@@ -94,10 +94,10 @@ REFUSED = {
 def test_whatever_the_library_refuses_is_an_error_of_one_line(
     release: str, call: str, tmp_path: Path
 ) -> None:
-    told, answer = REFUSED[call]
+    message, answer = REFUSED[call]
     owner = "ICudaEngine" if call == "create_execution_context" else "IExecutionContext"
     runner, _ = vocoder(release, tmp_path, **{f"{owner}__{call}": answer})
-    with pytest.raises(MachineError, match=rf"vocoder\.engine: {told}"):
+    with pytest.raises(MachineError, match=rf"vocoder\.engine: {message}"):
         runner.run(inputs_of("vocoder")[0])
 
 
@@ -148,7 +148,7 @@ def test_the_loop_gives_the_tokens_of_the_cpu(
     limits = Limits(early_stop_tokens=50)
     for _ in range(2):  # the second utterance finds buffers that were used
         wanted, got = (
-            list(d.tokens(prompt_of(case), chooser(), limits, Ending()))
+            list(d.tokens(prompt_of(case), chooser(), limits, Finish()))
             for d in (t2s_decoder(case.model), decoder)
         )
         assert got == wanted
@@ -164,7 +164,7 @@ def test_between_blocks_nothing_crosses_the_bus(case: Case, tmp_path: Path) -> N
     limits = Limits(early_stop_tokens=5 * BLOCK_TOKENS)
     noise = BLOCK_TOKENS * loop.vocabulary * 4
     seen: list[tuple[int, int]] = []
-    for step, _ in enumerate(decoder.tokens(prompt_of(case), chooser(), limits, Ending())):
+    for step, _ in enumerate(decoder.tokens(prompt_of(case), chooser(), limits, Finish())):
         if step and step % BLOCK_TOKENS == 0:
             seen.append((device.moved["up"], device.moved["down"]))
     blocks = [tuple(np.subtract(b, a)) for a, b in pairwise(seen)]
@@ -180,8 +180,8 @@ def test_an_engine_that_can_t_be_recorded_runs_plainly_and_says_so(
     changes = {"IExecutionContext__is_stream_capturable": False}
     decoder, _ = decoder_on(device, "tensorrt_rtx_1", case, tmp_path, **changes)
     limits = Limits(early_stop_tokens=30)
-    got = list(decoder.tokens(prompt_of(case), chooser(), limits, Ending()))
-    assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Ending()))
+    got = list(decoder.tokens(prompt_of(case), chooser(), limits, Finish()))
+    assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Finish()))
     assert device.launched == 0
     assert "steps are eager, not CUDA graph replays: the engine can't be captured" in caplog.text
 
@@ -198,8 +198,8 @@ def test_a_capture_that_fails_is_ended_and_steps_go_on(case: Case, tmp_path: Pat
     changes = {"IExecutionContext__execute_async_v3": execute}
     decoder, _ = decoder_on(device, "tensorrt_11", case, tmp_path, **changes)
     limits = Limits(early_stop_tokens=20)
-    got = list(decoder.tokens(prompt_of(case), chooser(), limits, Ending()))
-    assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Ending()))
+    got = list(decoder.tokens(prompt_of(case), chooser(), limits, Finish()))
+    assert got == list(t2s_decoder(case.model).tokens(prompt_of(case), chooser(), limits, Finish()))
     assert device.launched == 0
     assert device.recording is None
 

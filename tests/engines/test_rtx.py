@@ -26,13 +26,13 @@ from tests.engines.files import (
 from tests.runtime.fake_driver import Driver, packages
 from workflow_scripts.engines import tensorrt
 from workflow_scripts.engines.arithmetic import ARITHMETICS
-from workflow_scripts.engines.build import Job, Outputs, build_file, prepared
+from workflow_scripts.engines.build import EngineJob, Outputs, build_file, prepared
 from workflow_scripts.engines.importer import Release
 from workflow_scripts.engines.imports import imported, record
 from workflow_scripts.engines.tensorrt import Options, Request
 from workflow_scripts.graphs import answers
 from workflow_scripts.variants.half import METHOD, to_half
-from workflow_scripts.variants.job import Job as ToReduce
+from workflow_scripts.variants.job import ReductionJob
 
 pytestmark = pytest.mark.rtx
 UNVERIFIED = (
@@ -41,9 +41,9 @@ UNVERIFIED = (
 QUICK = Options(optimization_level=0)
 
 
-def loop_job() -> Job:
+def loop_job() -> EngineJob:
     tables = tables_of(*TINY_DECODER)
-    return Job(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables)
+    return EngineJob(stored(*TINY_DECODER), "t2s_loop", "fp32", MAX_LEN, tables=tables)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_every_graph_builds_with_the_puts_that_it_announces(
         load=Driver().load,
         installed=packages(tensorrt_rtx_cu13=trt.__version__),
     )
-    job = Job(stored(source, graph), graph, "fp32", MAX_LEN)
+    job = EngineJob(stored(source, graph), graph, "fp32", MAX_LEN)
     build_file(job, trt, machine, Outputs(tmp_path / "g.engine", tmp_path / "g.json"))
     found = json.loads((tmp_path / "g.json").read_text("utf-8"))
     assert (tmp_path / "g.engine").stat().st_size == found["engine"]["bytes"] > 0
@@ -70,10 +70,10 @@ def test_every_graph_builds_with_the_puts_that_it_announces(
 def test_a_graph_that_computes_in_fp16_builds(trt: ModuleType, tmp_path: Path) -> None:
     source = ("sovits v2", "vocoder")
     cases = answers.load(answers_of(*source))
-    half, record = to_half(onnx.load(stored(*source)), ToReduce("vocoder", cases))
+    half, record = to_half(onnx.load(stored(*source)), ReductionJob("vocoder", cases))
     assert record.method == METHOD, "computed, not only stored"
     onnx.save(half, tmp_path / "vocoder.onnx")
-    job = Job(tmp_path / "vocoder.onnx", "vocoder", "fp16", MAX_LEN)
+    job = EngineJob(tmp_path / "vocoder.onnx", "vocoder", "fp16", MAX_LEN)
     request, _ = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
     assert tensorrt.build(trt, request).plan
 
@@ -108,7 +108,7 @@ def test_an_import_is_recorded_without_a_build_and_a_refusal_with_its_reason(
 
 
 def test_older_attention_of_the_decoder_builds_too(trt: ModuleType, tmp_path: Path) -> None:
-    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    job = EngineJob(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
     request, facts = prepared(job, Release("tensorrt", "10.13.3.9"), tmp_path)
     assert facts["attention"] == "scatter_elements"
     assert tensorrt.build(trt, request).plan
@@ -117,7 +117,7 @@ def test_older_attention_of_the_decoder_builds_too(trt: ModuleType, tmp_path: Pa
 def test_the_attention_operator_is_imported_but_has_no_kernel_at_fp32(
     trt: ModuleType, tmp_path: Path
 ) -> None:
-    job = Job(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
+    job = EngineJob(stored(*TINY_DECODER), "t2s_decoder", "fp32", MAX_LEN)
     request, _ = prepared(job, Release(trt.__name__, trt.__version__), tmp_path)
     graph = for_engine(*TINY_DECODER, "scatter")
     with pytest.raises(EngineBuildError, match="Attention operation was not supported"):

@@ -156,9 +156,9 @@ def test_the_report_counts_every_engine_once_under_its_kind(places: Places) -> N
     found = report("local", [*map(Wanted.of, wanted)], HERE, places)
     assert found.counts == dict.fromkeys(KINDS, 0) | {"built": 2, "not built": 1}
     assert [row.engine for row in found.engines] == wanted
-    told = printed.table(found)
-    assert told.startswith(f"local: {HERE.described} ({HERE.id})\n2 built, 1 not built\n")
-    assert len(told.splitlines()) == 2 + len(wanted)
+    shown = printed.table(found)
+    assert shown.startswith(f"local: {HERE.described} ({HERE.id})\n2 built, 1 not built\n")
+    assert len(shown.splitlines()) == 2 + len(wanted)
 
 
 def test_the_command_prints_reports_and_refuses_what_is_none(

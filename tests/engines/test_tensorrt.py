@@ -107,7 +107,7 @@ REFUSALS: dict[str, tuple[type[FoundryError], str, dict[str, Any]]] = {
     ),
     "parse fails in silence": (
         GraphError,
-        "can't import it: it does not say why",
+        "can't import it: it gives no reason",
         {"OnnxParser__parse_from_file": False},
     ),
     "a level that is not taken": (

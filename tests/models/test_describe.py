@@ -71,12 +71,12 @@ def test_a_refusal_leaves_no_output(files: tuple[Path, Path], tmp_path: Path) ->
 
 def test_the_user_sees_one_line_and_the_exit_code(files: tuple[Path, Path], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workflow_scripts.models.describe"]
-    told = subprocess.run(
+    run = subprocess.run(
         [*command, "--gpt", str(tmp_path / "none.ckpt"), "--sovits", str(files[1])],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 3
-    assert told.stdout == ""
-    assert told.stderr == f"error: {tmp_path / 'none.ckpt'}: no such file; check the path\n"
+    assert run.returncode == 3
+    assert run.stdout == ""
+    assert run.stderr == f"error: {tmp_path / 'none.ckpt'}: no such file; check the path\n"

@@ -135,20 +135,20 @@ def refused(folder: Path, load: Callable[[Path], object]) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("harm", "told"), [*CONFIGS.values(), *HUBERTS.values()],
+@pytest.mark.parametrize(("harm", "message"), [*CONFIGS.values(), *HUBERTS.values()],
                          ids=[*CONFIGS, *HUBERTS])  # fmt: skip
-def test_a_hostile_hubert_is_refused_in_one_line(harm: Harm, told: str, tmp_path: Path) -> None:
+def test_a_hostile_hubert_is_refused_in_one_line(harm: Harm, message: str, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(bundles.HUBERT, tmp_path / "base"))
     harm(folder)
-    assert told in refused(folder, load_hubert)
+    assert message in refused(folder, load_hubert)
 
 
-@pytest.mark.parametrize(("harm", "told"), [*CONFIGS.values(), *ROBERTAS.values()],
+@pytest.mark.parametrize(("harm", "message"), [*CONFIGS.values(), *ROBERTAS.values()],
                          ids=[*CONFIGS, *ROBERTAS])  # fmt: skip
-def test_a_hostile_roberta_is_refused_in_one_line(harm: Harm, told: str, tmp_path: Path) -> None:
+def test_a_hostile_roberta_is_refused_in_one_line(harm: Harm, message: str, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(bundles.ROBERTA, tmp_path / "base"))
     harm(folder)
-    assert told in refused(folder, load_roberta)
+    assert message in refused(folder, load_roberta)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -156,8 +156,8 @@ def test_code_in_a_base_is_not_run(zipped: bool, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(bundles.HUBERT, tmp_path / "base"))
     trap = {"a": Touch(tmp_path / "ran")}
     torch.save(trap, folder / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
-    told = refused(folder, load_hubert)
-    assert "asks for posix.system, not data; nothing was run" in told
+    message = refused(folder, load_hubert)
+    assert "asks for posix.system, not data; nothing was run" in message
     assert not (tmp_path / "ran").exists()
 
 

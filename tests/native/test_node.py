@@ -1,4 +1,4 @@
-"""examples/js in Node: tokens and samples are Python's, and what is wrong is told in one line."""
+"""examples/js in Node: tokens and samples are Python's, and what is wrong is one line."""
 
 import base64
 import json
@@ -66,15 +66,15 @@ def test_tokens_and_samples_are_those_of_python(precision: str, seed: int, tmp_p
     one.write_text(json.dumps({"pieces": pieces()["pieces"][:1]}), "utf-8")
     done = node(ROOT / "tests/native/spoken.mjs", bundle, one, f"{seed}")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     with Voice.load(bundle, threads=1) as voice:
         for how in ("sentences", "stream"):
             made = list(getattr(voice, how)(TEXT, as_phones=True, seed=seed))
-            assert [c["tokens"] for c in told[how]] == [c.tokens.tolist() for c in made]
-            assert [c["finish_reason"] for c in told[how]] == [c.finish_reason for c in made]
+            assert [c["tokens"] for c in printed[how]] == [c.tokens.tolist() for c in made]
+            assert [c["finish_reason"] for c in printed[how]] == [c.finish_reason for c in made]
             want = np.concatenate([chunk.samples for chunk in made])
-            np.testing.assert_allclose(samples(told[how]), want, atol=1e-4)
-    assert len(told["stream"]) > 1
+            np.testing.assert_allclose(samples(printed[how]), want, atol=1e-4)
+    assert len(printed["stream"]) > 1
 
 
 def samples(chunks: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -85,8 +85,8 @@ def samples(chunks: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float32
 
 def test_a_stream_is_as_long_as_the_whole_and_has_its_tokens(phones: Path) -> None:
     done = node(ROOT / "tests/native/spoken.mjs", default_voice("fp32"), phones, "3")
-    told = json.loads(done.stdout)
-    whole, streamed = told["sentences"], told["stream"]
+    printed = json.loads(done.stdout)
+    whole, streamed = printed["sentences"], printed["stream"]
     assert len(streamed) > len(whole) == 3
     for sentence in range(3):
         parts = [
@@ -117,11 +117,11 @@ def test_the_command_writes_a_wav_that_python_reads(phones: Path, tmp_path: Path
     bundle = default_voice("fp32")
     done = speak("-m", bundle, "-p", phones, "-f", output, "--seed", "7", "--stream", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     sound = audio.read(output)
     assert sound.rate == 32000
-    assert sound.samples.size / 32000 == pytest.approx(told["seconds"])
-    assert told["finish_reasons"][-1] == "eos"
+    assert sound.samples.size / 32000 == pytest.approx(printed["seconds"])
+    assert printed["finish_reasons"][-1] == "eos"
     assert [path.name for path in tmp_path.iterdir()] == ["hello.wav"]
 
 

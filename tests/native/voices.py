@@ -11,7 +11,7 @@ from tests.once import once
 from workflow_scripts.bundle.pack import Contents, Labels, Origin, Part, pack
 from workflow_scripts.graphs import answers
 from workflow_scripts.models.describe import describe
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.precisions import reduce_file, usual_precision
 
 FLITE = Path(__file__).parents[2] / "voices/flite"
@@ -32,7 +32,7 @@ def _make(folder: Path, precision: str) -> None:
         for graph, (path, _) in simplified(kind, source).items():
             at = usual_precision(precision, graph)
             made = folder / f"{graph}.onnx"
-            job = Job(graph, answers.load(recorded / f"{graph}.npz"))
+            job = ReductionJob(graph, answers.load(recorded / f"{graph}.npz"))
             reduce_file(path, made, folder / f"{graph}.json", to=at, job=job)
             parts.append(Part(graph, at, made))
     tables = (exported("t2s", SOURCES["t2s"]) / STEP_TABLES,)

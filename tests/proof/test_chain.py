@@ -25,7 +25,7 @@ from workflow_scripts.proof.chain import measure_chain
 from workflow_scripts.proof.chain_record import ChainRecord
 from workflow_scripts.proof.measured import ChainMeasured, read
 from workflow_scripts.proof.record import TOKENS, load_networks, record_chain
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.precisions import reduce_file
 
 SOVITS, V2 = OWN / "sovits", Acoustic(**FAMILIES["v2"].acoustic)
@@ -94,7 +94,7 @@ def test_an_int8_cache_is_measured_along_the_chain_like_any_other(
     files: dict[str, Path], tables: Path, record: ChainRecord, tmp_path: Path
 ) -> None:
     recorded = answers.load(tables.parent / "t2s_decoder.npz")
-    job = Job("t2s_decoder", recorded, block=32)
+    job = ReductionJob("t2s_decoder", recorded, block=32)
     reduced, note = tmp_path / "t2s_decoder.onnx", tmp_path / "t2s_decoder.json"
     reduce_file(files["t2s_decoder"], reduced, note, to="int8_kv8", job=job)
     found = measured(files | {"t2s_decoder": reduced}, tables, record)

@@ -1,4 +1,4 @@
-"""Speakers are told apart by their spectrum, and the same words found again at another pace."""
+"""Speakers are distinguished by their spectrum, and the same words found again at another pace."""
 
 import numpy as np
 

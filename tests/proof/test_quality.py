@@ -12,7 +12,7 @@ from tests import bundles
 from tests.graphs.exported import exported
 from workflow_scripts.graphs import answers
 from workflow_scripts.proof import quality
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.precisions import reduce_file
 
 TEXT = "[phones=HH AH0 L OW1]\n\n[phones=W ER1 L D .]\n"
@@ -25,7 +25,7 @@ def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = bundles.copied(bundles.v2(), tmp_path_factory.mktemp("coarse") / "bundle")
     recorded = answers.load(exported("t2s", bundles.GPT) / "t2s_decoder.npz")
     made, record = folder.parent / "int4.onnx", folder.parent / "int4.json"
-    job = Job("t2s_decoder", recorded, block=32)
+    job = ReductionJob("t2s_decoder", recorded, block=32)
     reduce_file(folder / "t2s_decoder.onnx", made, record, to="int4_kv8", job=job)
     bundles.replace_file(folder / "t2s_decoder.onnx", made.read_bytes())
     vocoder = onnx.load(folder / "vocoder.onnx")

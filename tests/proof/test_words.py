@@ -44,7 +44,7 @@ def test_what_was_not_measured_is_none_and_not_zero() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_bundle_that_is_cut_short_has_not_ended_by_itself(streamed: bool) -> None:
+def test_a_bundle_that_is_truncated_has_not_ended_by_itself(streamed: bool) -> None:
     voice = Voice.load(bundles.brief(), verify="size", threads=1)
     said = speak(voice, bundles.TEXT, Settings(seed=1, pause_ms=0), streamed)
     assert said.ended is False

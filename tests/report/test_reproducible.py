@@ -22,7 +22,7 @@ def built(folder: Path, changed: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"logs/a.log": "took 9 s"}, ""),
         ({"report/index.html": FILES["report/index.html"].replace("10:00", "11:30")}, ""),
@@ -32,16 +32,16 @@ def built(folder: Path, changed: dict[str, str]) -> str:
     ],
 )
 def test_only_what_is_listed_may_differ(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, str], told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, str], message: str
 ) -> None:
     both = [built(tmp_path / "old", {}), built(tmp_path / "new", changed)]
-    if not told:
+    if not message:
         reproducible.main(both)
         assert capsys.readouterr().out.startswith("all files are equal")
         return
     with pytest.raises(ProofError, match="1 files differ between"):
         reproducible.main(both)
-    assert told in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 def test_nothing_is_no_build(tmp_path: Path) -> None:

@@ -119,8 +119,8 @@ def test_computing_otherwise_than_asked_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     f32 = SimpleNamespace(get_type_name=lambda: "f32")
-    told = {"EXECUTION_DEVICES": ["CPU"], "INFERENCE_PRECISION_HINT": f32}
-    compiled = SimpleNamespace(get_property=told.__getitem__)
+    answers = {"EXECUTION_DEVICES": ["CPU"], "INFERENCE_PRECISION_HINT": f32}
+    compiled = SimpleNamespace(get_property=answers.__getitem__)
     core = SimpleNamespace(compile_model=lambda *_: compiled)
     monkeypatch.setattr(openvino, "library", lambda: SimpleNamespace(Core=lambda: core))
     with pytest.raises(BackendMissing, match="computes in f32 on CPU where bf16 on CPU was asked"):

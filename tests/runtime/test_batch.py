@@ -16,7 +16,7 @@ from runtime.noise import exponentials
 from runtime.pool import IDLE_BYTES
 from runtime.t2s.batch import BatchedDecoder, Plan, Sessions
 from runtime.t2s.cache import CAPACITIES
-from runtime.t2s.request import Ending, Limits, Prompt, TokenSource, sampled
+from runtime.t2s.request import Finish, Limits, Prompt, TokenSource, sampled
 from runtime.t2s.sampler import Sampling
 from tests.goldens import t2s_cases
 from tests.t2s_models import t2s_decoder, t2s_graphs, t2s_model
@@ -50,7 +50,7 @@ def tokens(source: TokenSource, number: int, length: int = 30) -> Iterator[int]:
     prompt = Prompt(PHONES[:count], FEATURES[:, :count], CASE["prompts"][0])
     chooser = sampled(Sampling(), partial(exponentials, number, 0))
     limits = Limits(early_stop_tokens=length + number % 7)
-    return source.tokens(prompt, chooser, limits, Ending())
+    return source.tokens(prompt, chooser, limits, Finish())
 
 
 def test_one_after_the_other_they_are_those_of_the_plain_decoder() -> None:
@@ -136,7 +136,7 @@ def test_memory_is_bounded_and_handed_back() -> None:
 
 
 class Failing(CpuGraph):
-    """A graph whose runs fail while it is told so."""
+    """A graph whose runs fail while a test wants it."""
 
     def __init__(self, graph: CpuGraph) -> None:
         self.__dict__.update(graph.__dict__)

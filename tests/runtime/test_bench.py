@@ -16,7 +16,7 @@ from runtime.graphs import VoiceGraphs
 from runtime.manifest import load
 from runtime.measure import benchmark, candidates, findings, fresh_process, reports
 from runtime.measure import lengths as lengths_of
-from runtime.measure.candidates import Job
+from runtime.measure.candidates import BenchmarkOptions
 from runtime.measure.reports import StepMilliseconds
 from runtime.measure.timing import Spread, Timed
 from runtime.measure.workload import (
@@ -35,7 +35,7 @@ from workflow_scripts.proof.speed import __main__ as speed
 from workflow_scripts.proof.speed import pytorch
 
 SUMMANDS = ("prefill", "steps", "sampler", "prior", "vocoder")
-JOB = Job(tokens=30, rounds=1, threads=1, buffer_bytes=1 << 20)
+OPTIONS = BenchmarkOptions(tokens=30, rounds=1, threads=1, buffer_bytes=1 << 20)
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +80,11 @@ def test_no_length_comes_again_to_what_makes_sound(speaker: Speaker) -> None:
     sound = {part: watched(work) for part, work in works.sound.items()}
     one = candidates.Candidate(replace(works, sound=sound), reports.Facts())
     both = {"a": one, "b": one}
-    benchmark.measure(both, replace(JOB, rounds=3, chunks=0))
+    benchmark.measure(both, replace(OPTIONS, rounds=3, chunks=0))
     new = seen[: 2 * 3 * (3 + 1)]  # candidates, works, runs; then one length again and again
     assert sorted(new[::1]) == sorted(2 * list(dict.fromkeys(new)))
     assert len(set(new)) == 3 * (3 + 1)
-    assert set(seen[len(new) :]) == {JOB.tokens}
+    assert set(seen[len(new) :]) == {OPTIONS.tokens}
 
 
 def test_a_sentence_s_time_goes_with_its_length() -> None:
@@ -99,7 +99,7 @@ def test_parts_that_do_not_add_up_to_the_total_are_reported() -> None:
     for total, add_up in ((5.0, True), (8.0, False)):
         timed = {part: Timed({"a": np.full(3, 1.0)}) for part in (*SUMMANDS, FIRST_SOUND)}
         timed[TOTAL] = Timed({"a": np.full(3, total)})
-        found = benchmark.sums(timed, JOB, ["a"])["a"]
+        found = benchmark.sums(timed, OPTIONS, ["a"])["a"]
         assert found.parts_add_up is add_up
         assert found.parts_of_total.median == 5 / total
         assert found.rtf == total / (30 / 25)
@@ -112,7 +112,7 @@ def test_candidates_that_make_sound_in_different_ways_are_not_compared() -> None
     names = {"a": Works({}, parts, sound), "b": Works({}, parts, other)}
     timed = {name: candidates.Candidate(one, reports.Facts()) for name, one in names.items()}
     with pytest.raises(SettingError, match=r"a consists of prefill, .* b of prefill, .* apart"):
-        benchmark.measure(timed, replace(JOB, chunks=0))
+        benchmark.measure(timed, replace(OPTIONS, chunks=0))
 
 
 def test_chunks_that_take_longer_and_longer_are_reported() -> None:
@@ -151,10 +151,10 @@ def test_a_vocoder_on_another_back_end_is_timed_beside_onnx_runtime() -> None:
         pytest.skip(f"no other back end is timed: {missing}")
     folder = tiny_bundle()
     both = {
-        provider: replace(candidates.candidate(folder, provider, JOB, 1e9), fresh=())
+        provider: replace(candidates.candidate(folder, provider, OPTIONS, 1e9), fresh=())
         for provider in ("cpu,vocoder=openvino", "cpu")
     }
-    elsewhere, here = benchmark.measure(both, replace(JOB, chunks=3)).values()
+    elsewhere, here = benchmark.measure(both, replace(OPTIONS, chunks=3)).values()
     assert elsewhere.vocoder_vs_onnxruntime.median > 0
     assert here.vocoder_vs_onnxruntime is None
 
@@ -271,9 +271,9 @@ def test_a_report_of_an_earlier_version_is_read(tmp_path: Path) -> None:
 def test_work_that_does_not_fit_is_refused() -> None:
     for wrong in ({"tokens": FIRST_TOKENS - 1}, {"rounds": 0}, {"threads": 0}):
         with pytest.raises(SettingError, match=f"--{next(iter(wrong))}: .* is below"):
-            Job(**wrong)
+            BenchmarkOptions(**wrong)
     with pytest.raises(SettingError, match=r"--tokens: 900, at most 932, .* 1142 rows"):
-        candidates.candidate(tiny_bundle(), "cpu", Job(tokens=900), 1e9)
+        candidates.candidate(tiny_bundle(), "cpu", BenchmarkOptions(tokens=900), 1e9)
 
 
 def test_a_fresh_process_that_fails_is_reported_with_its_last_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who runs which graph: asked for, measured, or plainly the CPU; how wrong requests are told."""
+"""Who runs which graph: asked for, measured, or plainly the CPU; how wrong requests are message."""
 
 import json
 from dataclasses import asdict, replace
@@ -85,7 +85,7 @@ def test_entries_of_other_voices_stay(voice: Manifest, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", "not readable as JSON"),
         ("[]", "not of format 2; remove it"),
@@ -96,11 +96,11 @@ def test_entries_of_other_voices_stay(voice: Manifest, tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_does_not_count_here_is_refused(
-    voice: Manifest, tmp_path: Path, content: str, told: str
+    voice: Manifest, tmp_path: Path, content: str, message: str
 ) -> None:
     path = tmp_path / "file.json"
     path.write_text(content)
-    with pytest.raises(MachineError, match=f"file.json: {told}"):
+    with pytest.raises(MachineError, match=f"file.json: {message}"):
         choose("auto", voice, path)
 
 
@@ -116,7 +116,7 @@ def test_an_entry_of_another_form_is_refused(voice: Manifest, tmp_path: Path, wr
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "message"),
     [
         ("openvno", "provider: 'openvno' is none of the back ends; did you mean 'openvino'?"),
         ("xyz", "provider: 'xyz' is none of the back ends; use one of auto, cpu, "),
@@ -129,10 +129,10 @@ def test_an_entry_of_another_form_is_refused(voice: Manifest, tmp_path: Path, wr
         ("", "provider: '' is none of the back ends; use one of"),
     ],
 )
-def test_a_wrong_request_is_one_line_with_the_nearest_name(wanted: str, told: str) -> None:
+def test_a_wrong_request_is_one_line_with_the_nearest_name(wanted: str, message: str) -> None:
     with pytest.raises(SettingError) as caught:
         choose(wanted)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 

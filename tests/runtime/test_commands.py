@@ -31,8 +31,8 @@ def script(*words: str, cwd: Path = ROOT, path: Path = ROOT) -> subprocess.Compl
 def test_the_script_names_every_command_that_is_here() -> None:
     assert PROJECT["scripts"] == {"sovits-foundry": "sovits_foundry:main"}
     assert {"tts", "bench", "tune", "soak"} <= set(here()) <= set(COMMANDS)
-    told = script("--help").stdout
-    assert all(f"{name} " in told and note in told for name, (_, note) in here().items())
+    printed = script("--help").stdout
+    assert all(f"{name} " in printed and note in printed for name, (_, note) in here().items())
 
 
 @pytest.mark.parametrize("name", here())
@@ -48,7 +48,7 @@ def test_the_version_is_that_of_the_project() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "printed"),
     [
         (["ttz"], "error: argument NAME: invalid choice: 'ttz' (choose from "),
         ([], "error: the following arguments are required: NAME; see sovits-foundry --help\n"),
@@ -56,10 +56,10 @@ def test_the_version_is_that_of_the_project() -> None:
         (["tts", "-m", "x", "--lang", "jp", "hi"], "error: --lang: 'jp' is none of zh, en, ja, "),
     ],
 )
-def test_a_wrong_command_line_is_one_line(words: list[str], told: str) -> None:
+def test_a_wrong_command_line_is_one_line(words: list[str], printed: str) -> None:
     done = script(*words)
     assert done.returncode == 2
-    assert done.stderr.startswith(told)
+    assert done.stderr.startswith(printed)
     assert done.stderr.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""What is listened to of a reference, and what is said of a bad one."""
+"""What is encoded of a reference, and what is reported of a bad one."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_a_silent_reference_is_refused(samples: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "told"),
+    ("samples", "message"),
     [
         (np.clip(speech(4, 4), -1, 1), "ref: it is clipped; record it at a lower level"),
         (0.01 * speech(4), "ref: it is very quiet"),
@@ -56,9 +56,9 @@ def test_a_silent_reference_is_refused(samples: np.ndarray) -> None:
         ),
     ],
 )
-def test_what_spoils_a_reference_is_said(samples: np.ndarray, told: str) -> None:
+def test_what_spoils_a_reference_is_reported(samples: np.ndarray, message: str) -> None:
     (fault,) = condition(Audio(samples.astype(np.float32), RATE, "ref")).faults
-    assert told in fault
+    assert message in fault
 
 
 @pytest.mark.parametrize(

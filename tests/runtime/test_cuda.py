@@ -1,4 +1,4 @@
-"""ONNX Runtime on a GPU: what is missing is told, and a fall back to the CPU is caught.
+"""ONNX Runtime on a GPU: what is missing is message, and a fall back to the CPU is caught.
 
 Whether the provider computes rightly needs a GPU: tests marked `gpu`.
 """
@@ -25,12 +25,12 @@ FOLDER = Path("capi")
 UNVERIFIED = "unverified: that graphs on the CUDA provider answer as on the CPU"
 
 
-def without(library: str, told: str = "cannot open shared object file: No such file") -> object:
+def without(library: str, message: str = "cannot open shared object file: No such file") -> object:
     """A loader that lacks one library, named as the system names it."""
 
     def load(name: str) -> None:
         if name == library or (name.endswith(sessions.LIBRARY) and library.startswith("libcu")):
-            raise OSError(f"{library}: {told}")
+            raise OSError(f"{library}: {message}")
 
     return load
 
@@ -140,7 +140,7 @@ def test_the_decode_loop_on_the_gpu_gives_the_tokens_of_the_cpu() -> None:
     if reason := cuda.missing():
         pytest.skip(f"unverified: the decode loop with its CUDA graph on a GPU: {reason}")
     from runtime.t2s.device_loop import LoopDecoder
-    from runtime.t2s.request import Ending, Limits
+    from runtime.t2s.request import Finish, Limits
     from tests.goldens import t2s_cases
     from tests.loops import loop_file
     from tests.runtime.test_decode import greedy, prompt_of
@@ -151,7 +151,7 @@ def test_the_decode_loop_on_the_gpu_gives_the_tokens_of_the_cpu() -> None:
     decoder = LoopDecoder(embed, OrtLoop(loop_file(case.model, 512, "scatter_elements"), ONE))
     limits = Limits(early_stop_tokens=200)
     wanted, got = (
-        list(d.tokens(prompt_of(case), greedy(1.0), limits, Ending()))
+        list(d.tokens(prompt_of(case), greedy(1.0), limits, Finish()))
         for d in (t2s_decoder(case.model), decoder)
     )
     assert got == wanted

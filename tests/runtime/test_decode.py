@@ -8,7 +8,7 @@ import pytest
 from runtime.errors import SettingError
 from runtime.pool import Pool
 from runtime.t2s.cache import CAPACITIES
-from runtime.t2s.request import Chooser, Ending, Limits, Prompt, sampled
+from runtime.t2s.request import Chooser, Finish, Limits, Prompt, sampled
 from runtime.t2s.sampler import Sampling
 from tests.goldens import Case, t2s_cases
 from tests.t2s_models import t2s_decoder
@@ -33,13 +33,13 @@ def greedy(penalty: float) -> Chooser:
 def test_greedy_tokens_and_endings_equal_the_reference(case: Case) -> None:
     decoder = t2s_decoder(case.model)
     for name, facts in case.facts["info"]["greedy"].items():
-        ending = Ending()
+        finish = Finish()
         limits = Limits(early_stop_tokens=facts["early_stop_num"])
         got = list(
-            decoder.tokens(prompt_of(case), greedy(facts["repetition_penalty"]), limits, ending)
+            decoder.tokens(prompt_of(case), greedy(facts["repetition_penalty"]), limits, finish)
         )
         assert got == case[f"greedy_{name}_tokens"].tolist(), name
-        assert ending.reason == facts["ended_by"].replace("cap1500", "cap")
+        assert finish.reason == facts["ended_by"].replace("cap1500", "cap")
 
 
 @pytest.mark.golden
@@ -53,7 +53,7 @@ def test_sampled_tokens_equal_the_reference(case: Case) -> None:
         )
         limits = Limits(early_stop_tokens=facts["early_stop_num"])
         chooser = sampled(sampling, lambda step, count, noise=noise: noise[step, :count])
-        got = decoder.tokens(prompt_of(case), chooser, limits, Ending())
+        got = decoder.tokens(prompt_of(case), chooser, limits, Finish())
         assert list(got) == case[f"sampled_{name}_tokens"].tolist(), name
 
 
@@ -64,7 +64,7 @@ def test_each_row_of_a_batch_equals_the_reference(case: Case) -> None:
     limits = Limits(early_stop_tokens=facts["early_stop_num"])
     for row in range(len(facts["rows"])):
         prompt = prompt_of(case, f"row{row}_")
-        got = list(decoder.tokens(prompt, greedy(facts["repetition_penalty"]), limits, Ending()))
+        got = list(decoder.tokens(prompt, greedy(facts["repetition_penalty"]), limits, Finish()))
         assert got == case[f"row{row}_tokens_alone"].tolist()
 
 
@@ -78,10 +78,10 @@ def test_the_cache_grows_without_changing_the_tokens(case: Case) -> None:
     chooser, limits = greedy(1.0), Limits(early_stop_tokens=600)
     prompt = prompt_of(case)
     decoder = t2s_decoder(case.model)
-    first = list(decoder.tokens(prompt, chooser, limits, Ending()))
+    first = list(decoder.tokens(prompt, chooser, limits, Finish()))
     assert prompt.rows + len(first) > CAPACITIES[0], "never grew"
     # the grown state is kept for the next utterance, which therefore does not grow
-    assert list(decoder.tokens(prompt, chooser, limits, Ending())) == first
+    assert list(decoder.tokens(prompt, chooser, limits, Finish())) == first
 
 
 @pytest.mark.golden
@@ -96,7 +96,7 @@ def test_the_first_cache_is_the_smallest_that_holds_prompt_and_forecast(
     decoder._idle = Pool()
     prompt = replace(prompt_of(case), most_tokens=most)
     limits = Limits(early_stop_tokens=11, max_len=max_len)
-    assert list(decoder.tokens(prompt, greedy(1.35), limits, Ending()))
+    assert list(decoder.tokens(prompt, greedy(1.35), limits, Finish()))
     assert decoder._idle.idle_bytes == capacity * decoder.cache_shape.row_bytes
 
 
@@ -111,11 +111,11 @@ def test_room_is_what_every_limit_leaves(case: Case) -> None:
 
 @pytest.mark.golden
 def test_max_len_ends_an_utterance_and_says_so(case: Case) -> None:
-    decoder, prompt, ending = t2s_decoder(case.model), prompt_of(case), Ending()
+    decoder, prompt, finish = t2s_decoder(case.model), prompt_of(case), Finish()
     limits = Limits(max_len=prompt.rows + 5)
-    tokens = list(decoder.tokens(prompt, greedy(1.35), limits, ending))
+    tokens = list(decoder.tokens(prompt, greedy(1.35), limits, finish))
     assert len(tokens) == 5
-    assert ending.reason == "max_len"
+    assert finish.reason == "max_len"
 
 
 @pytest.mark.golden
@@ -123,12 +123,12 @@ def test_a_prompt_that_fills_max_len_is_refused(case: Case) -> None:
     prompt = prompt_of(case)
     with pytest.raises(SettingError, match="leave no room in"):
         limits = Limits(max_len=prompt.rows)
-        next(t2s_decoder(case.model).tokens(prompt, greedy(1.35), limits, Ending()))
+        next(t2s_decoder(case.model).tokens(prompt, greedy(1.35), limits, Finish()))
 
 
 @pytest.mark.golden
 def test_more_tokens_than_the_text_explains_end_an_utterance(case: Case) -> None:
-    decoder, prompt, ending = t2s_decoder(case.model), prompt_of(case), Ending()
+    decoder, prompt, finish = t2s_decoder(case.model), prompt_of(case), Finish()
     limits = Limits(pace_tokens=7)
-    assert len(list(decoder.tokens(prompt, greedy(1.35), limits, ending))) == 7
-    assert (ending.reason, ending.cut_short) == ("pace", True)
+    assert len(list(decoder.tokens(prompt, greedy(1.35), limits, finish))) == 7
+    assert (finish.reason, finish.truncated) == ("pace", True)

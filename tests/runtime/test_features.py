@@ -48,9 +48,9 @@ def test_a_reference_file_is_heard_as_the_reference_hears_it(case: Case) -> None
     np.testing.assert_allclose(
         features.speaker_audio(samples), case[f"{name}__audio16k_from32k"], atol=1e-5
     )
-    heard = features.ssl_audio(sound)[0]
-    np.testing.assert_allclose(heard[:-9600], case[f"{name}__librosa16k"], atol=1e-5)
-    assert not heard[-9600:].any()
+    encoded = features.ssl_audio(sound)[0]
+    np.testing.assert_allclose(encoded[:-9600], case[f"{name}__librosa16k"], atol=1e-5)
+    assert not encoded[-9600:].any()
     at_16k = audio.resample_sinc(sound.samples, sound.rate, 16_000)
     np.testing.assert_allclose(at_16k, case[f"{name}__sinc16k"], atol=1e-5)
 

@@ -19,7 +19,7 @@ from workflow_scripts.checkpoint.families import FAMILIES
 from workflow_scripts.graphs.export import EXPORTERS
 
 WIDE = 1e-4
-TAIL_SAMPLES = 9_600  # of silence, where a golden heard as much as the runtime lets HuBERT hear
+TAIL_SAMPLES = 9_600  # of silence, where a golden encoded as much as the runtime does
 HEARING = [
     case
     for case in base_cases("hubert")
@@ -58,10 +58,10 @@ def references(checkpoint: Path) -> ReferenceEncoder:
 def style_of(case: Case) -> Style:
     """The style of a decode from the recorded spectrograms and speaker embeddings."""
     used = bins(case.model)
-    heard = [{"spectrogram": case[name][:, :used]} for name in case.facts["refer"]]
-    for one, name in zip(heard, case.facts["sv_emb"] or [], strict=False):
+    inputs = [{"spectrogram": case[name][:, :used]} for name in case.facts["refer"]]
+    for one, name in zip(inputs, case.facts["sv_emb"] or [], strict=False):
         one["speaker_embedding"] = case[name]
-    return references(case.model).mean_style(heard)
+    return references(case.model).mean_style(inputs)
 
 
 def spoken(case: Case, style: Style) -> SpokenChunk:

@@ -78,8 +78,8 @@ def test_each_graph_goes_down_the_list_by_itself(caplog: pytest.LogCaptureFixtur
         "t2s_embed": "cpu",
     }
     assert isinstance(decoder, Decoder)
-    told = "prior runs on tensorrt_rtx, not on tensorrt: prior.engine: built for a Z80"
-    assert told in caplog.messages
+    message = "prior runs on tensorrt_rtx, not on tensorrt: prior.engine: built for a Z80"
+    assert message in caplog.messages
     assert "t2s_decoder runs on cpu, not on cuda: t2s_loop: there is none" in caplog.messages
 
 

@@ -6,7 +6,7 @@ import pytest
 from runtime.backends.steps import DeviceSteps
 from runtime.contract import BLOCK_TOKENS
 from runtime.errors import GraphError, SettingError
-from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.request import Finish, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from tests.goldens import Case, t2s_cases
 from tests.loops import ATTENTIONS, ONE, STAND_IN, OrtLoop, loop_decoder, loop_file
@@ -22,11 +22,11 @@ ROWS = 2048  # nothing in the goldens is longer
 def test_greedy_tokens_and_endings_equal_the_reference(case: Case) -> None:
     decoder = loop_decoder(case.model, ROWS)
     for name, facts in case.facts["info"]["greedy"].items():
-        ending = Ending()
+        finish = Finish()
         limits = Limits(early_stop_tokens=facts["early_stop_num"])
-        got = decoder.tokens(prompt_of(case), greedy(facts["repetition_penalty"]), limits, ending)
+        got = decoder.tokens(prompt_of(case), greedy(facts["repetition_penalty"]), limits, finish)
         assert list(got) == case[f"greedy_{name}_tokens"].tolist(), name
-        assert ending.reason == facts["ended_by"].replace("cap1500", "cap")
+        assert finish.reason == facts["ended_by"].replace("cap1500", "cap")
 
 
 @pytest.mark.golden
@@ -45,7 +45,7 @@ def test_sampled_tokens_equal_the_reference(case: Case, attention: str) -> None:
             return noise[step, :count] if inside else np.ones(count, np.float32)
 
         limits = Limits(early_stop_tokens=facts["early_stop_num"])
-        got = decoder.tokens(prompt_of(case), sampled(sampling, drawn), limits, Ending())
+        got = decoder.tokens(prompt_of(case), sampled(sampling, drawn), limits, Finish())
         assert list(got) == case[f"sampled_{name}_tokens"].tolist(), name
 
 
@@ -72,7 +72,7 @@ def test_every_setting_gives_the_tokens_of_the_host_s_sampler(
     chooser = sampled(sampling, lambda step, count: noise[step, :count])
     limits = Limits(early_stop_tokens=300)
     wanted, got = (
-        list(decoder.tokens(prompt_of(case), chooser, limits, Ending()))
+        list(decoder.tokens(prompt_of(case), chooser, limits, Finish()))
         for decoder in (t2s_decoder(case.model), loop_decoder(case.model, ROWS))
     )
     assert got == wanted
@@ -91,17 +91,17 @@ def test_a_chooser_of_one_s_own_sees_the_same_logits(case: Case) -> None:
 
 @pytest.mark.golden
 def test_the_cache_s_length_ends_an_utterance_and_says_so(case: Case) -> None:
-    prompt, ending = prompt_of(case), Ending()
+    prompt, finish = prompt_of(case), Finish()
     decoder = loop_decoder(case.model, prompt.rows + 20)
     wanted = list(
         t2s_decoder(case.model).tokens(
-            prompt, greedy(1.0), Limits(max_len=prompt.rows + 20), Ending()
+            prompt, greedy(1.0), Limits(max_len=prompt.rows + 20), Finish()
         )
     )
-    assert list(decoder.tokens(prompt, greedy(1.0), Limits(), ending)) == wanted
-    assert (len(wanted), ending.reason) == (20, "max_len")
+    assert list(decoder.tokens(prompt, greedy(1.0), Limits(), finish)) == wanted
+    assert (len(wanted), finish.reason) == (20, "max_len")
     with pytest.raises(SettingError, match="leave no room in"):
-        next(decoder.tokens(prompt, greedy(1.35), Limits(max_len=prompt.rows), Ending()))
+        next(decoder.tokens(prompt, greedy(1.35), Limits(max_len=prompt.rows), Finish()))
 
 
 @pytest.mark.golden
@@ -125,19 +125,19 @@ def begun(case: Case, prompt: Prompt, rows: int) -> DeviceSteps:
 def test_two_utterances_at_once_do_not_disturb_each_other(case: Case) -> None:
     decoder, limits = loop_decoder(case.model, ROWS), Limits(early_stop_tokens=60)
     chooser = greedy(1.35)
-    alone = list(decoder.tokens(prompt_of(case), chooser, limits, Ending()))
-    one, other = (decoder.tokens(prompt_of(case), chooser, limits, Ending()) for _ in range(2))
+    alone = list(decoder.tokens(prompt_of(case), chooser, limits, Finish()))
+    one, other = (decoder.tokens(prompt_of(case), chooser, limits, Finish()) for _ in range(2))
     assert list(zip(one, other, strict=True)) == list(zip(alone, alone, strict=True))
 
 
 @pytest.mark.golden
 def test_an_utterance_that_is_given_up_leaves_nothing_behind(case: Case) -> None:
     decoder, limits = loop_decoder(case.model, ROWS), Limits(early_stop_tokens=60)
-    alone = list(decoder.tokens(prompt_of(case), greedy(1.35), limits, Ending()))
-    begun = decoder.tokens(prompt_of(case), greedy(1.0), limits, Ending())
+    alone = list(decoder.tokens(prompt_of(case), greedy(1.35), limits, Finish()))
+    begun = decoder.tokens(prompt_of(case), greedy(1.0), limits, Finish())
     next(begun)
     begun.close()
-    assert list(decoder.tokens(prompt_of(case), greedy(1.35), limits, Ending())) == alone
+    assert list(decoder.tokens(prompt_of(case), greedy(1.35), limits, Finish())) == alone
 
 
 @pytest.mark.golden

@@ -114,9 +114,10 @@ def test_a_machine_that_lacks_something_is_refused_in_one_line() -> None:
 def test_the_driver_version_comes_from_the_kernel_where_management_is_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = tmp_path / "version"
-    told.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.11.04  Wed\nGCC 12\n")
-    monkeypatch.setattr(machine, "DRIVER_FILE", told)
+    version_file = tmp_path / "version"
+    content = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.11.04  Wed\nGCC 12\n"
+    version_file.write_text(content)
+    monkeypatch.setattr(machine, "DRIVER_FILE", version_file)
     driver = Driver()
 
     def load(library: str) -> Driver:
@@ -141,12 +142,12 @@ def test_the_command_prints_the_same_in_every_process_and_imports_no_torch(tmp_p
         "import sys; from runtime.machine import main; main();"
         " assert not {'torch', 'onnxruntime', 'numpy'} & set(sys.modules), sys.modules"
     )
-    told = [
+    runs = [
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
         for _ in range(2)
     ]
-    assert told[0].stdout == told[1].stdout
-    assert json.loads(told[0].stdout)["format"] == machine.FORMAT
+    assert runs[0].stdout == runs[1].stdout
+    assert json.loads(runs[0].stdout)["format"] == machine.FORMAT
 
 
 def test_the_record_is_written_whole(tmp_path: Path) -> None:

@@ -30,14 +30,14 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What the command prints for programs."""
     found: dict[str, Any] = json.loads(printed(capsys, "--json"))
     return found
 
 
-def test_the_printed_contract_is_that_of_the_graphs_in_a_bundle(told: dict[str, Any]) -> None:
-    assert told["graphs"].keys() == GRAPHS.keys()
+def test_the_printed_contract_is_that_of_the_graphs_in_a_bundle(document: dict[str, Any]) -> None:
+    assert document["graphs"].keys() == GRAPHS.keys()
     folder = bundles.pro_plus()
     found = manifest.load(folder)
     for name, member in found.graphs.items():
@@ -45,7 +45,7 @@ def test_the_printed_contract_is_that_of_the_graphs_in_a_bundle(told: dict[str, 
         for way, ports in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
             tensors = [
                 (tensor["name"].format(layer=layer), tensor["dims"])
-                for tensor in told["graphs"][name][way]
+                for tensor in document["graphs"][name][way]
                 for layer in range(found.t2s.layers if tensor["per_layer"] else 1)
             ]
             assert {(port.name, len(port.shape)) for port in ports} == {
@@ -53,21 +53,21 @@ def test_the_printed_contract_is_that_of_the_graphs_in_a_bundle(told: dict[str, 
             }
 
 
-def test_every_letter_of_a_dim_is_explained(told: dict[str, Any]) -> None:
+def test_every_letter_of_a_dim_is_explained(document: dict[str, Any]) -> None:
     letters = {
         letter
-        for graph in [*told["graphs"].values(), *told["device_graphs"].values()]
+        for graph in [*document["graphs"].values(), *document["device_graphs"].values()]
         for tensor in graph["inputs"] + graph["outputs"]
         for dim in tensor["dims"]
         if isinstance(dim, str)
         for letter in re.findall("[A-Z]", dim)
     }
-    assert letters == told["dims"].keys()
-    assert set(told["dynamic"]) < letters
+    assert letters == document["dims"].keys()
+    assert set(document["dynamic"]) < letters
 
 
-def test_caches_are_told_to_be_in_place(told: dict[str, Any]) -> None:
-    decoder = told["graphs"]["t2s_decoder"]
+def test_caches_are_marked_as_in_place(document: dict[str, Any]) -> None:
+    decoder = document["graphs"]["t2s_decoder"]
     assert decoder["in_place"] == {
         f"{PRESENT}{n}.{{layer}}": f"{PAST}{n}.{{layer}}" for n in ("keys", "values")
     }
@@ -76,9 +76,9 @@ def test_caches_are_told_to_be_in_place(told: dict[str, Any]) -> None:
 
 
 def test_people_read_it_too(capsys: pytest.CaptureFixture[str]) -> None:
-    told = printed(capsys)
-    assert "t2s_decoder\n" in told
-    assert "  <- past_keys.{layer} float32/int8 [B, H, C, A]\n" in told
+    document = printed(capsys)
+    assert "t2s_decoder\n" in document
+    assert "  <- past_keys.{layer} float32/int8 [B, H, C, A]\n" in document
 
 
 def test_a_built_bundle_carries_the_numbers_of_the_loop() -> None:
@@ -126,8 +126,8 @@ def test_dumped_phones_fit_the_schema_of_the_page() -> None:
     (block,) = re.findall(r"^```json\n(.*?)^```$", PAGE, re.M | re.S)
     schema = json.loads(block)
     jsonschema.Draft202012Validator.check_schema(schema)
-    told = as_json(parse_phones("HH AH0 L OW1", "v2"), Piece(pause_ms=500))
-    jsonschema.validate(json.loads(json.dumps(told)), schema)
+    document = as_json(parse_phones("HH AH0 L OW1", "v2"), Piece(pause_ms=500))
+    jsonschema.validate(json.loads(json.dumps(document)), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"pieces": [{"text": "Hello."}]}, schema)
 
@@ -137,5 +137,5 @@ def test_the_digest_of_an_encoded_reference_is_that_of_the_page() -> None:
     found = voice.manifest
     graphs = [found.files[f"{graph}.onnx"].sha256 for graph in ("quantizer", "style")]
     assert "sovits" not in found.sources
-    told = f"('{found.family}', 'vits', '{found.symbols}', ['{graphs[0]}', '{graphs[1]}'])"
-    assert voice.example.voice == hashlib.sha256(told.encode()).hexdigest()
+    facts = f"('{found.family}', 'vits', '{found.symbols}', ['{graphs[0]}', '{graphs[1]}'])"
+    assert voice.example.voice == hashlib.sha256(facts.encode()).hexdigest()

@@ -24,7 +24,7 @@ from workflow_scripts.graphs.t2s import build_decoder, step_tables
 from workflow_scripts.models.t2s import T2S
 from workflow_scripts.random_voice.__main__ import FULL, t2s_config
 from workflow_scripts.random_voice.draw import drawn
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.weight_only import weight_only
 
 LAYERS, PLACES = 2, 4
@@ -45,7 +45,7 @@ def decoder(kind: str) -> Path:
         graph = build_decoder(model(), "group_query")
         if KINDS[kind]:
             bits, block = KINDS[kind]
-            graph, _ = weight_only(graph, Job("t2s_decoder", {}, block=block), bits)
+            graph, _ = weight_only(graph, ReductionJob("t2s_decoder", {}, block=block), bits)
         onnx.save(graph, folder / "t2s_decoder.onnx")
 
     return once(make, "full width", kind) / "t2s_decoder.onnx"

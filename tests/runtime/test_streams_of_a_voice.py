@@ -47,12 +47,12 @@ class Listening(Vits):
 
     def __init__(self, graphs: VoiceGraphs) -> None:
         super().__init__(graphs.open("prior"), graphs.open("vocoder"))
-        self.heard: list[tuple[Latent, Conditioning]] = []
+        self.seen: list[tuple[Latent, Conditioning]] = []
 
     def samples(
         self, latent: Latent, conditioning: Conditioning, wanted: range | None = None
     ) -> Samples:
-        self.heard.append((latent.copy(), conditioning))
+        self.seen.append((latent.copy(), conditioning))
         return super().samples(latent, conditioning, wanted)
 
 
@@ -97,9 +97,9 @@ def check(text: str, request: Settings) -> None:
     """Compare a stream with the whole decode, and with the vocoder of its own frames."""
     acoustic = voice()._open.speaker._acoustic.listening
     whole = list(voice().sentences(text, request))
-    acoustic.heard.clear()
+    acoustic.seen.clear()
     chunks = list(voice().stream(text, request))
-    heard = iter(acoustic.heard.copy())
+    seen = iter(acoustic.seen.copy())
     for segment, wanted in zip(segments(chunks), whole, strict=True):
         samples = np.concatenate([chunk.samples for chunk in segment])
         tokens = np.concatenate([chunk.tokens for chunk in segment])
@@ -109,10 +109,10 @@ def check(text: str, request: Settings) -> None:
         if not tokens.size:
             continue
         frames = [chunk.samples.size // SAMPLES_PER_FRAME for chunk in segment]
-        calls = list(islice(heard, len(segment)))
+        calls = list(islice(seen, len(segment)))
         latent = one_latent([call for call, _ in calls], frames)
         np.testing.assert_allclose(samples, Vits.samples(acoustic, latent, calls[0][1]), atol=1e-4)
-    assert next(heard, None) is None
+    assert next(seen, None) is None
 
 
 def segments(chunks: list[AudioChunk]) -> Iterator[list[AudioChunk]]:

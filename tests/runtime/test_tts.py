@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import runtime
 from runtime.tts import parser
 from tests import bundles
-from tests.runtime import test_cut_short, test_pack
+from tests.runtime import test_pack, test_truncated
 from tests.runtime.command import PHONES, call, spoken
 from tests.runtime.test_tts_machine import TESTS as OF_THE_MACHINE
 
@@ -181,12 +181,12 @@ def test_quiet_says_nothing_but_errors(tmp_path: Path) -> None:
     options = ("-m", bundles.brief(), "-f", tmp_path / "o.wav", "--seed", "7")
     quiet = call(*options, "--quiet", *SPOKEN)
     assert (quiet.code, quiet.out, quiet.err) == (0, b"", "")
-    told = call(*options, *SPOKEN).err
-    assert "seed: 7\n" in told
-    assert "sentence 1: 51 tokens, 2.34 s\n" in told
+    printed = call(*options, *SPOKEN).err
+    assert "seed: 7\n" in printed
+    assert "sentence 1: 51 tokens, 2.34 s\n" in printed
     assert (
-        "sentence 1 was cut short (early_stop); cut the text finer or build a longer max_len\n"
-        in told
+        "sentence 1 was truncated (early_stop); cut the text finer or build a longer max_len\n"
+        in printed
     )
 
 
@@ -259,7 +259,7 @@ def test_steps_of_a_sampler_are_refused_where_the_voice_has_none(tmp_path: Path)
 
 
 OWN_TESTS = {
-    "--strict": test_cut_short.test_the_command_is_strict_on_demand,
+    "--strict": test_truncated.test_the_command_is_strict_on_demand,
     "--sample-steps": test_steps_of_a_sampler_are_refused_where_the_voice_has_none,
     "--version": test_the_version_is_that_of_the_package,
     "TEXT": test_text_comes_as_a_word_an_option_a_file_or_standard_input,

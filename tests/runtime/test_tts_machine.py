@@ -15,19 +15,19 @@ def test_the_back_end_is_told_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    told = []
+    printed = []
     for name in ("cpu", "auto"):
         options = ("-m", bundles.brief(), "--provider", name, *SPOKEN, "-f", tmp_path / "o.wav")
-        told.append(call(*options).err.splitlines()[0])
-    assert told[0] == "provider: cpu (asked for)"
-    assert told[1].startswith("provider: cpu (not measured on this machine")
+        printed.append(call(*options).err.splitlines()[0])
+    assert printed[0] == "provider: cpu (asked for)"
+    assert printed[1].startswith("provider: cpu (not measured on this machine")
 
 
 def test_a_folder_of_engines_is_looked_at_and_why_none_is_taken_is_told(tmp_path: Path) -> None:
     options = ("-m", bundles.brief(), "--engines", tmp_path, *SPOKEN, "-f", tmp_path / "o.wav")
-    told = call(*options).err.splitlines()[0]
-    assert told.startswith("provider: cpu (")
-    assert "no tensorrt: " in told
+    printed = call(*options).err.splitlines()[0]
+    assert printed.startswith("provider: cpu (")
+    assert "no tensorrt: " in printed
     assert "no tensorrt: " not in call(*options[:2], *options[4:]).err
 
 

@@ -97,8 +97,8 @@ def test_a_reference_too_short_or_too_long_is_refused(voice: Voice, seconds: flo
 @pytest.mark.parametrize("seconds", [3.0, 10.0])
 def test_a_reference_of_just_the_right_length_is_taken(voice: Voice, seconds: float) -> None:
     tokens = voice.encode(Reference(tone(seconds), SPOKEN)).tokens
-    heard = round(16_000 * seconds) + 9_600
-    assert tokens.size == ((heard - 400) // 320 + 1) // 2
+    samples = round(16_000 * seconds) + 9_600
+    assert tokens.size == ((samples - 400) // 320 + 1) // 2
 
 
 OUT_OF_RANGE = {
@@ -186,17 +186,17 @@ def test_calls_side_by_side_equal_their_solo_runs(voice: Voice) -> None:
         assert list(pool.map(say, range(6))) == solo
 
 
-def ending(bundle: Path, text: str = PHONES, seed: int = 7) -> str:
+def finish_reason(bundle: Path, text: str = PHONES, seed: int = 7) -> str:
     *_, last = Voice.load(bundle, threads=1, verify="size").stream(text, NARROW, seed=seed)
     return last.finish_reason
 
 
 def test_a_sentence_says_why_it_ended(tmp_path: Path) -> None:
-    assert ending(bundles.v2()) == "eos"
-    assert ending(bundles.brief()) == "early_stop"
+    assert finish_reason(bundles.v2()) == "eos"
+    assert finish_reason(bundles.brief()) == "early_stop"
     narrow = bundles.copied(bundles.v2(), tmp_path / "narrow")
     bundles.change_manifest(narrow, lambda manifest: manifest.update(max_len=130))
-    assert ending(narrow) == "max_len"
+    assert finish_reason(narrow) == "max_len"
 
 
 def test_a_cut_is_foreseen_told_and_in_the_result(caplog: pytest.LogCaptureFixture) -> None:
@@ -208,11 +208,11 @@ def test_a_cut_is_foreseen_told_and_in_the_result(caplog: pytest.LogCaptureFixtu
         "11 phones likely need 113 tokens and there is room for 51; cut the text finer or build a"
         " longer max_len"
     )
-    told = "was cut short (early_stop); cut the text finer or build a longer max_len"
+    message = "was truncated (early_stop); cut the text finer or build a longer max_len"
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"sentence 1: {foreseen}",
         f"sentence 2: {foreseen}",
-        f"sentence 1 {told}",
+        f"sentence 1 {message}",
     ]
 
 
@@ -228,7 +228,7 @@ def test_a_text_that_leaves_no_room_for_a_token_is_refused(tmp_path: Path) -> No
     small = bundles.copied(bundles.v2(), tmp_path / "small")
     bundles.change_manifest(small, lambda manifest: manifest.update(max_len=90))
     with pytest.raises(SettingError, match="max_len: 18 phones and 92 prompt tokens leave no room"):
-        ending(small)
+        finish_reason(small)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "!?…"])

@@ -87,8 +87,8 @@ def test_a_streamed_text_has_the_tokens_and_the_length_of_the_whole(
     assert samples.size == voice.synthesize(text, request).samples.size
     assert tokens.tolist() == spoken(whole)[1].tolist()
     assert len(chunks) > len(whole) > 1
-    endings = [(chunk.segment, chunk.finish_reason) for chunk in chunks if chunk.finish_reason]
-    assert endings == [
+    reasons = [(chunk.segment, chunk.finish_reason) for chunk in chunks if chunk.finish_reason]
+    assert reasons == [
         (chunk.segment, chunk.finish_reason) for chunk in whole if chunk.finish_reason
     ]
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]

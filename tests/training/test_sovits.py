@@ -30,11 +30,11 @@ from workflow_scripts.checkpoint.read import read
 from workflow_scripts.models.sovits import Sovits, load_sovits
 
 SMALL = Sizes(filters=8, initial=32, rates=(20, 32), kernels=(20, 32))
-PLAN = sovits.Plan(crops=3, tokens=16, heard=3, frames=14, rate=1e-3, warm=1)
+PLAN = sovits.Plan(crops=3, tokens=16, sounded=3, frames=14, rate=1e-3, warm=1)
 
 
 def buzz(hertz: int, seconds: float) -> np.ndarray:
-    """A voice that never moves, float32 at 16 kHz."""
+    """A monotone voice, float32 at 16 kHz."""
     time = np.arange(int(seconds * RATE)) / RATE
     tones = [np.cos(2 * np.pi * hertz * n * time) / n for n in range(1, 30)]
     return (0.05 * np.sum(tones, axis=0)).astype(np.float32)
@@ -76,8 +76,8 @@ def test_phones_are_heard_from_where_their_token_begins() -> None:
     tokens = np.searchsorted([0.05, 0.10, 0.102, 0.2], centres(6) / RATE, side="right")
     assert tokens.tolist() == [0, 1, 3, 3, 3, 4]
     places = listening_at(phones, 6)
-    heard = np.searchsorted([0.05, 0.101, 0.2], places / RATE)
-    assert heard.tolist() == [0] * 4 + [1] * 4 + [2] * 12 + [3] * 4
+    seen = np.searchsorted([0.05, 0.101, 0.2], places / RATE)
+    assert seen.tolist() == [0] * 4 + [1] * 4 + [2] * 12 + [3] * 4
     assert np.diff(places).min() > 0
 
 
@@ -128,7 +128,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 def test_what_is_learned_is_kept_and_goes_on(tmp_path: Path, shelves: list[Shelf]) -> None:
     training = sovits.Training(tmp_path, replace(PLAN, iterations=30))
-    costs = [training.learn(shelves)["told"] for _ in range(30)]
+    costs = [training.learn(shelves)["sounding"] for _ in range(30)]
     assert np.mean(costs[-5:]) < 0.8 * np.mean(costs[:5])
     training.save()
     again = sovits.Training(tmp_path, replace(PLAN, iterations=31))

@@ -44,15 +44,15 @@ def test_loss_is_least_for_the_right_labels() -> None:
     assert loss_of(scores, labels) < loss_of(scores, labels - 1)
 
 
-def test_the_pipeline_hears_what_was_trained(tmp_path: Path) -> None:
+def test_the_pipeline_encodes_as_trained(tmp_path: Path) -> None:
     torch.manual_seed(1)
     listener = Listener().eval()
     write(listener, tmp_path)
     audio = 0.1 * torch.randn(1, 9_000)
     with torch.inference_mode():
-        told = listener.network(audio).last_hidden_state.transpose(1, 2)
-        heard = load_hubert(tmp_path / "hubert")(audio)
-    torch.testing.assert_close(heard, told, atol=5e-3, rtol=5e-3)  # stored as fp16
+        features = listener.network(audio).last_hidden_state.transpose(1, 2)
+        encoded = load_hubert(tmp_path / "hubert")(audio)
+    torch.testing.assert_close(encoded, features, atol=5e-3, rtol=5e-3)  # stored as fp16
     size = sum(path.stat().st_size for path in (tmp_path / "hubert").iterdir())
     assert size < 8e6
 
@@ -61,7 +61,7 @@ def test_a_band_answers_to_its_pitch_whatever_the_phase() -> None:
     bank, sums = ssl.filters()
     for shift in (0.0, 1.0, 2.5):
         tone = np.cos(2 * np.pi * 500 * np.arange(ssl.FIELD) / 16_000 + shift)
-        heard = np.stack([bank[:, 0] @ tone[i : i + ssl.WINDOW] for i in (0, 40, 80)], axis=1)
-        bands = (sums * np.maximum(heard, 0)).sum(axis=(1, 2))
+        bank_output = np.stack([bank[:, 0] @ tone[i : i + ssl.WINDOW] for i in (0, 40, 80)], axis=1)
+        bands = (sums * np.maximum(bank_output, 0)).sum(axis=(1, 2))
         assert bands.argmax() == (500 - 60) // 40
         assert bands.max() == pytest.approx(0.37, abs=0.05)

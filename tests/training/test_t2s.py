@@ -12,7 +12,7 @@ from training.labels import LABELS
 from training.state import resume
 from training.t2s import Plan, Training, configuration, misheard, train
 from training.t2s_examples import joined
-from training.t2s_heard import Heard, compared, listen, runs, summary
+from training.t2s_heard import Decoded, compared, evaluated, runs, summary
 from training.t2s_network import batch
 from workflow_scripts.checkpoint.read import read
 
@@ -64,8 +64,8 @@ def test_some_tokens_are_misheard_and_targets_stay() -> None:
 
 
 def test_an_untrained_model_loses_phones_and_is_told_so() -> None:
-    heard = listen(Training(TINY, Plan()).model(), SPOKEN, 4, 2, Sampling())
-    found = summary(heard)
+    found_all = evaluated(Training(TINY, Plan()).model(), SPOKEN, 4, 2, Sampling())
+    found = summary(found_all)
     assert found["utterances"] == 2
     assert found["phone_error"] > 0.5
 
@@ -73,4 +73,4 @@ def test_an_untrained_model_loses_phones_and_is_told_so() -> None:
 def test_phones_are_counted_whatever_their_length_and_voicing() -> None:
     said, due = np.array([2, 3, 3, 6, 6]), np.array([2, 4, 5, 7])
     assert runs(said) == [1, 3]
-    assert compared(said, due, ended=True) == Heard(True, 4, 5, 3, 1)
+    assert compared(said, due, ended=True) == Decoded(True, 4, 5, 3, 1)

@@ -43,7 +43,7 @@ def test_places_count_on_through_all_texts_and_silence_belongs_to_the_reference(
 
 def test_a_reference_is_as_it_is_heard_and_what_follows_as_it_should_be() -> None:
     example = joined([spoken(3, 6), spoken(5, 10)], 999)
-    assert (example.heard - example.tokens).tolist() == [*[1] * 6, *[0] * (TAIL_TOKENS + 10)]
+    assert (example.encoded - example.tokens).tolist() == [*[1] * 6, *[0] * (TAIL_TOKENS + 10)]
 
 
 def test_a_single_utterance_is_an_example_without_a_reference() -> None:
@@ -59,7 +59,7 @@ def test_what_the_runtime_cuts_is_learned_whole_and_in_pieces() -> None:
     whole, *parts = said("Cats, dogs.", timed, np.arange(34), np.arange(34) + 100)
     assert whole.phones.tolist() == phonemize("Cats, dogs.", "en").ids.tolist()
     assert [part.prompt for part in parts] == [False, False]
-    assert whole.heard.tolist() == list(range(100, 134))
+    assert whole.encoded.tolist() == list(range(100, 134))
     assert np.concatenate([part.tokens for part in parts]).tolist() == list(range(34))
     assert parts[0].places.max() < parts[0].phones.size
     assert parts[1].places.min() >= 0

@@ -8,7 +8,7 @@ import torch
 from runtime.t2s.sampler import penalised as of_runtime
 from tests.training.test_t2s_examples import spoken
 from training.t2s_examples import joined
-from training.t2s_losses import heard_before, loss, penalised
+from training.t2s_losses import loss, penalised, used_before
 from training.t2s_network import UNUSED, Network, batch
 from workflow_scripts.checkpoint.layout import t2s_layout
 from workflow_scripts.checkpoint.sizes import T2SSizes
@@ -38,17 +38,17 @@ def test_names_and_shapes_are_those_of_the_file_format() -> None:
 
 def test_scores_are_those_of_the_pipeline_for_each_example_of_a_padded_batch() -> None:
     trained = network()
-    scores, _ = trained(batch([SHORT, LONG], CODES + 1))
+    logits, _ = trained(batch([SHORT, LONG], CODES + 1))
     model = T2S({PREFIX + name: row for name, row in trained.stored().items()}, CONFIG)
     for number, example in enumerate((SHORT, LONG)):
         features = torch.zeros(1, FEATURE_WIDTH, example.phones.size)
-        phones, tokens = torch.from_numpy(example.phones), torch.from_numpy(example.heard)
+        phones, tokens = torch.from_numpy(example.phones), torch.from_numpy(example.encoded)
         cache = KVCache()
         _, hidden = model.decode(*model.embed(phones[None], features, tokens[None]), cache)
         wanted = hidden[phones.numel() :] @ model.weights["ar_predict_layer.weight"].T
         unused = wanted[:, CODES:1024].logsumexp(-1, keepdim=True)
         wanted = torch.cat([wanted[:, :CODES], unused, wanted[:, 1024:]], 1)
-        assert torch.allclose(scores[number, : tokens.numel()], wanted, atol=1e-4)
+        assert torch.allclose(logits[number, : tokens.numel()], wanted, atol=1e-4)
 
 
 def test_the_target_of_each_token_is_the_next_one_and_the_end_behind_the_last() -> None:
@@ -59,13 +59,13 @@ def test_the_target_of_each_token_is_the_next_one_and_the_end_behind_the_last() 
 
 
 def test_the_penalty_is_that_of_the_sampler() -> None:
-    scores = np.random.default_rng(0).standard_normal(1025).astype(np.float32)
+    logits = np.random.default_rng(0).standard_normal(1025).astype(np.float32)
     tokens = torch.tensor([[7, 9, 7]])
     used = np.zeros(1025, np.bool_)
     used[[7, 9]] = True
-    found = penalised(torch.from_numpy(scores), heard_before(tokens, 1025)[0, -1], 1.35)
-    assert np.array_equal(found.numpy(), of_runtime(scores, used, 1.35))
-    assert heard_before(tokens, 1025)[0, 0].nonzero().flatten().tolist() == [7]
+    found = penalised(torch.from_numpy(logits), used_before(tokens, 1025)[0, -1], 1.35)
+    assert np.array_equal(found.numpy(), of_runtime(logits, used, 1.35))
+    assert used_before(tokens, 1025)[0, 0].nonzero().flatten().tolist() == [7]
 
 
 def test_a_few_steps_teach_tokens_and_where_to_look() -> None:

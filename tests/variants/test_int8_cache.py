@@ -17,15 +17,15 @@ from workflow_scripts.graphs.check import check_model
 from workflow_scripts.graphs.t2s_answers import t2s_answers
 from workflow_scripts.proof.metrics import METRICS
 from workflow_scripts.variants.int8_cache import int8_cache, measured_scales, scales_of, to_integers
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.measure import Running, distance
 
 WIDE, ODD = OWN / "t2s/tiny_a.ckpt", OWN / "t2s/tiny_c.ckpt"  # heads of 16 and of 12
 LONGEST = 2048
 
 
-def job() -> Job:
-    return Job("t2s_decoder", decoder.cases())
+def job() -> ReductionJob:
+    return ReductionJob("t2s_decoder", decoder.cases())
 
 
 def far(model: onnx.ModelProto) -> float:
@@ -46,7 +46,9 @@ def int8_decoder(tmp_path_factory: pytest.TempPathFactory) -> Decoder:
     model = t2s_model(WIDE)
     folder = t2s_graphs(WIDE)
     answers = t2s_answers(model)["t2s_decoder"]
-    graph, _ = int8_cache(onnx.load(folder / "t2s_decoder.onnx"), Job("t2s_decoder", answers))
+    graph, _ = int8_cache(
+        onnx.load(folder / "t2s_decoder.onnx"), ReductionJob("t2s_decoder", answers)
+    )
     check_model(graph, "t2s_decoder", "int8")
     path = tmp_path_factory.mktemp("int8") / "t2s_decoder.onnx"
     onnx.save(graph, path)

@@ -108,8 +108,8 @@ def test_options_reach_the_conversion(source: Path) -> None:
 
 
 def test_a_name_to_keep_that_nothing_has_is_refused(source: Path) -> None:
-    told = r"roberta: keep_int8 'seconds' fits no node or weight; a name here is 'a'"
-    with pytest.raises(GraphError, match=told):
+    message = r"roberta: keep_int8 'seconds' fits no node or weight; a name here is 'a'"
+    with pytest.raises(GraphError, match=message):
         reduced(source, "int4", "--keep-int8", "second", "seconds", "--block", "16")
 
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.variants import tiny
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.measure import Running, distance
 from workflow_scripts.variants.stored import stored_half
 
@@ -50,7 +50,7 @@ def test_onnx_runtime_widens_the_weights_once_when_it_loads(tmp_path) -> None:
     ("values", "reason"),
     [
         (np.full((48, 48), 7e4), "larger than float16 can hold"),
-        (tiny.drawn(48, 48) * 1e-7, "smaller than float16 can tell apart"),
+        (tiny.drawn(48, 48) * 1e-7, "smaller than float16 resolves"),
     ],
 )
 def test_weights_that_float16_can_not_hold_stay_and_are_named(values, reason: str) -> None:
@@ -66,7 +66,9 @@ def test_weights_that_float16_can_not_hold_stay_and_are_named(values, reason: st
 def test_infinities_of_a_mask_are_kept() -> None:
     mask = np.where(np.arange(48) % 2, -np.inf, 0.0)[None].repeat(48, 0)
     node = helper.make_node("MatMul", ["x", "mask"], ["y"])
-    model, record = stored_half(tiny.graph([node], tiny.weights(mask=mask)), Job("prior", {}))
+    model, record = stored_half(
+        tiny.graph([node], tiny.weights(mask=mask)), ReductionJob("prior", {})
+    )
     assert record.kept == {}
     stored = numpy_helper.to_array(model.graph.initializer[0])
     np.testing.assert_array_equal(stored, mask)
@@ -83,6 +85,6 @@ def test_large_constants_are_weights_too() -> None:
         helper.make_node("Constant", [], ["matrix"], value=value),
         helper.make_node("MatMul", ["x", "matrix"], ["y"]),
     ]
-    model, _ = stored_half(tiny.graph(nodes, []), Job("prior", {}))
+    model, _ = stored_half(tiny.graph(nodes, []), ReductionJob("prior", {}))
     assert [node.op_type for node in model.graph.node] == ["Cast", "MatMul"]
     assert tiny.Made(model).types == {"matrix.half": TensorProto.FLOAT16}

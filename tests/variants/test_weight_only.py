@@ -13,7 +13,7 @@ from runtime.errors import GraphError
 from tests.proof import decoder
 from tests.variants import tiny
 from workflow_scripts.graphs.answers import Answer
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.measure import Running, distance
 from workflow_scripts.variants.packing import pack
 from workflow_scripts.variants.weight_only import gemms_to_matmuls, weight_only
@@ -100,7 +100,7 @@ def test_inputs_that_tell_nothing_change_nothing(power: float) -> None:
 def test_a_decoder_in_4_bits_is_rounded_by_its_recorded_inputs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = Job("t2s_decoder", decoder.cases(), block=16)
+    job = ReductionJob("t2s_decoder", decoder.cases(), block=16)
     aware, _ = four(decoder.model(), job)
     monkeypatch.setattr("workflow_scripts.variants.weight_only.COMPENSATED", frozenset())
     plain, _ = four(decoder.model(), job)

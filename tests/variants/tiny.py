@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from workflow_scripts.graphs.answers import Answer
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.measure import Running
 
 SIZE = 48
@@ -144,5 +144,5 @@ class Made:
         return Running(self.model.SerializeToString(), "made")(case)["y"]
 
 
-def job(make: Callable[[], onnx.ModelProto], **options) -> Job:
-    return Job(options.pop("name", "prior"), cases(make()), **options)
+def job(make: Callable[[], onnx.ModelProto], **options) -> ReductionJob:
+    return ReductionJob(options.pop("name", "prior"), cases(make()), **options)

@@ -23,8 +23,8 @@ def snakemake(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     words = command(*args)
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["snakemake.cli", "snakemake.report"])
-    with TemporaryDirectory() as told:
-        out, err = Path(told, "out"), Path(told, "err")
+    with TemporaryDirectory() as logs:
+        out, err = Path(logs, "out"), Path(logs, "err")
         run = server.Process(target=_run, args=(str(folder), words[2:], str(out), str(err)))
         run.start()
         run.join(SECONDS)
@@ -57,8 +57,8 @@ def build(folder: Path, *args: str) -> str:
 
 def pending(folder: Path, *args: str) -> dict[str, int]:
     """Jobs per rule that the next run would do, `all` left out; {} when nothing."""
-    told = build(folder, *args, "-n", "--quiet", "host", "rules")
-    found = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", told, re.M)}
+    printed = build(folder, *args, "-n", "--quiet", "host", "rules")
+    found = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
     return {rule: n for rule, n in found.items() if rule not in ("all", "total")}
 
 

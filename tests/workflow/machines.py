@@ -88,8 +88,8 @@ NO_GPU = replace(H100, hard={"os": "Linux", "arch": "x86_64"}, soft={}, missing=
 
 def pretend(folder: Path, here: MachineRecord = NO_GPU, **nodes: MachineRecord) -> None:
     """Make the copy in `folder` take this machine, and nodes by name, for something else."""
-    told = {name: record.as_json() for name, record in {"here": here, **nodes}.items()}
-    (folder / PRETENDED).write_text(json.dumps(told), "utf-8")
+    records = {name: record.as_json() for name, record in {"here": here, **nodes}.items()}
+    (folder / PRETENDED).write_text(json.dumps(records), "utf-8")
 
 
 def with_machines(folder: Path) -> Path:

@@ -129,8 +129,8 @@ def _daemon(
 ) -> "subprocess.Popen[bytes]":
     found = shutil.which(words[0], path=_path())
     assert found is not None
-    with (folder / f"{'-'.join(words[:3]).replace('/', '_')}.out").open("wb") as told:
-        return subprocess.Popen([found, *words[1:]], env=environment, stdout=told, stderr=told)
+    with (folder / f"{'-'.join(words[:3]).replace('/', '_')}.out").open("wb") as out:
+        return subprocess.Popen([found, *words[1:]], env=environment, stdout=out, stderr=out)
 
 
 def _until_idle(environment: dict[str, str], seconds: float = 60) -> None:

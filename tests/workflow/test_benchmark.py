@@ -37,8 +37,8 @@ def test_other_work_or_another_bundle_is_timed_again(timed: Path) -> None:
     assert json.loads(report.read_text("utf-8"))["rounds"] == "3"
     packing = timed / "workflow_scripts/bundle/pack.py"
     packing.write_text(packing.read_text("utf-8") + "\nMORE = 1\n", "utf-8")
-    told = pending(timed, "benchmark")
-    assert (told["pack_bundle"], told["time_bundle"]) == (4, 4)
+    printed = pending(timed, "benchmark")
+    assert (printed["pack_bundle"], printed["time_bundle"]) == (4, 4)
 
 
 @pytest.mark.parametrize(

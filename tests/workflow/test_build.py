@@ -46,7 +46,7 @@ def folder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path) -> str:
+def printed(folder: Path) -> str:
     """What the build printed."""
     return (folder / PRINTED).read_text("utf-8")
 
@@ -57,7 +57,7 @@ def changed(folder: Path, tmp_path: Path) -> Path:
     return shutil.copytree(folder, tmp_path / "copy")
 
 
-def test_the_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
+def test_the_bundle_is_whole_and_proved(folder: Path, printed: str) -> None:
     bundle = folder / "artifacts/bundles" / CHINESE / "1000/fp16"
     found = manifest.load(bundle)
     manifest.verify(bundle, found)
@@ -67,8 +67,8 @@ def test_the_bundle_is_whole_and_proved(folder: Path, told: str) -> None:
     assert pack.names(bundle / pack.NAME) == (pack.DEFAULT,), "its example is encoded"
 
 
-def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:
-    (line,) = re.findall(r"^hear it: (.*)$", told, re.M)
+def test_the_last_line_of_a_build_speaks(folder: Path, printed: str) -> None:
+    (line,) = re.findall(r"^hear it: (.*)$", printed, re.M)
     words = shlex.split(line)
     assert words[0] == "python"
     run = subprocess.run(
@@ -84,7 +84,7 @@ def test_the_last_line_of_a_build_speaks(folder: Path, told: str) -> None:
 
 
 @pytest.mark.full
-def test_a_bundle_is_timed_beside_pytorch(folder: Path, told: str) -> None:
+def test_a_bundle_is_timed_beside_pytorch(folder: Path, printed: str) -> None:
     report = f"artifacts/bench/{CHINESE}/1000/fp16.json"
     work = "bench={tokens: 26, rounds: 1, threads: 1}"
     build(folder, *HERE, report, "--config", work)
@@ -94,13 +94,13 @@ def test_a_bundle_is_timed_beside_pytorch(folder: Path, told: str) -> None:
 
 
 def test_inspection_prints_the_bars_that_a_precision_has_without_any(
-    folder: Path, told: str
+    folder: Path, printed: str
 ) -> None:
     printed = build(folder, *HERE, "inspect")
     assert suggested(["fp16"]) in printed
 
 
-def test_a_second_run_does_nothing(folder: Path, told: str) -> None:
+def test_a_second_run_does_nothing(folder: Path, printed: str) -> None:
     assert pending(folder, *HERE) == {}
 
 
@@ -118,7 +118,7 @@ def test_new_content_rebuilds_exactly_what_depends_on_it(changed: Path) -> None:
     os.utime(source, (1, 1))
     assert pending(changed, *HERE) == {
         "describe_voice": 1,
-        "export_vits": 1,
+        "export_sovits": 1,
         "record_chain": 1,
         "simplify_graph": 4,
         "reduce_precision": 3,

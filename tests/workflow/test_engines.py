@@ -58,8 +58,8 @@ def test_the_default_run_leaves_engines_out(folder: Path) -> None:
 
 
 def test_without_a_gpu_a_line_says_what_is_missing_and_nothing_fails(folder: Path) -> None:
-    told = build(folder, "engines")
-    assert "engines: none for target local: no NVIDIA driver" in told
+    printed = build(folder, "engines")
+    assert "engines: none for target local: no NVIDIA driver" in printed
     assert not (folder / "artifacts/engines").exists()
 
 
@@ -139,9 +139,9 @@ def test_another_driver_asks_for_comparisons_and_for_no_engines(on_h100: Path) -
     built = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in engines(folder, H100)}
     pretend(folder, NEWER_DRIVER)
     assert pending(folder, "engines")["record_machine"] == 1
-    told = build(folder, "engines")
-    assert "build the engine of " not in told
-    assert told.count("compare the engine of ") == len(built)
+    printed = build(folder, "engines")
+    assert "build the engine of " not in printed
+    assert printed.count("compare the engine of ") == len(built)
     again = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in engines(folder, H100)}
     assert again == built
     for path in built:

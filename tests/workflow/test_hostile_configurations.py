@@ -49,11 +49,13 @@ HARMS: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize(("harm", "told"), HARMS.values(), ids=HARMS)
-def test_a_hostile_configuration_is_told_in_lines(config: Config, harm: Change, told: str) -> None:
+@pytest.mark.parametrize(("harm", "message"), HARMS.values(), ids=HARMS)
+def test_a_hostile_configuration_is_refused_in_lines(
+    config: Config, harm: Change, message: str
+) -> None:
     harm(config)
     found = faults(config)
-    assert told in found[0]
+    assert message in found[0]
     assert all(len(line) < 1000 for line in found)
 
 

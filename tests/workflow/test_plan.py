@@ -122,9 +122,9 @@ def test_a_voice_of_flow_matching_takes_its_vocoder_and_the_base_of_its_lora() -
     assert "fp16/voices/lora/cfm_step" in names
     assert not any(name.endswith(("bigvgan", "prior", "speaker")) for name in names)
     assert plan.voice("lora").acoustic_files == ["lora.pth", "s2Gv4.pth"]
-    told = plan.chain_options("lora")
+    options = plan.chain_options("lora")
     for option, path in (("--base", "s2Gv4.pth"), ("--vocoder-v4", "vocoder.pth")):
-        assert told[told.index(option) + 1] == path
+        assert options[options.index(option) + 1] == path
     assert plan.timing_sources("lora") == {"base": "s2Gv4.pth", "vocoder": "vocoder.pth"}
     assert plan_of({"pro": PRO}).timing_sources("pro") == {}
 

@@ -96,7 +96,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         another_byte(PLUS),
         {
             "describe_voice": 1,
-            "export_vits": 1,
+            "export_sovits": 1,
             "record_chain": 1,
             "simplify_graph": 4,
             "reduce_precision": 3,
@@ -157,7 +157,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         edited("config/config.yaml", "  - name: 演示 v2", "  - name: 演示"),
         {
             "describe_voice": 1,
-            "export_vits": 1,
+            "export_sovits": 1,
             "export_t2s": 1,
             "record_chain": 1,
             "simplify_graph": 6,
@@ -198,7 +198,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     "a deleted graph": (
         removed(f"{GRAPHS}/prior.onnx"),
         {
-            "export_vits": 1,
+            "export_sovits": 1,
             "simplify_graph": 4,
             "reduce_precision": 3,
             "measure_parity": 7,
@@ -260,6 +260,6 @@ def test_new_content_of_what_text_is_read_with_makes_bundles_again_and_no_more(b
     (built / "g2pw/config.py").write_text("use_mask = False\n")
     assert but_reports(pending(built, *LARGE)) == {"pack_bundle": 4}
     (built / "g2pw/config.py").write_text("use_mask = False or 1\n")
-    told = snakemake(built, "-n")
-    assert told.returncode
-    assert "error: shared.g2pw: g2pw/config.py: use_mask, " in told.stdout + told.stderr
+    run = snakemake(built, "-n")
+    assert run.returncode
+    assert "error: shared.g2pw: g2pw/config.py: use_mask, " in run.stdout + run.stderr

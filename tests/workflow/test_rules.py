@@ -29,7 +29,7 @@ NAME = re.compile(r"^rule:\n    name:\n        f\"(.*)\"\n", re.M)
 def rules_of(text: str) -> dict[str, str]:
     """The rules of a file, those in loops by the pattern of their names."""
     looped = "".join(textwrap.dedent(body) for body in LOOP.findall(text))
-    named = NAME.sub(lambda name: "rule " + name[1].replace("{kind}", "KIND") + ":\n", looped)
+    named = NAME.sub(lambda name: "rule " + re.sub(r"\{.*\}", "KIND", name[1]) + ":\n", looped)
     return dict(RULE.findall(text) + RULE.findall(named))
 
 

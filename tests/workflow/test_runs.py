@@ -19,7 +19,7 @@ STAGES = {
     "graphs": {
         "export_roberta": 1,
         "export_shared": 2,
-        "export_vits": 2,
+        "export_sovits": 2,
         "export_t2s": 2,
         "record_chain": 2,
         "simplify_graph": 15,
@@ -69,9 +69,9 @@ def test_the_build_runs_elsewhere_and_ends_with_the_command_that_speaks(
     folder.mkdir()
     shutil.copytree(fresh / "config", folder / "config")
     (fresh / "tests").rename(folder / "tests")
-    told = build(fresh, "bundles", "--directory", str(folder), "--config", "precisions=[fp32]")
+    printed = build(fresh, "bundles", "--directory", str(folder), "--config", "precisions=[fp32]")
     assert not (fresh / "artifacts").exists()
-    (line,) = re.findall(r"^hear it: .*$", told, re.M)
+    (line,) = re.findall(r"^hear it: .*$", printed, re.M)
     assert "runtime.tts -m artifacts/bundles/demo/1000/fp32 --lang en -f hello.wav" in line
 
 
@@ -108,10 +108,10 @@ def test_a_missed_bar_fails_the_build_and_keeps_the_last_good_bundle(built: Path
     run = snakemake(built)
     assert run.returncode == 1
     assert len((run.stdout + run.stderr).splitlines()) <= 60
-    told = "error: chain: audio snr_db 100, under the bar of 150 (farthest at all); keep the graph"
-    assert (run.stdout + run.stderr).count(told) == 2  # one for each voice
+    message = "error: chain: audio snr_db 100, under the bar of 150 (farthest at all); keep the"
+    assert (run.stdout + run.stderr).count(message) == 2  # one for each voice
     _, _, end = run.stderr.partition("2 failed:")
-    assert end.count(told) == 2  # what failed stands last, in its own words
+    assert end.count(message) == 2  # what failed stands last, in its own words
     assert "[" not in end.replace("[phones", "")
     kept = {name: text for name, text in before.items() if not re.search("verdicts.*fp16", name)}
     after = contents(built)

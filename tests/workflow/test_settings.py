@@ -113,8 +113,8 @@ def test_a_repeated_key_is_refused_with_its_line(config: Config, tmp_path: Path)
     file.write_text("voices:\n  - name: a\n    name: b\nmax_len: [1]\nmax_len: [2]\n")
     with pytest.raises(ConfigError) as caught:
         checked(config, files=(file,))
-    told = str(caught.value).splitlines()
-    assert told == [
+    message = str(caught.value).splitlines()
+    assert message == [
         f"{file}: line 5: key 'max_len' appears twice; keep one",
         f"{file}: line 3: key 'name' appears twice; keep one",
     ]

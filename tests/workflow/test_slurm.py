@@ -86,8 +86,8 @@ def test_each_target_builds_its_own_engines_into_the_one_tree(tmp_path: Path) ->
         engine.unlink()
         run = through_queue(folder, environment, f"{engine.relative_to(folder)}")
         assert run.returncode == 1
-        told = f"engine wanted for {H100.id} but this machine is {A100.id}"
-        assert told in run.stdout + run.stderr
+        message = f"engine wanted for {H100.id} but this machine is {A100.id}"
+        assert message in run.stdout + run.stderr
         assert not engine.exists()
 
 

@@ -21,14 +21,14 @@ shutil.copyfile({new!r}, {old!r})
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         (GPT, ROOT / "tests/golden/t2s/tiny_c.ckpt", f"error: {GPT}: is another file now"),
         (AUDIO, ROOT / "voices/flite/awb.wav", "error: reference-audio: is another file now"),
     ],
 )
 def test_a_source_that_is_swapped_while_the_build_runs_is_never_mislabelled(
-    built: Path, old: str, new: Path, told: str
+    built: Path, old: str, new: Path, message: str
 ) -> None:
     """The stand-in of the measurement swaps it, after the plan and before files are packed."""
     first = (built / old).read_bytes()
@@ -44,7 +44,7 @@ def test_a_source_that_is_swapped_while_the_build_runs_is_never_mislabelled(
     run = snakemake(built)
     logs = "".join(path.read_text("utf-8") for path in built.rglob("artifacts/logs/**/*.log"))
     assert run.returncode != 0
-    assert told in logs
+    assert message in logs
     assert list(built.glob("artifacts/bundles/*/*/*/manifest.json")) == []
     (built / old).write_bytes(first)
     assert pending(built)  # nothing of it counts as done

@@ -1,4 +1,4 @@
-"""Tell the command that speaks from the first bundle of a build, and let it speak."""
+"""Print the command that speaks from the first bundle of a build, and let it speak."""
 
 import argparse
 import shlex
@@ -27,7 +27,7 @@ def line(bundle: Path) -> str:
     return f"hear it: {shlex.join([*words, '-f', 'hello.wav', reference.text])}"
 
 
-def tell(manifests: Iterable[Path]) -> None:
+def print_command(manifests: Iterable[Path]) -> None:
     """Print the line of the first bundle that is there; nothing where none is."""
     found = next((path for path in manifests if path.exists()), None)
     if found is not None:
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     manifests = latest(args.folder)
     if args.speak is not None and manifests:
         speak(manifests[0].parent, args.speak)
-    tell(manifests)
+    print_command(manifests)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from runtime.manifest import (
     NAME,
     T2S,
     Acoustic,
+    BundledReference,
     Defaults,
     File,
     Manifest,
     Member,
-    Reference,
     digest,
     load,
 )
@@ -149,7 +149,7 @@ def pack(
         folder: made where absent; while it is filled it has no manifest, so it is no bundle.
         contents: what goes into it.
         labels: names, numbers and the example's text.
-        origin: what the manifest tells of the build.
+        origin: what the manifest records of the build.
         defaults: how the voice speaks where a caller gives nothing.
 
     Returns:
@@ -243,9 +243,9 @@ def _manifest(
                 Acoustic,
                 origin.facts["acoustic"],
                 f"facts of {labels.voice}: acoustic",
-                lambda told: ArtifactError(f"{told}; describe the voice anew"),
+                lambda message: ArtifactError(f"{message}; describe the voice anew"),
             ),
-            reference=Reference(contents.audio_name, labels.text, labels.lang),
+            reference=BundledReference(contents.audio_name, labels.text, labels.lang),
             lexicons=contents.lexicon_names,
             g2pw=contents.g2pw_names,
             defaults=USUAL,

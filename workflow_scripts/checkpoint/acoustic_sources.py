@@ -24,7 +24,7 @@ class AcousticSources:
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told the checkpoints of a voice."""
+    """Add options for the checkpoints of a voice."""
     option(parser, "--gpt", type=Path, required=True, metavar="FILE", help="T2S checkpoint")
     option(parser, "--sovits", type=Path, required=True, metavar="FILE", help="SoVITS checkpoint")
     option(parser, "--base", type=Path, metavar="FILE", help="SoVITS base of a LoRA")

@@ -307,7 +307,7 @@ def _incomplete(claimed: str, marks: Marks, lacks: str, where: str) -> Checkpoin
 
 
 def _flow_matching_family(claimed: str | None, marks: Marks) -> str:
-    """v3 and v4 have the same tensors: mark and config tell them apart, and without both it is v3.
+    """v3 and v4 have the same tensors: mark and config distinguish them, and without both it is v3.
 
     Whether it is a LoRA, the tensors say.
     """

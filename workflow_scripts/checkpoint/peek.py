@@ -179,9 +179,9 @@ def facts(gpt: Path, sovits: Path, voice: str = "") -> VoiceFacts:
     Raises:
         CheckpointError: one of them can't be used, or they don't belong together.
     """
-    heard, spoken = contents(gpt, "t2s"), contents(sovits, "sovits")
-    t2s, _ = peek_t2s(heard)
-    family, sizes, _ = peek_sovits(spoken)
+    gpt_contents, sovits_contents = contents(gpt, "t2s"), contents(sovits, "sovits")
+    t2s, _ = peek_t2s(gpt_contents)
+    family, sizes, _ = peek_sovits(sovits_contents)
     return joined((gpt, t2s), (sovits, sizes), family, voice)
 
 

@@ -47,7 +47,7 @@ STATE = "built"
 
 
 @dataclass(frozen=True)
-class Job:
+class EngineJob:
     """One engine to build.
 
     Attributes:
@@ -89,7 +89,7 @@ class Outputs:
     timing_cache: Path | None = None
 
 
-def build_file(job: Job, trt: ModuleType, machine: MachineRecord, to: Outputs) -> None:
+def build_file(job: EngineJob, trt: ModuleType, machine: MachineRecord, to: Outputs) -> None:
     """Build one engine; both files appear, or none.
 
     Args:
@@ -132,7 +132,7 @@ def engine_key(machine: MachineRecord, facts: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[str, Any]]:
+def prepared(job: EngineJob, release: Release, folder: Path) -> tuple[Request, dict[str, Any]]:
     """What to ask the library for.
 
     Args:
@@ -181,7 +181,7 @@ def prepared(job: Job, release: Release, folder: Path) -> tuple[Request, dict[st
     return Request(path, io_tensors, lengths, options), facts
 
 
-def _rewritten(model: onnx.ModelProto, job: Job, attention: str) -> onnx.ModelProto:
+def _rewritten(model: onnx.ModelProto, job: EngineJob, attention: str) -> onnx.ModelProto:
     """A decoder as an engine takes it, alone or with what makes a loop of it."""
     if job.graph != LOOP:
         rewritten = engine_decoder(model, job.max_len, attention)
@@ -325,7 +325,7 @@ def main(argv: list[str] | None = None) -> None:
     trt = library_module(library)
     check_machine(wanted, here, trt.__version__)
     cache = args.timing_cache if library == "tensorrt" else None
-    job = Job(
+    job = EngineJob(
         args.source,
         args.graph,
         args.precision,

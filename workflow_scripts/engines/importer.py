@@ -38,7 +38,7 @@ class Release:
 
     Attributes:
         library: `tensorrt` or `tensorrt_rtx`; the latter counts versions of its own.
-        version: as the library tells it, "10.13.3.9".
+        version: as the library reports it, "10.13.3.9".
     """
 
     library: str

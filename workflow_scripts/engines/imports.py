@@ -17,7 +17,7 @@ from runtime.cli import option, run
 from runtime.errors import BackendMissing, EngineBuildError, GraphError
 from runtime.manifest import digest
 from workflow_scripts.engines import tensorrt
-from workflow_scripts.engines.build import Job, library_module, prepared
+from workflow_scripts.engines.build import EngineJob, library_module, prepared
 from workflow_scripts.engines.importer import Release
 from workflow_scripts.files import atomic, write_json
 
@@ -26,7 +26,7 @@ KIB = 1024  # Linux counts memory in them
 LIBRARY = "tensorrt_rtx"
 
 
-def imported(job: Job, trt: ModuleType) -> str:
+def imported(job: EngineJob, trt: ModuleType) -> str:
     """Import a graph as an engine's would be, without building it.
 
     Args:
@@ -50,7 +50,7 @@ def imported(job: Job, trt: ModuleType) -> str:
     return f"{job.source.name}: '{min(lost)}' is not on both sides of the import" if lost else ""
 
 
-def built(job: Job, trt: ModuleType) -> dict[str, Any]:
+def built(job: EngineJob, trt: ModuleType) -> dict[str, Any]:
     """Build an engine, and say what that took; peak memory is that of the whole process.
 
     Raises:
@@ -67,7 +67,7 @@ def built(job: Job, trt: ModuleType) -> dict[str, Any]:
     return {"seconds": seconds, "engine_bytes": len(engine.plan), "peak_memory_bytes": peak}
 
 
-def record(job: Job, build: bool = False) -> dict[str, Any]:
+def record(job: EngineJob, build: bool = False) -> dict[str, Any]:
     """What the importer says of a graph; `refused` is empty where it takes it."""
     found = {"format": FORMAT, "graph": job.graph, "onnx_sha256": digest(job.source)}
     try:
@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     option(parser, "--build", action="store_true", help="build it too; a large one takes minutes")
     option(parser, "--output", type=Path, required=True, metavar="JSON", help="file to write")
     args = parser.parse_args(argv)
-    job = Job(args.source, args.graph, args.precision, args.max_len, tables=args.tables)
+    job = EngineJob(args.source, args.graph, args.precision, args.max_len, tables=args.tables)
     found = record(job, args.build)
     with atomic(args.output) as (part,):
         write_json(part, found)

@@ -137,8 +137,8 @@ def imported(trt: ModuleType, log: Any, graph: Path) -> Iterator[tuple[Any, Any]
 
 def _parse_faults(parser: Any) -> str:
     faults = (parser.get_error(i) for i in range(parser.num_errors))
-    told = [f"{e.node_operator()} '{e.node_name()}': {e.desc()} ({e.code().name})" for e in faults]
-    return "; ".join(dict.fromkeys(told)) or "it does not say why"
+    found = [f"{e.node_operator()} '{e.node_name()}': {e.desc()} ({e.code().name})" for e in faults]
+    return "; ".join(dict.fromkeys(found)) or "it gives no reason"
 
 
 def _made(found: Any, call: str, where: str, log: Any) -> Any:
@@ -150,8 +150,8 @@ def _made(found: Any, call: str, where: str, log: Any) -> Any:
 
 def _logged(log: Any) -> str:
     errors = [text for severity, text in log.messages if severity in ERRORS]
-    told = errors or [text for _, text in log.messages]
-    return "; ".join(dict.fromkeys(told)) or "the library logged no reason"
+    found = errors or [text for _, text in log.messages]
+    return "; ".join(dict.fromkeys(found)) or "the library logged no reason"
 
 
 def _refuse_errors(log: Any, where: str) -> None:

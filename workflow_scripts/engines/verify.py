@@ -36,7 +36,7 @@ from runtime.contract import BLOCK_TOKENS
 from runtime.errors import EngineMismatch, GraphError
 from runtime.machine import MachineRecord, machine_record, require_gpu
 from runtime.t2s.device_loop import LoopDecoder
-from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.request import Finish, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.engines.arithmetic import ARITHMETICS, Arithmetic
 from workflow_scripts.engines.build import LOOP, content_digest
@@ -206,7 +206,7 @@ class _Spoken:
         chooser = sampled(Sampling(), partial(noise.exponentials, 0, 0))
         limits = Limits(early_stop_tokens=TOKENS - 1, max_len=self._loop.capacity)
         self._given.case = case
-        own = np.array([*self._decoder.tokens(_prompt(case), chooser, limits, Ending())], np.int64)
+        own = np.array([*self._decoder.tokens(_prompt(case), chooser, limits, Finish())], np.int64)
         used, odd = np.zeros(self._loop.vocabulary, np.bool_), 0
         for step, row in enumerate(self._before(case, own)):
             odd += chooser(row, used, step) != own[step]

@@ -21,7 +21,7 @@ _WIDTH = 28
 def describe(
     gpt: Path | Source, sovits: Path | Source, base: Path | Source | None = None
 ) -> dict[str, Any]:
-    """Read the files whole and say what they are.
+    """Read the files whole and describe them.
 
     Args:
         gpt: T2S file, and which one it must be.
@@ -34,21 +34,21 @@ def describe(
     Raises:
         CheckpointError: one of them can't be used, or they don't belong together.
     """
-    heard, spoken = read(gpt, "t2s"), read(sovits, "sovits")
-    sizes = (heard.path, heard.sizes), (spoken.path, spoken.sizes)
-    voice = joined(*sizes, f"{spoken.family}")
+    t2s, acoustic = read(gpt, "t2s"), read(sovits, "sovits")
+    sizes = (t2s.path, t2s.sizes), (acoustic.path, acoustic.sizes)
+    voice = joined(*sizes, f"{acoustic.family}")
     row = FAMILIES[voice.family]
     under = None if base is None else read(base, "sovits")
     if under is not None:
-        completed(spoken, under)
+        completed(acoustic, under)
     return {
         "family": voice.family,
         "symbols": voice.symbols,
         "needs_speaker": row.needs_speaker,
         "spectrogram_bins": row.spectrogram_bins,
         "acoustic": voice.acoustic,
-        "gpt": _file(heard),
-        "sovits": _file(spoken),
+        "gpt": _file(t2s),
+        "sovits": _file(acoustic),
         **({} if under is None else {"base": _file(under)}),
     }
 

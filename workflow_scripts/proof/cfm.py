@@ -81,7 +81,7 @@ class CfmInTorch:
         return made
 
     def beginning(self, tokens: Tokens, conditioning: Conditioning, count: int) -> Samples:
-        """No chunk is known before all tokens are; the vocoder hears what it needs."""
+        """No chunk is known before all tokens are; the vocoder gets what it needs."""
         frames = self._frames
         mel = self.frames(tokens, conditioning)
         wanted = mel.shape[-1] * count // tokens.size

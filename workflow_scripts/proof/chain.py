@@ -24,7 +24,7 @@ from runtime.contract import GRAPHS, STEP_TABLES
 from runtime.errors import UsageError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Acoustic
-from runtime.t2s.request import Ending, Limits, Prompt, TokenSource, forced_logits, sampled
+from runtime.t2s.request import Finish, Limits, Prompt, TokenSource, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.files import atomic
 from workflow_scripts.proof.chain_record import ChainRecord, save_sound
@@ -104,7 +104,7 @@ def _sampled(decoder: TokenSource, record: ChainRecord, seed: int, most: int) ->
     """The tokens of a free run, int64 [T]; it ends by itself, or after `most`."""
     limits = Limits(early_stop_tokens=most - 1, max_len=ROWS)
     chooser = sampled(Sampling(), partial(noise.exponentials, seed, 0))
-    return np.fromiter(decoder.tokens(_prompt(record), chooser, limits, Ending()), np.int64)
+    return np.fromiter(decoder.tokens(_prompt(record), chooser, limits, Finish()), np.int64)
 
 
 def _rendered(model: AcousticModel, record: ChainRecord) -> SpokenChunk:

@@ -119,7 +119,7 @@ KINDS: Mapping[str, type[Measured]] = {CHAIN: ChainMeasured, STREAM: StreamMeasu
 
 
 def read(path: Path) -> Measured:
-    """One measurement; the name in it tells of which kind it is.
+    """One measurement; its graph's name decides which kind it is.
 
     Raises:
         ArtifactError: it is not what a measuring script writes.
@@ -127,7 +127,9 @@ def read(path: Path) -> Measured:
     found: Any = records.content(path, ArtifactError, AGAIN)
     name = found.get("graph") if isinstance(found, dict) else None
     kind = KINDS.get(f"{name}", Measured)
-    return records.parse(kind, found, f"{path}", lambda told: ArtifactError(f"{told}; {AGAIN}"))
+    return records.parse(
+        kind, found, f"{path}", lambda message: ArtifactError(f"{message}; {AGAIN}")
+    )
 
 
 def read_stream(path: Path) -> StreamMeasured:

@@ -25,7 +25,7 @@ from runtime.backends.choices import choose
 from runtime.cli import option, run
 from runtime.errors import SettingError
 from runtime.graphs import VoiceGraphs
-from runtime.t2s.request import Chooser, Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.request import Chooser, Finish, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from runtime.text import MODES
 from runtime.voice import Voice
@@ -138,7 +138,7 @@ class Candidate:
 
     def spoken(self, prompt: Prompt, chooser: Chooser) -> Tokens:
         """The tokens of a free run, int64 [T]."""
-        return np.fromiter(self.decoder.tokens(prompt, chooser, self._limits, Ending()), np.int64)
+        return np.fromiter(self.decoder.tokens(prompt, chooser, self._limits, Finish()), np.int64)
 
     def logits(self, prompt: Prompt, tokens: Tokens) -> Float32:
         """Under teacher forcing, float32 [T, V]."""

@@ -179,10 +179,10 @@ def main(argv: list[str] | None = None) -> None:
     vocoder, audio = given["bigvgan"] or given["vocoder_v4"], given["reference-audio"]
     acoustic = AcousticSources(given["sovits"], given["base"], vocoder)
     networks = load_networks(given["gpt"], acoustic, given["ssl"], given["sv"])
-    heard = io.BytesIO(audio.content())
+    stored = io.BytesIO(audio.content())
     audio.confirm()
     with atomic(args.output) as (part,):
-        record_chain(networks, sound.decode(heard, str(audio.path))).save(part)
+        record_chain(networks, sound.decode(stored, str(audio.path))).save(part)
 
 
 if __name__ == "__main__":

@@ -70,11 +70,11 @@ class VitsInTorch:
         return made
 
     def beginning(self, tokens: Tokens, conditioning: Conditioning, count: int) -> Samples:
-        """The vocoder hears the frames behind them that it needs."""
+        """The vocoder gets the frames behind them that it needs."""
         wanted = FRAMES_PER_TOKEN * count
         seen = self.frames(tokens, conditioning)[..., : wanted + CONTEXT_FRAMES]
-        heard = self.sound(np.ascontiguousarray(seen), conditioning)
-        return heard[: wanted * SAMPLES_PER_FRAME]
+        sound = self.sound(np.ascontiguousarray(seen), conditioning)
+        return sound[: wanted * SAMPLES_PER_FRAME]
 
     def parts(self, tokens: Tokens, conditioning: Conditioning) -> dict[str, SizedWork]:
         """A call of each network."""

@@ -18,7 +18,7 @@ _CONSTANT = {
     "alpha": 1.0,
 }
 _GAIN = {
-    "ar_predict_layer": 2.0,  # logits that a sampler can tell apart
+    "ar_predict_layer": 2.0,  # logits that a sampler can distinguish
     "enc_p.proj": 0.5,  # log-scales whose exponent stays small
     "dec.conv_post": 0.3,  # far from where tanh is flat
     ".post.": 0.3,

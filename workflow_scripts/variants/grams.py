@@ -1,17 +1,17 @@
-"""What matrices are multiplied with on recorded inputs, told as the Gram matrix of each input."""
+"""What matrices are multiplied with on recorded inputs, as the Gram matrix of each input."""
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from workflow_scripts.variants.job import Job
+from workflow_scripts.variants.job import ReductionJob
 from workflow_scripts.variants.measure import Running
 
 Gram = NDArray[np.float32]
 
 
-def grams(graph: onnx.ModelProto, job: Job, tensors: set[str]) -> dict[str, Gram]:
+def grams(graph: onnx.ModelProto, job: ReductionJob, tensors: set[str]) -> dict[str, Gram]:
     """Rows' products summed over all recorded cases.
 
     Args:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from onnxconverter_common import float16
 
 from runtime.errors import GraphError
-from workflow_scripts.variants.job import Job, Record, Trial, matches
+from workflow_scripts.variants.job import Record, ReductionJob, Trial, matches
 from workflow_scripts.variants.measure import Running, distance
 from workflow_scripts.variants.ranges import largest_values
 from workflow_scripts.variants.rounded import rounded
@@ -55,7 +55,7 @@ RANGE_OPS = frozenset(  # sums, squares and quotients: float16 has 11 bits and e
 )
 
 
-def to_half(graph: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
+def to_half(graph: onnx.ModelProto, job: ReductionJob) -> tuple[onnx.ModelProto, Record]:
     """Convert a graph to fp16 where that holds, else store its weights in fp16.
 
     Args:
@@ -78,7 +78,7 @@ def to_half(graph: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
     return stored, Record(record.method, record.why, record.kept, tuple(trials))
 
 
-def _obstacle(graph: onnx.ModelProto, job: Job) -> str:
+def _obstacle(graph: onnx.ModelProto, job: ReductionJob) -> str:
     """Why fp16 arithmetic is out of the question; empty if it is not."""
     if job.graph in NEVER:
         return NEVER[job.graph]
@@ -135,7 +135,7 @@ def _rename(names: MutableSequence[str], new: dict[str, str]) -> None:
 
 
 def _choices(
-    graph: onnx.ModelProto, job: Job, trials: list[Trial]
+    graph: onnx.ModelProto, job: ReductionJob, trials: list[Trial]
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Nodes to keep in fp32, few first; what the trials measured so far orders the later ones."""
     outer = {_outer(output.name) for output in graph.graph.output}
@@ -164,7 +164,7 @@ def _choices(
         yield f"the {count} most sensitive segments", kept
 
 
-def _out_of_range(graph: onnx.ModelProto, job: Job, outer: set[str]) -> dict[str, str]:
+def _out_of_range(graph: onnx.ModelProto, job: ReductionJob, outer: set[str]) -> dict[str, str]:
     """Nodes that are named to be kept, and those that read or make values too large for float16."""
     large = {
         name: value
@@ -184,7 +184,7 @@ def _out_of_range(graph: onnx.ModelProto, job: Job, outer: set[str]) -> dict[str
 
 
 def _measured(
-    graph: onnx.ModelProto, job: Job, keeps: str, kept: dict[str, str], trials: list[Trial]
+    graph: onnx.ModelProto, job: ReductionJob, keeps: str, kept: dict[str, str], trials: list[Trial]
 ) -> onnx.ModelProto | None:
     """Round as fp16 hardware would and measure; convert and measure again if that holds.
 
@@ -204,7 +204,7 @@ def _measured(
     return None if failure else converted
 
 
-def _distance(model: onnx.ModelProto, job: Job) -> float | None:
+def _distance(model: onnx.ModelProto, job: ReductionJob) -> float | None:
     return distance(Running(model.SerializeToString(), job.graph), job.cases)
 
 
@@ -214,7 +214,7 @@ def _blocked(graph: onnx.ModelProto, kept: Iterable[str]) -> frozenset[str]:
     return frozenset(kept) | {node.name for node in graph.graph.node if node.op_type in never}
 
 
-def _holds(found: float | None, job: Job) -> bool:
+def _holds(found: float | None, job: ReductionJob) -> bool:
     return found is not None and found <= job.aim
 
 

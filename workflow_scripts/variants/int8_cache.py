@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from workflow_scripts.graphs.answers import Answer
-from workflow_scripts.variants.job import Job, Record
+from workflow_scripts.variants.job import Record, ReductionJob
 
 FUSED = "GroupQueryAttention"
 LARGEST = 127
@@ -25,7 +25,7 @@ _CACHE = re.compile(r"(?:past|present)_((?:keys|values)\.\d+)")
 Scales = Mapping[str, NDArray[np.float32]]
 
 
-def int8_cache(graph: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
+def int8_cache(graph: onnx.ModelProto, job: ReductionJob) -> tuple[onnx.ModelProto, Record]:
     """Turn the caches of a decoder into int8; the graph itself is changed.
 
     Args:

@@ -12,7 +12,7 @@ BLOCKS = {8: 64, 4: 32}
 
 
 @dataclass(frozen=True)
-class Job:
+class ReductionJob:
     """One graph to write at another precision.
 
     Attributes:

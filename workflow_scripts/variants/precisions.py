@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import GraphError
 from workflow_scripts.files import write_json
-from workflow_scripts.variants.job import Job, Record, matches
+from workflow_scripts.variants.job import Record, ReductionJob, matches
 
 if TYPE_CHECKING:
     import onnx
@@ -36,7 +36,7 @@ class Precision:
             key of ARITHMETICS.
     """
 
-    convert: Callable[[onnx.ModelProto, Job], tuple[onnx.ModelProto, Record]]
+    convert: Callable[[onnx.ModelProto, ReductionJob], tuple[onnx.ModelProto, Record]]
     fits: Callable[[str], bool]
     note: str
     bars: Mapping[str, float]
@@ -58,30 +58,32 @@ def usual_precision(precision: str, graph: str) -> str:
     return precision
 
 
-def _unchanged(model: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
+def _unchanged(model: onnx.ModelProto, job: ReductionJob) -> tuple[onnx.ModelProto, Record]:
     return model, Record("unchanged")
 
 
-def _half(model: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
+def _half(model: onnx.ModelProto, job: ReductionJob) -> tuple[onnx.ModelProto, Record]:
     from workflow_scripts.variants.half import to_half
 
     return to_half(model, job)
 
 
-def _stored(model: onnx.ModelProto, job: Job) -> tuple[onnx.ModelProto, Record]:
+def _stored(model: onnx.ModelProto, job: ReductionJob) -> tuple[onnx.ModelProto, Record]:
     from workflow_scripts.variants.stored import stored_half
 
     return stored_half(model, job)
 
 
-def _weight_only(model: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.ModelProto, Record]:
+def _weight_only(
+    model: onnx.ModelProto, job: ReductionJob, bits: int
+) -> tuple[onnx.ModelProto, Record]:
     from workflow_scripts.variants.weight_only import weight_only
 
     return weight_only(model, job, bits)
 
 
 def _weights_and_cache(
-    model: onnx.ModelProto, job: Job, bits: int
+    model: onnx.ModelProto, job: ReductionJob, bits: int
 ) -> tuple[onnx.ModelProto, Record]:
     from workflow_scripts.variants.int8_cache import int8_cache
 
@@ -186,7 +188,7 @@ PRECISIONS: dict[str, Precision] = {
 }
 
 
-def _refuse_unknown_names(model: onnx.ModelProto, job: Job) -> None:
+def _refuse_unknown_names(model: onnx.ModelProto, job: ReductionJob) -> None:
     """A name to keep that nothing has would be a slip of the pen without any effect."""
     names = {name for node in model.graph.node for name in (node.name, *node.input)}
     for option, patterns in (("keep_fp32", job.keep_fp32), ("keep_int8", job.keep_int8)):
@@ -198,7 +200,7 @@ def _refuse_unknown_names(model: onnx.ModelProto, job: Job) -> None:
                 )
 
 
-def reduce_file(source: Path, output: Path, record: Path, *, to: str, job: Job) -> None:
+def reduce_file(source: Path, output: Path, record: Path, *, to: str, job: ReductionJob) -> None:
     """Write one fp32 graph at another precision, and how that was done.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 from runtime.cli import option, run
 from workflow_scripts.files import atomic
 from workflow_scripts.graphs import answers
-from workflow_scripts.variants.job import AIM, Job
+from workflow_scripts.variants.job import AIM, ReductionJob
 from workflow_scripts.variants.precisions import PRECISIONS, reduce_file
 
 
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     add("--block", type=int, choices=[16, 32, 64, 128, 256], help="weights per scale")
     args = parser.parse_args(argv)
-    job = Job(
+    job = ReductionJob(
         args.graph,
         answers.load(args.answers),
         tuple(args.keep_fp32),

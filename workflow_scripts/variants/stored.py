@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from workflow_scripts.variants.distance import relative_rms
-from workflow_scripts.variants.job import Job, Record, matches
+from workflow_scripts.variants.job import Record, ReductionJob, matches
 
 # biases, sine frequencies and the codebook's norms are small and sensitive: nothing is won there
 LEAST_VALUES = 2048
@@ -19,7 +19,9 @@ WORST_ROUNDING = 1e-3  # rounding to 11 bits gives 2e-4; more means values below
 METHOD = "weights stored in fp16, computed in fp32"
 
 
-def stored_half(graph: onnx.ModelProto, job: Job, why: str = "") -> tuple[onnx.ModelProto, Record]:
+def stored_half(
+    graph: onnx.ModelProto, job: ReductionJob, why: str = ""
+) -> tuple[onnx.ModelProto, Record]:
     """Store the weights of a graph in half precision; the graph itself is changed.
 
     Args:
@@ -79,14 +81,14 @@ def constants_to_weights(graph: onnx.ModelProto) -> None:
         graph.graph.node.extend(others)
 
 
-def _reason_to_keep(name: str, values: NDArray[np.float32], job: Job) -> str:
+def _reason_to_keep(name: str, values: NDArray[np.float32], job: ReductionJob) -> str:
     if matches((name,), job.keep_fp32):
         return "kept on request"
     if np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max() > _LARGEST:
         return "larger than float16 can hold"
     finite = np.where(np.isfinite(values), values, 0)
     if relative_rms(finite.astype(np.float16), finite) > WORST_ROUNDING:
-        return "smaller than float16 can tell apart"
+        return "smaller than float16 resolves"
     return ""
 
 

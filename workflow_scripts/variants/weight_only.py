@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from runtime.errors import GraphError
 from workflow_scripts.variants.grams import Gram, grams
-from workflow_scripts.variants.job import BLOCKS, Job, Record, matches
+from workflow_scripts.variants.job import BLOCKS, Record, ReductionJob, matches
 from workflow_scripts.variants.joined import join
 from workflow_scripts.variants.packing import Packed, pack
 from workflow_scripts.variants.stored import stored_half
@@ -24,7 +24,9 @@ JOINED = frozenset({"t2s_decoder"})  # runs where ONNX Runtime's CPU does alone,
 COMPENSATED = frozenset({"t2s_decoder"})  # what errors in it do is read again by its next step
 
 
-def weight_only(graph: onnx.ModelProto, job: Job, bits: int) -> tuple[onnx.ModelProto, Record]:
+def weight_only(
+    graph: onnx.ModelProto, job: ReductionJob, bits: int
+) -> tuple[onnx.ModelProto, Record]:
     """Write constant matrices in integers; the graph itself is changed.
 
     Args:
@@ -107,7 +109,7 @@ def gemms_to_matmuls(graph: onnx.ModelProto) -> None:
     _drop_unread_weights(graph)
 
 
-def _grams(graph: onnx.ModelProto, job: Job, matrices: set[str]) -> dict[str, Gram]:
+def _grams(graph: onnx.ModelProto, job: ReductionJob, matrices: set[str]) -> dict[str, Gram]:
     """Of what each constant matrix is multiplied with, on the recorded cases."""
     products = [node for node in graph.graph.node if node.op_type == "MatMul"]
     return grams(graph, job, {node.input[0] for node in products if node.input[1] in matrices})

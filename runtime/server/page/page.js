@@ -29,7 +29,7 @@ function say(message) {
   $("message").textContent = message;
 }
 
-async function told(answer) {
+async function reason(answer) {
   try {
     const body = await answer.json();
     return body.error?.message ?? body.message ?? `${answer.status}`;
@@ -40,7 +40,7 @@ async function told(answer) {
 
 async function loadVoices() {
   const answer = await fetch("/v1/audio/voices", { headers: headers() });
-  if (!answer.ok) throw new Error(await told(answer));
+  if (!answer.ok) throw new Error(await reason(answer));
   voices = (await answer.json()).voices;
   $("voice").replaceChildren(...voices.map((one) => new Option(one.name, one.id)));
   loadLanguages();
@@ -177,7 +177,7 @@ async function speak() {
     const body = JSON.stringify(await asked());
     const how = { "Content-Type": "application/json", ...headers() };
     const answer = await fetch("/v1/audio/speech", { method: "POST", headers: how, body, signal: mine.signal });
-    if (!answer.ok) throw new Error(await told(answer));
+    if (!answer.ok) throw new Error(await reason(answer));
     const seed = answer.headers.get("X-Seed");
     $("used-seed").textContent = seed;
     requestAnimationFrame(showPosition);
@@ -202,7 +202,7 @@ async function showProof() {
   try {
     const name = encodeURIComponent($("voice").value);
     const answer = await fetch(`/v1/audio/voices/${name}/proof`, { headers: headers() });
-    if (!answer.ok) throw new Error(await told(answer));
+    if (!answer.ok) throw new Error(await reason(answer));
     const rows = (await answer.json()).measured.map(({ graph, metric, value }) => {
       const row = document.createElement("tr");
       for (const one of [graph, metric, value ?? "–"]) row.insertCell().textContent = one;

@@ -8,7 +8,7 @@ LARGEST = 10**30
 
 
 def cardinal(number: str) -> str:
-    """The amount without "and"; a number too long to name is told digit by digit."""
+    """The amount without "and"; a number too long to name is read digit by digit."""
     if int(number[:60]) >= LARGEST:
         return " ".join(cardinal(digit) for digit in number)
     return _words(number, "cardinal").replace(" and ", " ")

@@ -45,7 +45,7 @@ def quantities() -> list[Spelling]:
 
 
 def _told() -> list[Spelling]:
-    """Numbers that are told digit by digit."""
+    """Numbers that are read digit by digit."""
     return [
         (r"(^|[.!?]\s+)([0-9]{1,3})\. (?=\S)", lambda m: f"{m[1]}{ordinal(m[2])}, "),
         (r"\+[0-9]{1,3}(?:[ -]?\(?[0-9]{1,4}\)?){2,5}\b", lambda m: _groups("plus ", m[0])),

@@ -1,4 +1,4 @@
-"""Tell verbs from other words by their neighbours, for words that are said in two ways.
+"""Distinguish verbs from other words by their neighbours, for words that are said in two ways.
 
 Stands in for a part-of-speech tagger: only the difference that a second pronunciation hangs on.
 """

@@ -22,7 +22,7 @@ SCALE = "(?:[十百千]?[万億兆]|[百千])"
 MONEY_UNIT = "円|ドル|ユーロ|ポンド|ウォン|元|米ドル"
 POWERS = {"k": 3, "K": 3, "m": 6, "M": 6, "b": 9, "B": 9, "bn": 9}
 WON = "勝|負|敗|破|下し|引き分け|リード|制し"
-TOLD = dict(
+DIGITS = dict(
     zip(
         "0123456789",
         ["ゼロ", "イチ", "ニー", "サン", "ヨン", "ゴー", "ロク", "ナナ", "ハチ", "キュー"],
@@ -62,7 +62,7 @@ def _rules() -> tuple[tuple[re.Pattern[str], Write], ...]:
 
 
 def _names() -> list[Spelling]:
-    """Telephones and other numbers that are told digit by digit, and versions."""
+    """Telephones and other numbers that are read digit by digit, and versions."""
     return [
         ("24/7", "24時間7日"),
         ("㈱", "株式会社"),
@@ -133,7 +133,7 @@ def _units() -> list[Spelling]:
         (r"[\s\S]+", lambda m: local_units(m[0], "ja")),
         ("([時秒]速) ?\\1", r"\1"),
         (r"(?<=[0-9]) ?(?:℃|°C|°)", "度"),
-        (r"(?<=[0-9])%(?=増[えやし])", "パーセント "),  # else Open JTalk hears a suffix
+        (r"(?<=[0-9])%(?=増[えやし])", "パーセント "),  # else Open JTalk takes it for a suffix
         (r"(?<=[0-9])%", "パーセント"),
         (r"(?<=[0-9])‰", "パーミル"),
     ]
@@ -162,7 +162,7 @@ def _positional(match: re.Match[str]) -> str:
 
 def _told(match: re.Match[str]) -> str:
     groups = re.findall("[0-9]+", match[0])
-    return "、".join("".join(TOLD[digit] for digit in group) for group in groups)
+    return "、".join("".join(DIGITS[digit] for digit in group) for group in groups)
 
 
 def _falling(match: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ def digits(number: str) -> str:
 
 
 def sino(number: str) -> str:
-    """The amount in Sino-Korean; one that is too long is told digit by digit."""
+    """The amount in Sino-Korean; one that is too long is read digit by digit."""
     if len(number) > LONGEST:
         return digits(number)
     number = number.lstrip("0")

@@ -1,11 +1,11 @@
 """Numbers in Chinese text that name something: telephones, rooms, codes, versions.
 
-They are told digit by digit.
+They are read digit by digit.
 """
 
 import re
 
-from runtime.text.zh.numbers import digits, told
+from runtime.text.zh.numbers import digit_by_digit, digits
 from runtime.text.zh.rules import Spelling, either
 
 NAMED_BEFORE = (
@@ -28,14 +28,14 @@ COUNTED = (
 
 
 def identifiers() -> list[Spelling]:
-    """Rules for numbers that are told digit by digit."""
+    """Rules for numbers that are read digit by digit."""
     joined = r"[0-9]{3,}(?:[- ]?[0-9]+)*"
     return [
         ("24/7", "七天二十四小时"),
         (MOBILE, _mobile),
         (LANDLINE, lambda m: _paused(m[1], m[2] + m[3])),
         (r"(?<![0-9])([48]00)[- ]([0-9]{3})[- ]?([0-9]{4})(?![0-9=])", _groups),
-        (r"(?<![0-9])([48]00)([0-9]{3})([0-9]{4})(?![0-9=])", lambda m: told(m[0])),
+        (r"(?<![0-9])([48]00)([0-9]{3})([0-9]{4})(?![0-9=])", lambda m: digit_by_digit(m[0])),
         (r"(?<![0-9-])[0-9]{3}-[0-9]{4}(?![0-9=年-])", _groups_of),
         (r"(?<![0-9])[0-9]{4}(?: [0-9]{4})+(?: [0-9]{1,3})?(?![0-9])", _groups_of),
         (r"(?<![0-9])[0-9]{3,}(?:-[0-9]{3,}){2,}(?![0-9])", _groups_of),
@@ -44,20 +44,20 @@ def identifiers() -> list[Spelling]:
             r"(?![0-9]*[.年月日%/]|[0-9]*:[0-9])",
             _named,
         ),
-        (rf"(?<![0-9.\-])([0-9]{{3,}})(?={either(NAMED_AFTER)})", lambda m: told(m[1])),
+        (rf"(?<![0-9.\-])([0-9]{{3,}})(?={either(NAMED_AFTER)})", lambda m: digit_by_digit(m[1])),
         (r"(?<![0-9.])(985|211)(?=和|及|、|/|高校|大学|院校|工程)", lambda m: digits(m[1])),
-        (r"315(?=晚会)|618(?=大促|活动|购物)|996(?!年|个|元|人)", lambda m: told(m[0])),
-        (r"(?<=[打叫拨按])(?:11[0249]|12[02])(?![0-9])", lambda m: told(m[0])),
+        (r"315(?=晚会)|618(?=大促|活动|购物)|996(?!年|个|元|人)", lambda m: digit_by_digit(m[0])),
+        (r"(?<=[打叫拨按])(?:11[0249]|12[02])(?![0-9])", lambda m: digit_by_digit(m[0])),
         (
             rf"(?<![0-9.])(?:123(?:06|15)|100(?:86|10)|955[0-9]{{2}})(?![0-9.万亿多]|{COUNTED})",
-            lambda m: told(m[0]),
+            lambda m: digit_by_digit(m[0]),
         ),
-        (r"(?<![0-9.])([0-9]{3})(?=路(?![程人口]))", lambda m: told(m[1])),
+        (r"(?<![0-9.])([0-9]{3})(?=路(?![程人口]))", lambda m: digit_by_digit(m[1])),
         (r"(?<![0-9.])([0-9][05])(?=后(?![面来天台果的退]))", lambda m: digits(m[1])),
         (r"双(11|12)(?![0-9])", lambda m: "双" + "".join(digits(c) for c in m[1])),
         (
             r"(?<![0-9.,:/-])0[0-9]+(?![0-9]*(?:[.:/%‰月日点时分秒]|-[0-9]))",
-            lambda m: told(m[0]),
+            lambda m: digit_by_digit(m[0]),
         ),
         (r"(?<![0-9])[0-9]+(?:\.[0-9]+){2,}(?![0-9])", _version),
         (rf"(?<![0-9.])[0-9]*[1-9][0-9]{{0,2}}(?<=[0-9]{{7}})(?![0-9.]|{COUNTED}|[万亿])", _long),
@@ -65,12 +65,12 @@ def identifiers() -> list[Spelling]:
 
 
 def _mobile(match: re.Match[str]) -> str:
-    number = told(match[2] + match[4] + match[5])
-    return f"{told(match[1].lstrip('+'))}，{number}" if match[1] else number
+    number = digit_by_digit(match[2] + match[4] + match[5])
+    return f"{digit_by_digit(match[1].lstrip('+'))}，{number}" if match[1] else number
 
 
 def _paused(*groups: str) -> str:
-    return "，".join(told(group) for group in groups)
+    return "，".join(digit_by_digit(group) for group in groups)
 
 
 def _groups(match: re.Match[str]) -> str:
@@ -96,4 +96,4 @@ def _version(match: re.Match[str]) -> str:
 
 def _long(match: re.Match[str]) -> str:
     """Seven digits and more that end in no round number and count nothing."""
-    return told(match[0])
+    return digit_by_digit(match[0])

@@ -1,4 +1,4 @@
-"""Numbers in Chinese words: as amounts, digit by digit, and as phone numbers are told."""
+"""Numbers in Chinese words: as amounts, digit by digit, and as phone numbers are read."""
 
 DIGITS = "零一二三四五六七八九"
 UNITS = ((8, "亿"), (4, "万"), (3, "千"), (2, "百"), (1, "十"))
@@ -9,8 +9,8 @@ def digits(number: str) -> str:
     return "".join(DIGITS[int(c)] if c in "0123456789" else c for c in number)
 
 
-def told(number: str) -> str:
-    """Digit by digit as telephone numbers are told: 1 is 幺."""
+def digit_by_digit(number: str) -> str:
+    """Digit by digit as telephone numbers are read: 1 is 幺."""
     return digits(number).replace("一", "幺")
 
 
@@ -23,7 +23,7 @@ def cardinal(number: str) -> str:
 def amount(number: str) -> str:
     """An amount with an optional sign and decimals, as `-3.50` or `.5`.
 
-    Trailing zeros of the decimals are dropped, but one zero tells that there were some.
+    Trailing zeros of the decimals are dropped, but one zero shows that there were some.
     """
     sign = "负" if number.startswith("-") else ""
     whole, point, decimals = number.lstrip("-").partition(".")

@@ -56,7 +56,7 @@ class PolyphoneTables:
         choices: polyphonic character → numbers of its labels.
         single: character with one reading → pinyin.
         words: word → pinyin of each character; overrules the model.
-        masked: whether the model is told which labels a character can have.
+        masked: whether the model gets a mask of the labels that a character can have.
     """
 
     characters: tuple[str, ...]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.text import require
-from tests.runtime.text.test_readings import Record, expected, heard, spoken
+from tests.runtime.text.test_readings import Record, expected, sounds, spoken
 
 DOCS = Path(__file__).parents[3] / "docs" / "text.md"
 HEAD = "| what | mode | written | heard |"
@@ -27,7 +27,7 @@ def test_what_is_written_is_heard_as_the_docs_say(row: list[str]) -> None:
     _, lang, written, said = row
     require(lang)
     record: Record = {"lang": lang, "parts" if " / " in said else "said": said}
-    assert heard(spoken(written, lang)) == expected(record)
+    assert sounds(spoken(written, lang)) == expected(record)
 
 
 def test_the_table_covers_every_category() -> None:

@@ -25,10 +25,10 @@ def said_as_marked(sentence: str) -> bool:
             first = tag.startswith(prefix) or (len(tag) < len(prefix) and prefix.startswith(tag))
             expected = expected.replace(match[0], f"[phones={(one if first else two).strip()}]", 1)
     plain = MARKED.sub(r"\1", sentence)
-    return heard(plain) == heard(MARKED.sub(r"\1", expected))
+    return sounds(plain) == sounds(MARKED.sub(r"\1", expected))
 
 
-def heard(text: str) -> list[str]:
+def sounds(text: str) -> list[str]:
     return [phone for phone in phonemize(text, "en").phones if phone.isalnum()]
 
 

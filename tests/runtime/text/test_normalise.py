@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.text.zh.numbers import amount, cardinal, digits, told
+from runtime.text.zh.numbers import amount, cardinal, digit_by_digit, digits
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_chinese_decimals_keep_one_of_their_last_zeros() -> None:
 
 
 def test_chinese_digits_are_told_with_yao() -> None:
-    assert told("110") == "幺幺零"
+    assert digit_by_digit("110") == "幺幺零"
     assert digits("110") == "一一零"
 
 

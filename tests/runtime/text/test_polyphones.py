@@ -77,9 +77,9 @@ def test_inputs_have_the_names_types_and_shapes_of_g2pw(made: Callable[..., Made
     chooser, calls = made({})
     chooser.readings("银行行长好.")
     (call,) = calls
-    told = {name: (str(array.dtype), array.shape) for name, array in call.items()}
+    shapes = {name: (str(array.dtype), array.shape) for name, array in call.items()}
     text = ("int64", (3, 8))
-    assert told == {
+    assert shapes == {
         **dict.fromkeys(("input_ids", "token_type_ids", "attention_mask"), text),
         "phoneme_mask": ("float32", (3, len(LABELS))),
         **dict.fromkeys(("char_ids", "position_ids"), ("int64", (3,))),

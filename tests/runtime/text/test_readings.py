@@ -23,7 +23,7 @@ def spoken(text: str, lang: str) -> list[str]:
     return [phone for part in found for phone in phonemize(part, lang).phones]
 
 
-def heard(phones: list[str]) -> list[str]:
+def sounds(phones: list[str]) -> list[str]:
     """Phones without marks; long vowels of Japanese in one way."""
     return [phone for phone in phones if phone not in SILENT]
 
@@ -31,7 +31,7 @@ def heard(phones: list[str]) -> list[str]:
 def words(part: str, lang: str) -> list[str]:
     """Phones of words that need no rule to be read; Latin letters are English."""
     english = lang != "ja" and re.fullmatch(r"[A-Za-z '\-,.0-9]+", part)
-    return heard(list(phonemize(part, "en" if english else lang).phones))
+    return sounds(list(phonemize(part, "en" if english else lang).phones))
 
 
 def expected(record: Record) -> list[str]:
@@ -49,7 +49,7 @@ def test_text_is_read_as_a_fluent_speaker_reads_it(record: Record) -> None:
             require(lang)
     except BackendMissing as missing:
         pytest.skip(str(missing))
-    got = heard(spoken(record["text"], record["lang"]))
+    got = sounds(spoken(record["text"], record["lang"]))
     if "holds" in record:
         assert f" {record['holds']} " in f" {' '.join(got)} "
     else:

@@ -69,8 +69,8 @@ def fault(text: str, mode: str, draw: random.Random) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     named = unread(text, mode)
-    told = [any(char in named for char in unicodedata.normalize("NFC", one)) for one in text]
-    places = [i for i, char in enumerate(text) if char.isalnum() and not told[i]]
+    is_named = [any(char in named for char in unicodedata.normalize("NFC", one)) for one in text]
+    places = [i for i, char in enumerate(text) if char.isalnum() and not is_named[i]]
     for i in draw.sample(places, min(3, len(places))):
         if lost(text, i, mode, said):
             return f"U+{ord(text[i]):04X} {unicodedata.name(text[i], '?')} is lost"
@@ -85,7 +85,7 @@ USED_TOGETHER = "ヵヶゕゖゝゞヽヾ々ーｰﾞﾟ゙゚ⁿ"  # nothing by
 
 
 def lost(text: str, i: int, mode: str, said: list[str]) -> bool:
-    """Whether nothing is heard of a character, neither here nor between blanks."""
+    """Whether a character adds no sound, neither here nor between blanks."""
     if text[i].isascii() or text[i] in USED_TOGETHER or "[phones=" in text:
         return False
     try:

@@ -16,7 +16,7 @@ for needed in (module for language in LANGUAGES.values() for module in language.
 
 
 @pytest.mark.parametrize(
-    ("lang", "text", "told"),
+    ("lang", "text", "message"),
     [
         ("en", "你好", "'你好' cannot be read as en and is left out; --lang zh could"),
         ("en", "hello 你好", "'你好' cannot be read as en and is left out; --lang auto could"),
@@ -31,9 +31,9 @@ for needed in (module for language in LANGUAGES.values() for module in language.
     ],
 )
 def test_characters_that_no_reader_of_the_mode_can_say_are_named(
-    lang: str, text: str, told: str
+    lang: str, text: str, message: str
 ) -> None:
-    assert unread(text, lang) == told
+    assert unread(text, lang) == message
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_voice_warns_once_for_the_whole_text(caplog: pytest.LogCaptureFixture)
     voice = Voice.load(bundles.v2(), threads=1)
     with caplog.at_level(logging.WARNING):
         voice.read("Hello 你 there. Good 好 day.", Settings(lang="en"))
-    told = [record.getMessage() for record in caplog.records]
-    assert told == ["text: '你好' cannot be read as en and is left out; --lang auto could"]
+    message = [record.getMessage() for record in caplog.records]
+    assert message == ["text: '你好' cannot be read as en and is left out; --lang auto could"]
 
 
 @pytest.mark.parametrize("text", ["噷", "瓧辅", "兙好", "兙瓧", "嗯呣"])

@@ -20,7 +20,7 @@ from runtime.measure.timing import Spread, interleaved
 from runtime.measure.workload import Replay
 from runtime.t2s.decode import Decoder
 from runtime.t2s.device_loop import LoopDecoder
-from runtime.t2s.request import Ending, Limits, Prompt, forced_logits, sampled
+from runtime.t2s.request import Finish, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.engines import loop as loops
 from workflow_scripts.proof.gpu.reports import MISSED, Moved, Row
@@ -146,7 +146,7 @@ def _tokens(
     count = trial.tokens if most is None else most
     limits = Limits(early_stop_tokens=count - 1, max_len=loop.max_len)
     choose = sampled(Sampling(), partial(noise.exponentials, 0, 0))
-    return list(decoder.tokens(trial.prompt, choose, limits, Ending()))
+    return list(decoder.tokens(trial.prompt, choose, limits, Finish()))
 
 
 def _equal_share(found: list[int], wanted: list[int]) -> float:

@@ -21,7 +21,7 @@ from runtime.graphs import DECODER, VoiceGraphs
 from runtime.measure.timing import interleaved, memory_bandwidth
 from runtime.measure.workload import STREAMING, Replay, conditioning
 from runtime.t2s.device_loop import LoopDecoder
-from runtime.t2s.request import Ending, Limits, TokenSource, sampled
+from runtime.t2s.request import Finish, Limits, TokenSource, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.proof.gpu import loops
 from workflow_scripts.proof.gpu.loops import Loop
@@ -89,15 +89,15 @@ def _works(
 
     def prefill() -> None:
         once = Limits(early_stop_tokens=0, max_len=manifest.max_len)
-        for _ in decoder.tokens(replay.prompt, chooser, once, Ending()):
+        for _ in decoder.tokens(replay.prompt, chooser, once, Finish()):
             pass
 
     def first_sound() -> Samples:
-        with closing(decoder.tokens(replay.prompt, chooser, limits, Ending())) as tokens:
+        with closing(decoder.tokens(replay.prompt, chooser, limits, Finish())) as tokens:
             return next(acoustic.stream(tokens, under, STREAMING)).samples
 
     def total() -> Samples:
-        tokens = np.fromiter(decoder.tokens(replay.prompt, chooser, limits, Ending()), np.int64)
+        tokens = np.fromiter(decoder.tokens(replay.prompt, chooser, limits, Finish()), np.int64)
         made[:] = tokens.tolist()
         return acoustic.whole(tokens, under).samples
 

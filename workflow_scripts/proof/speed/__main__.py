@@ -25,7 +25,7 @@ def candidate(args: argparse.Namespace) -> Candidate:
     module = (sys.executable, "-m", "workflow_scripts.proof.speed.fresh_process", *files)
     size = sum(files_bytes(at) for at in given.values() if at)
     return Candidate(
-        works=load(args.gpt, sources_of(args), bench.job_of(args).replay).works(),
+        works=load(args.gpt, sources_of(args), bench.options_of(args).replay).works(),
         facts=Facts(torch=torch.__version__, disk_bytes=size),
         fresh=(*module, "--threads", str(args.threads)),
     )
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     log_to_stderr()
     torch.set_num_threads(args.threads)
     others = {PYTORCH: partial(candidate, args)}
-    report = benchmark.bench(args.voice, args.provider, bench.job_of(args), others)
+    report = benchmark.bench(args.voice, args.provider, bench.options_of(args), others)
     bench.publish(report, args.json)
 
 

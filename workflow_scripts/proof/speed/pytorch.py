@@ -28,7 +28,7 @@ from workflow_scripts.models.t2s import T2S, KVCache
 from workflow_scripts.proof.spoken import SpokenInTorch, load_acoustic
 
 
-class Reference:
+class PyTorchVoice:
     """A voice in PyTorch, float32, that replays as the reference implementation would speak."""
 
     def __init__(self, t2s: T2S, acoustic: SpokenInTorch, replay: Replay) -> None:
@@ -110,7 +110,7 @@ def _cache_of(model: T2S, rows: int) -> KVCache:
     )
 
 
-def load(gpt: Path, acoustic: AcousticSources, replay: Replay) -> Reference:
+def load(gpt: Path, acoustic: AcousticSources, replay: Replay) -> PyTorchVoice:
     """Read the checkpoints to replay tokens.
 
     Raises:
@@ -118,4 +118,4 @@ def load(gpt: Path, acoustic: AcousticSources, replay: Replay) -> Reference:
     """
     t2s = read(gpt, "t2s")
     _, model = load_acoustic(acoustic)
-    return Reference(T2S(t2s.weights, t2s.config, str(gpt)), model, replay)
+    return PyTorchVoice(T2S(t2s.weights, t2s.config, str(gpt)), model, replay)

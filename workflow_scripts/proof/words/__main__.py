@@ -115,10 +115,10 @@ class Judges:
 def speak(voice: Voice, text: str, settings: Settings, streamed: bool) -> Said:
     """Let a bundle speak a sentence."""
     chunks = list((voice.stream if streamed else voice.sentences)(text, settings))
-    endings = [chunk.finish_reason for chunk in chunks if chunk.finish_reason]
+    reasons = [chunk.finish_reason for chunk in chunks if chunk.finish_reason]
     tokens = sum(chunk.tokens.size for chunk in chunks)
     audio = Audio(np.concatenate([chunk.samples for chunk in chunks]), voice.rate)
-    return Said(audio, tokens * TOKEN_SECONDS, all(ending == END for ending in endings))
+    return Said(audio, tokens * TOKEN_SECONDS, all(reason == END for reason in reasons))
 
 
 def figures(scores: Sequence[Score]) -> Figures:

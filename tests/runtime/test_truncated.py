@@ -94,8 +94,10 @@ def test_a_stream_goes_on_with_the_same_tokens() -> None:
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_strict_makes_a_cut_an_error(voice: Voice, streamed: bool) -> None:
-    told = r"^text: sentence 1 was cut short \(early_stop\); cut the text finer or build a longer"
-    with pytest.raises(TextError, match=told):
+    message = (
+        r"^text: sentence 1 was truncated \(early_stop\); cut the text finer or build a longer"
+    )
+    with pytest.raises(TextError, match=message):
         limited(voice, strict=True, streamed=streamed)
 
 
@@ -104,6 +106,6 @@ def test_the_command_is_strict_on_demand(tmp_path: Path) -> None:
     command = ("-m", bundles.brief(), "-f", output, "--seed", "7", bundles.TEXT)
     done = call(*command, "--strict")
     assert (done.code, output.exists()) == (4, False)
-    assert done.err.splitlines()[-1].startswith("error: text: sentence 1 was cut short (early_stop")
+    assert done.err.splitlines()[-1].startswith("error: text: sentence 1 was truncated (early_stop")
     done = call(*command)
     assert (done.code, output.exists()) == (0, True)

@@ -77,8 +77,8 @@ def format_named(word: str, names: Mapping[str, str], field: str) -> str:
     """
     name = names.get(word.strip().casefold())
     if name is None:
-        told = f"{field}: {word[:40]!r} is no format; use one of {', '.join(names)}"
-        raise invalid(field, told, "unsupported_format")
+        message = f"{field}: {word[:40]!r} is no format; use one of {', '.join(names)}"
+        raise invalid(field, message, "unsupported_format")
     try:
         known(name)
     except FoundryError as error:
@@ -96,10 +96,10 @@ def rate(body: Mapping[str, Any], name: str, usual: int | None) -> int | None:
     wanted: int | None = coerced(row, body)
     rates = FORMATS[name].rates
     if wanted and rates and wanted not in rates:
-        told = (
+        message = (
             f"sample_rate: {name} can't hold {wanted} Hz; use one of {', '.join(map(str, rates))}"
         )
-        raise invalid("sample_rate", told)
+        raise invalid("sample_rate", message)
     return wanted or usual
 
 
@@ -112,5 +112,7 @@ def speakable(bundle: Bundle, changes: Changes) -> None:
     code = str(changes.get("lang") or "auto").removeprefix("all_")
     if code.startswith("auto") or code in bundle.languages:
         return
-    told = f"language: {code} can't be spoken by this voice here; it speaks"
-    raise Refusal(400, "language_unavailable", f"{told} {', '.join(bundle.languages)}", "language")
+    message = f"language: {code} can't be spoken by this voice here; it speaks"
+    raise Refusal(
+        400, "language_unavailable", f"{message} {', '.join(bundle.languages)}", "language"
+    )
