@@ -39,13 +39,13 @@ def loop_tables(wildcards):
 
 
 def record_of(target):
-    """What the machine behind a target is, once a job there has said it."""
+    """What the machine behind a target is, once a job there has recorded it."""
     with checkpoints.record_machine.get(target=target.name).output[0].open() as file:
         return json.load(file)
 
 
 def engines_of(target):
-    """Engines of a target, or none and a line that says why."""
+    """Engines of a target, or none and a line with the reason."""
     record = record_of(target)
     if record["missing"]:
         logger.warning(f"engines: none for target {target.name}: {record['missing']}")

@@ -37,7 +37,7 @@ A setting is an argument of `voice.synthesize`, `voice.sentences` and `voice.str
 with a `SettingError` that names the setting and what it takes: in Python `speed="1.2"` is wrong,
 in the body of an HTTP request it is 1.2.
 
-Where the default is the voice's, a bundle says it (`defaults` in its manifest); the number is what
+Where the default is the voice's, a bundle has it (`defaults` in its manifest); the number is what
 bundles have unless their build has measured otherwise. The last two columns are the names in the
 bodies of GPT-SoVITS's `api_v2` and of OpenAI's speech API; an empty place means that there is none.
 """

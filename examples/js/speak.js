@@ -135,8 +135,8 @@ try {
   if (values.help) {
     console.log(HELP);
   } else {
-    const told = await speak(values);
-    console.log(values.json ? JSON.stringify(told) : `${values.output}: ${told.seconds.toFixed(2)} s`);
+    const result = await speak(values);
+    console.log(values.json ? JSON.stringify(result) : `${values.output}: ${result.seconds.toFixed(2)} s`);
   }
 } catch (error) {
   if (!(error instanceof Fault)) throw error;

@@ -59,7 +59,7 @@ class Limits:
     pace_tokens: int = -1
 
     def room(self, prompt: Prompt) -> int:
-        """Tokens after which an utterance ends, whatever the model says.
+        """Tokens after which an utterance ends, whatever the model gives.
 
         Raises:
             SettingError: the prompt alone leaves no room for a token within max_len.

@@ -7,11 +7,11 @@ import { Voice } from "../../examples/js/src/voice.js";
 const [bundle, phones, seed] = process.argv.slice(2);
 const voice = await Voice.load(folderSource(bundle), await nodePlatform(1));
 const pieces = piecesOf(await readFile(phones, "utf8"), phones);
-const told = {};
+const spoken = {};
 for (const how of ["sentences", "stream"]) {
   const chunks = [];
   for await (const chunk of voice[how](pieces, { seed: BigInt(seed) })) chunks.push(chunk);
-  told[how] = chunks.map(({ samples, sentence, tokens, finishReason }) => ({
+  spoken[how] = chunks.map(({ samples, sentence, tokens, finishReason }) => ({
     samples: Buffer.from(samples.buffer).toString("base64"),
     sentence,
     tokens,
@@ -19,4 +19,4 @@ for (const how of ["sentences", "stream"]) {
   }));
 }
 await voice.close();
-console.log(JSON.stringify(told));
+console.log(JSON.stringify(spoken));

@@ -49,7 +49,7 @@ export async function nodePlatform(threads) {
     interOpNumThreads: 1,
     enableCpuMemArena: false, // lengths are ever others: it would keep the most of each
     enableMemPattern: false,
-    logSeverityLevel: 4, // what fails is thrown, and told once
+    logSeverityLevel: 4, // what fails is thrown, and reported once
   };
   return { ort, shares: true, options: () => options };
 }

@@ -99,7 +99,7 @@ export class Graphs {
    * @param {unknown} error
    */
   fault(graph, verb, error) {
-    const told = error instanceof Error ? error.message : `${error}`;
-    return new Fault(`${this.bundle.source.where}: ${graph}: ONNX Runtime can't ${verb} it: ${told}`);
+    const reason = error instanceof Error ? error.message : `${error}`;
+    return new Fault(`${this.bundle.source.where}: ${graph}: ONNX Runtime can't ${verb} it: ${reason}`);
   }
 }

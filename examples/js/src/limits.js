@@ -1,4 +1,4 @@
-/** When an utterance has to end, whatever the model says. */
+/** When an utterance has to end, whatever the model gives. */
 import { Fault } from "./fault.js";
 
 /**
@@ -10,8 +10,8 @@ import { Fault } from "./fault.js";
  */
 export function mostTokens(decode, tokens, phones, spoken) {
   const most = decode.most_tokens_per_phone;
-  const heard = Math.min(tokens / phones, most);
-  const pace = tokens && phones ? Math.min(decode.pace_slower * heard, most) : most;
+  const own = Math.min(tokens / phones, most);
+  const pace = tokens && phones ? Math.min(decode.pace_slower * own, most) : most;
   return Math.max(decode.least_tokens, Math.ceil(pace * spoken));
 }
 

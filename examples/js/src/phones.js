@@ -25,11 +25,11 @@ const MOST_PAUSE_MS = 3_600_000;
  * @returns {Piece[]}
  */
 export function piecesOf(text, where) {
-  const told = parsed(text, where, CURE);
-  if (!isObject(told) || !Array.isArray(told.pieces) || !told.pieces.length) {
+  const document = parsed(text, where, CURE);
+  if (!isObject(document) || !Array.isArray(document.pieces) || !document.pieces.length) {
     throw new Fault(`${where}: no pieces of phones; ${CURE}`);
   }
-  return told.pieces.map((piece, i) => pieceOf(piece, `${where}: pieces[${i}]`));
+  return document.pieces.map((piece, i) => pieceOf(piece, `${where}: pieces[${i}]`));
 }
 
 /**

@@ -63,6 +63,6 @@ export async function digestOf(manifest) {
   const source = manifest.sources?.sovits;
   const madeOf = source ? `'${source}'` : list;
   const kind = manifest.acoustic.kind ?? "vits";
-  const told = `('${manifest.family}', '${kind}', '${manifest.symbols}', ${madeOf})`;
-  return sha256(new TextEncoder().encode(told));
+  const facts = `('${manifest.family}', '${kind}', '${manifest.symbols}', ${madeOf})`;
+  return sha256(new TextEncoder().encode(facts));
 }

@@ -23,9 +23,9 @@ const { fround } = Math;
  */
 export function choose(logits, used, draws, sampling, held) {
   const end = logits.length - 1;
-  const scores = penalised(held ? logits.subarray(0, end) : logits, used, sampling.repetition_penalty);
-  const token = drawn(probabilities(scores, sampling), draws);
-  return token === end || highest(scores) === end ? null : token;
+  const adjusted = penalised(held ? logits.subarray(0, end) : logits, used, sampling.repetition_penalty);
+  const token = drawn(probabilities(adjusted, sampling), draws);
+  return token === end || highest(adjusted) === end ? null : token;
 }
 
 /**
@@ -36,18 +36,18 @@ export function choose(logits, used, draws, sampling, held) {
 export function penalised(logits, used, penalty) {
   const factor = fround(penalty);
   if (penalty === 1) return logits;
-  return logits.map((score, i) => (!used[i] ? score : score < 0 ? score * factor : score / factor));
+  return logits.map((logit, i) => (!used[i] ? logit : logit < 0 ? logit * factor : logit / factor));
 }
 
 /**
  * Top-p, temperature, top-k and softmax.
- * @param {Float32Array} scores  after the penalty
+ * @param {Float32Array} logits  after the penalty
  * @param {Sampling} sampling
  */
-export function probabilities(scores, sampling) {
-  const kept = sampling.top_p < 1 ? nucleus(scores, fround(sampling.top_p)) : scores;
+export function probabilities(logits, sampling) {
+  const kept = sampling.top_p < 1 ? nucleus(logits, fround(sampling.top_p)) : logits;
   const cold = fround(Math.max(sampling.temperature, COLDEST));
-  const scaled = kept.map((score) => score / cold);
+  const scaled = kept.map((logit) => logit / cold);
   const { top_k: count } = sampling;
   if (count < scaled.length) {
     const threshold = scaled.toSorted()[scaled.length - count]; // ties with it stay
@@ -58,13 +58,13 @@ export function probabilities(scores, sampling) {
 
 /**
  * Without what lies beyond the share; the entry that crosses it goes too, the best one stays.
- * @param {Float32Array} scores
+ * @param {Float32Array} logits
  * @param {number} share
  */
-function nucleus(scores, share) {
-  const order = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
-  const shares = softmax(Float32Array.from(order, (i) => scores[i]), scores[order[0]]);
-  const kept = scores.slice();
+function nucleus(logits, share) {
+  const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
+  const shares = softmax(Float32Array.from(order, (i) => logits[i]), logits[order[0]]);
+  const kept = logits.slice();
   let sum = 0;
   order.forEach((i, place) => {
     sum = fround(sum + shares[place]);
@@ -74,11 +74,11 @@ function nucleus(scores, share) {
 }
 
 /**
- * @param {Float32Array} scores
+ * @param {Float32Array} logits
  * @param {number} best
  */
-function softmax(scores, best) {
-  const weights = scores.map((score) => Math.exp(fround(score - best)));
+function softmax(logits, best) {
+  const weights = logits.map((logit) => Math.exp(fround(logit - best)));
   const whole = fround(weights.reduce((sum, weight) => sum + weight, 0));
   return weights.map((weight) => weight / whole);
 }

@@ -30,7 +30,7 @@ async function chosen() {
 }
 
 async function speak() {
-  at("told").textContent = "loading …";
+  at("status").textContent = "loading …";
   const voice = await chosen();
   const text = at("phones").value.trim();
   const pieces = text ? piecesOf(text, "phones") : voice.example;
@@ -43,13 +43,13 @@ async function speak() {
     first ||= performance.now() - began;
     player.play(chunk.samples);
     chunks.push(chunk);
-    at("told").textContent = `${chunks.length} chunks …`;
+    at("status").textContent = `${chunks.length} chunks …`;
   }
   const took = performance.now() - began;
   const parts = /** @type {BlobPart[]} */ (chunks.map((chunk) => chunk.samples));
   const samples = new Float32Array(await new Blob(parts).arrayBuffer());
   const seconds = samples.length / voice.rate;
-  at("told").textContent =
+  at("status").textContent =
     `${seconds.toFixed(2)} s of sound; first sound after ${first.toFixed(0)} ms, ` +
     `real-time factor ${(took / 1000 / seconds).toFixed(2)}`;
   const file = URL.createObjectURL(new Blob([wav(samples, voice.rate)], { type: "audio/wav" }));
@@ -68,7 +68,7 @@ at("form").addEventListener("submit", async (/** @type {Event} */ event) => {
     const { chunks, samples, first, took } = await speak();
     document.dispatchEvent(new CustomEvent("spoken", { detail: { chunks, samples, first, took } }));
   } catch (error) {
-    at("told").textContent = "";
+    at("status").textContent = "";
     at("message").textContent = `error: ${error instanceof Error ? error.message : error}`;
     if (!(error instanceof Fault)) throw error;
   } finally {

@@ -2,7 +2,7 @@
 import { Fault } from "../src/fault.js";
 
 const ON_GPU = new Set(["prior", "vocoder"]); // WebGPU's cached attention lacks what the decoder needs
-const SILENT = 4; // what fails is thrown, and told once
+const SILENT = 4; // what fails is thrown, and reported once
 
 /**
  * @param {any} ort  `onnxruntime-web`
