@@ -167,7 +167,7 @@ class _OrtBuffers:
             for name, array in (("rows", rows), ("bias", bias))
         }
         binding = self._bound({**self._values, **given})
-        self._session.run_with_iobinding(binding, _run_options(EAGER))
+        self._session.run_with_iobinding(binding, run_options(EAGER))
 
     def eager_steps(self, count: int) -> None:
         """Begin steps over the token of the state."""
@@ -179,7 +179,7 @@ class _OrtBuffers:
 
     def _run(self, graph: int, count: int) -> None:
         """The device is waited for behind the last step."""
-        goes_on, last = _run_options(graph, goes_on=True), _run_options(graph)
+        goes_on, last = run_options(graph, goes_on=True), run_options(graph)
         for _ in range(count - 1):
             self._session.run_with_iobinding(self._step, goes_on)
         self._session.run_with_iobinding(self._step, last)
@@ -216,7 +216,13 @@ class _OrtBuffers:
         return ""
 
 
-def _run_options(graph: int, *, goes_on: bool = False) -> Any:
+def run_options(graph: int, *, goes_on: bool = False) -> Any:
+    """Options of a run.
+
+    Args:
+        graph: number of the CUDA graph; EAGER for none.
+        goes_on: return before the device is done.
+    """
     options = onnxruntime.RunOptions()
     options.add_run_config_entry(GRAPH_ID, f"{graph}")
     options.add_run_config_entry(GOES_ON, f"{int(goes_on)}")

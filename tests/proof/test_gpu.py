@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.errors import CheckpointError, GraphError, ProofError
+from runtime.errors import BundleError, CheckpointError, GraphError, ProofError, UsageError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import load
 from runtime.measure.timing import Spread
@@ -18,13 +18,20 @@ from workflow_scripts.checkpoint.read import read
 from workflow_scripts.engines.arithmetic import ARITHMETICS
 from workflow_scripts.models.t2s import T2S
 from workflow_scripts.proof.gpu import __main__ as gpu
+from workflow_scripts.proof.gpu.measure import Measurement, fastest, measured
+from workflow_scripts.proof.gpu.plan import REPLAYED, Entry, Wanted
 from workflow_scripts.proof.gpu.reports import GpuReport, Reached, Row, Speech, attempt
 from workflow_scripts.proof.gpu.reports import read as read_report
-from workflow_scripts.proof.gpu.table import aims
+from workflow_scripts.proof.gpu.table import aims, missed, table
 from workflow_scripts.proof.gpu.torch_steps import FixedStep, GrowingStep, on_device
-from workflow_scripts.proof.gpu.trials import Job, Sentence, compared
+from workflow_scripts.proof.gpu.trials import ATTENTIONS, Job, Sentence, compared
 
 TOKENS = 26
+
+
+@pytest.fixture(scope="module")
+def job() -> Job:
+    return Job(bundles.v2(), bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +62,7 @@ def on_cpu(tmp_path_factory: pytest.TempPathFactory) -> GpuReport:
 
 def test_every_way_is_compared_with_the_cpu_before_it_is_timed(on_cpu: GpuReport) -> None:
     fp32 = [name for name in on_cpu.steps if "fp32" in name and "CUDA graph" not in name]
-    assert len(fp32) == 2 * len(gpu.ATTENTIONS)
+    assert len(fp32) == 2 * len(ATTENTIONS)
     for name in fp32:
         row = on_cpu.steps[name]
         assert row.state == "measured", name
@@ -66,10 +73,13 @@ def test_every_way_is_compared_with_the_cpu_before_it_is_timed(on_cpu: GpuReport
         assert row.floor_ms > 0
     for name in ("growing cache fp32", "fixed cache fp32", "prior fp32", "vocoder fp32"):
         assert on_cpu.pytorch[name].state == "measured"
+    sampled = on_cpu.pytorch["fixed cache fp32 with sampler"]
+    assert (sampled.state, sampled.same_tokens) == ("measured", 1)
+    assert sampled.tokens_per_s > 0
 
 
 def test_the_runtimes_loop_gives_the_tokens_of_the_cpu(on_cpu: GpuReport) -> None:
-    for attention in gpu.ATTENTIONS:
+    for attention in ATTENTIONS:
         row = on_cpu.loop[f"{attention} fp32"]
         assert (row.state, row.same_tokens) == ("measured", 1)
         assert row.bytes_per_step.to_host == 8, "a token is what comes back"
@@ -115,7 +125,7 @@ def test_speech_is_timed_as_a_whole(on_cpu: GpuReport) -> None:
 
 
 def test_the_table_shows_every_row_with_its_state(on_cpu: GpuReport) -> None:
-    printed = gpu.table(on_cpu)
+    printed = table(on_cpu)
     for rows in on_cpu.compared.values():
         for name, row in rows.items():
             lines = [line for line in printed.splitlines() if line.startswith(f"  {name:44} ")]
@@ -128,8 +138,10 @@ def test_a_missed_bar_fails_after_the_report_is_written(
 ) -> None:
     over = Row("missed (logits 0.5 from the CPU's, bar 0.001)")
     report = replace(on_cpu, graphs={"prior": over})
-    assert gpu.missed(report) == ["graphs: prior"]
-    monkeypatch.setattr(gpu, "measured", lambda job: report)  # what a card would have given
+    assert missed(report) == ["graphs: prior"]
+    monkeypatch.setattr(
+        gpu, "measured", lambda job, wanted, told: report
+    )  # what a card would have given
     with pytest.raises(ProofError, match="over a bar: graphs: prior"):
         gpu.main(words(tmp_path / "report.json"))
     assert read_report(tmp_path / "report.json") == report
@@ -144,7 +156,7 @@ def test_aims_are_judged_by_what_one_card_gave(on_cpu: GpuReport) -> None:
             "scatter_in_parts fp16 CUDA graph": Row("measured", tokens_per_s=2400.0),
             "scatter_elements fp16 CUDA graph": Row("not measured (no kernel)"),
         },
-        pytorch={"fixed cache fp16 CUDA graph": Row("measured", tokens_per_s=1600.0)},
+        pytorch={"fixed cache fp16 with sampler CUDA graph": Row("measured", tokens_per_s=1600.0)},
         speech={"fp16": Speech("measured", rtf=0.02, first_sound_ms=Spread(130.0, 129.0, 131.0))},
     )
     found = aims(report)
@@ -157,12 +169,12 @@ def test_aims_are_judged_by_what_one_card_gave(on_cpu: GpuReport) -> None:
 
 def test_speech_takes_the_loop_that_is_fastest_there() -> None:
     none = Row("not measured (no kernel)")
-    ends = ("", gpu.REPLAYED)
-    loops = {f"{name} fp16{end}": none for name in gpu.ATTENTIONS for end in ends}
-    assert f"{gpu.fastest(loops, 'fp16', 1000)}" == "scatter_elements fp16"
+    ends = ("", REPLAYED)
+    loops = {f"{name} fp16{end}": none for name in ATTENTIONS for end in ends}
+    assert f"{fastest(loops, 'fp16', 1000)}" == "scatter_elements fp16"
     loops["scatter fp16"] = Row("measured", tokens_per_s=10.0)
     loops["scatter_in_parts fp16 CUDA graph"] = Row("measured", tokens_per_s=20.0)
-    assert f"{gpu.fastest(loops, 'fp16', 1000)}" == "scatter_in_parts fp16"
+    assert f"{fastest(loops, 'fp16', 1000)}" == "scatter_in_parts fp16"
 
 
 def test_wrong_logits_miss_the_bar(sentence: Sentence, model: T2S) -> None:
@@ -177,6 +189,54 @@ def test_wrong_logits_miss_the_bar(sentence: Sentence, model: T2S) -> None:
             return np.full_like(super().step(row, live), np.nan)
 
     assert compared(Silent(model), sentence, "fp32").state.startswith("missed (logits nan")
+
+
+def test_each_row_is_written_when_it_is_there(job: Job) -> None:
+    seen: list[set[str]] = []
+
+    def told(report: GpuReport, entry: Entry, found: Any) -> None:
+        done = {n for n, row in report.loop.items() if row.state == "measured"}
+        seen.append(done)
+        assert found.seconds is not None or "needs a GPU" in found.state
+
+    report = measured(job, Wanted(("loop", "graphs"), ("fp16",)), told)
+    assert [len(done) for done in seen] == [0, 1, 1, 2, 2, 3], "eager and replayed by turns"
+    assert not report.graphs, "no graph but the decoder computes at fp16"
+    assert not report.steps
+
+
+def test_rows_that_would_not_end_in_time_are_left_out(job: Job) -> None:
+    report = measured(job, Wanted(("loop",), ("fp32",), minutes=0.1), lambda *_: None)
+    assert {row.state for row in report.loop.values()} == {"not measured (left out of 0.1 minutes)"}
+
+
+def test_a_dry_run_prints_the_rows_and_their_minutes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu.main(words(tmp_path / "none.json", "--dry-run"))
+    printed = capsys.readouterr().out
+    assert float(printed.split(" minutes by estimate")[0].split()[-1]) <= 9
+    first, *_ = (line for line in printed.splitlines() if " s  " in line)
+    assert "fp16" in first, "the aims are for fp16"
+    assert not (tmp_path / "none.json").exists()
+    with pytest.raises(UsageError, match="--only nothing: no row of that name"):
+        gpu.main(words(tmp_path / "none.json", "--dry-run", "--only", "nothing"))
+
+
+def test_exported_graphs_are_measured_as_a_bundle_is(job: Job, tmp_path: Path) -> None:
+    bundle, raw = bundles.v2(), tmp_path / "raw"
+    raw.mkdir()
+    for path in (*bundle.glob("*.onnx"), bundle / "t2s_tables.npz"):
+        (raw / path.name).hardlink_to(path)
+    job = replace(job, voice=raw, reference=bundle / "reference.wav")
+    report = measured(job, Wanted(("fixed cache fp32", "graphs: prior")), lambda *_: None)
+    assert report.pytorch["fixed cache fp32"].state == "measured"
+    assert report.graphs["prior"].state == "measured"
+    with pytest.raises(BundleError, match="exported graphs have no example; give --reference"):
+        Measurement.of(replace(job, reference=None))
+    (raw / "prior.onnx").unlink()
+    with pytest.raises(BundleError, match="neither a bundle nor exported graphs: no prior"):
+        Measurement.of(job)
 
 
 def test_a_fixed_cache_answers_as_a_growing_one(sentence: Sentence, model: T2S) -> None:
@@ -198,7 +258,7 @@ def test_a_checkpoint_that_is_none_is_refused_before_anything_is_measured(tmp_pa
     (tmp_path / "gpt.ckpt").write_bytes(b"no checkpoint")
     job = Job(bundles.v2(), tmp_path / "gpt.ckpt", bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
     with pytest.raises(CheckpointError, match=r"gpt\.ckpt"):
-        gpu.measured(job)
+        Measurement.of(job)
 
 
 def test_a_bundle_of_another_precision_is_refused(tmp_path: Path) -> None:
@@ -208,4 +268,4 @@ def test_a_bundle_of_another_precision_is_refused(tmp_path: Path) -> None:
     )
     job = Job(folder, bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
     with pytest.raises(GraphError, match="its decoder is not fp32; measure the fp32 bundle"):
-        gpu.measured(job)
+        Measurement.of(job)

@@ -23,7 +23,8 @@ from runtime.t2s.device_loop import LoopDecoder
 from runtime.t2s.request import Finish, Limits, Prompt, forced_logits, sampled
 from runtime.t2s.sampler import Sampling
 from workflow_scripts.engines import loop as loops
-from workflow_scripts.proof.gpu.reports import MISSED, Moved, Row
+from workflow_scripts.proof.gpu.reports import MEASURED, MISSED, Moved, Row
+from workflow_scripts.proof.gpu.torch_loop import TorchLoop
 from workflow_scripts.proof.gpu.trials import Sentence, judged
 
 NAME = "t2s_loop.onnx"
@@ -119,10 +120,20 @@ def tried(trial: Trial, path: Path, loop: Loop, place: Place) -> Row:
         same = _equal_share(found, _tokens(trial.on_cpu.decoder(), trial, loop))
         state = row.state if same == 1 else f"{MISSED} ({same:.0%} of the CPU's tokens)"
         row = replace(row, same_tokens=same, state=state)
-    return row if row.missed else _timed(row, decoder, trial, loop)
+    return row if row.missed else timed(row, decoder, trial, loop)
 
 
-def _timed(row: Row, decoder: LoopDecoder, trial: Trial, loop: Loop) -> Row:
+def torch_tried(trial: Trial, decoder: TorchLoop, loop: Loop) -> Row:
+    """The same of PyTorch's loop; its distance is the share of equal tokens."""
+    same = _equal_share(_tokens(decoder, trial, loop), _tokens(trial.on_cpu.decoder(), trial, loop))
+    row = Row(MEASURED, same_tokens=same)
+    if loop.arithmetic == "fp32" and same != 1:
+        return replace(row, state=f"{MISSED} ({same:.0%} of the CPU's tokens)")
+    return timed(row, decoder, trial, loop)
+
+
+def timed(row: Row, decoder: LoopDecoder | TorchLoop, trial: Trial, loop: Loop) -> Row:
+    """The row with milliseconds a token, blocks of noise and tokens that cross the bus included."""
     count = len(_tokens(decoder, trial, loop))
     works = {
         "first": partial(_tokens, decoder, trial, loop, 1),
@@ -140,7 +151,7 @@ def _timed(row: Row, decoder: LoopDecoder, trial: Trial, loop: Loop) -> Row:
 
 
 def _tokens(
-    decoder: Decoder | LoopDecoder, trial: Trial, loop: Loop, most: int | None = None
+    decoder: Decoder | LoopDecoder | TorchLoop, trial: Trial, loop: Loop, most: int | None = None
 ) -> list[int]:
     """Tokens of the replay's prompt, drawn with noise that is always the same."""
     count = trial.tokens if most is None else most

@@ -14,14 +14,21 @@ from runtime.measure.timing import Spread
 
 MEASURED, MISSED, NOT_MEASURED = "measured", "missed", "not measured"
 NEEDS_GPU = "needs a GPU"
+NOT_YET = "not reached yet"
 AGAIN = "python -m workflow_scripts.proof.gpu measures again"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a measurement ended; see the module."""
+    """How a measurement ended; see the module.
+
+    Attributes:
+        state: see the module.
+        seconds: that it took, all together.
+    """
 
     state: str
+    seconds: float | None = field(default=None, kw_only=True)
 
     @property
     def missed(self) -> bool:

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from runtime import manifest as manifests
 from runtime import noise
 from runtime.arrays import Samples
 from runtime.backends import Folders, Threads
 from runtime.backends.choices import choose
 from runtime.backends.ort_loop import OrtLoop
-from runtime.contract import STEP_TABLES
 from runtime.graphs import DECODER, VoiceGraphs
 from runtime.measure.timing import interleaved, memory_bandwidth
 from runtime.measure.workload import STREAMING, Replay, conditioning
@@ -26,33 +24,36 @@ from runtime.t2s.sampler import Sampling
 from workflow_scripts.proof.gpu import loops
 from workflow_scripts.proof.gpu.loops import Loop
 from workflow_scripts.proof.gpu.reports import MEASURED, NEEDS_GPU, Memory, Speech, not_measured
+from workflow_scripts.proof.gpu.subject import Subject
 from workflow_scripts.proof.gpu.trials import Job
 
 BANDWIDTH_BYTES = 1 << 30
 TOKENS_PER_SECOND = 25
 
 
-def speech(job: Job, manifest: manifests.Manifest, loop: Loop) -> Speech:
+def speech(job: Job, voice: Subject, loop: Loop) -> Speech:
     """First sound and total through the runtime's own back end for the device.
 
     Args:
         job: what to measure.
-        manifest: of the bundle.
-        loop: how the decoder is written; the other graphs are those of the bundle.
+        voice: its files.
+        loop: how the decoder is written; the other graphs are those of the voice.
     """
     with tempfile.TemporaryDirectory(prefix="loop-") as folder:
-        files = {name: job.voice / member.file for name, member in manifest.graphs.items()}
-        path = loops.make(files, job.voice / STEP_TABLES, loop, Path(folder))
-        return replace(_speech(job, manifest, path), loop=f"{loop}")
+        path = loops.make(voice.files, voice.tables, loop, Path(folder))
+        return replace(_speech(job, voice, path), loop=f"{loop}")
 
 
-def _speech(job: Job, manifest: manifests.Manifest, loop: Path) -> Speech:
+def _speech(job: Job, voice: Subject, loop: Path) -> Speech:
     free = free_bytes(job.device)
-    choice, folders = choose(job.device, manifest), Folders(engines=loop.parent)
-    graphs = VoiceGraphs.of_bundle(job.voice, manifest, choice, job.threads, folders)
-    opened = [graphs.open(name) for name in manifest.graphs if name != DECODER]
+    graphs = replace(
+        voice.on_cpu(job.threads),
+        backends=choose(job.device).backends,
+        folders=Folders(engines=loop.parent),
+    )
+    opened = [graphs.open(name) for name in voice.files if name != DECODER]
     made: list[int] = []
-    works = _works(job, manifest, graphs, _decoder(job, graphs, loop), made)
+    works = _works(job, voice, graphs, _decoder(job, graphs, loop), made)
     times = interleaved(works, job.rounds)
     return Speech(
         MEASURED,
@@ -76,7 +77,7 @@ def _decoder(job: Job, graphs: VoiceGraphs, loop: Path) -> TokenSource:
 
 def _works(
     job: Job,
-    manifest: manifests.Manifest,
+    voice: Subject,
     graphs: VoiceGraphs,
     decoder: TokenSource,
     made: list[int],
@@ -85,10 +86,10 @@ def _works(
     acoustic, replay = graphs.acoustic_model(), Replay.of(job.tokens)
     under = conditioning(replay, acoustic.made_up())
     chooser = sampled(Sampling(), partial(noise.exponentials, 0, 0))
-    limits = Limits(early_stop_tokens=job.tokens - 1, max_len=manifest.max_len)
+    limits = Limits(early_stop_tokens=job.tokens - 1, max_len=voice.max_len)
 
     def prefill() -> None:
-        once = Limits(early_stop_tokens=0, max_len=manifest.max_len)
+        once = Limits(early_stop_tokens=0, max_len=voice.max_len)
         for _ in decoder.tokens(replay.prompt, chooser, once, Finish()):
             pass
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from runtime.arrays import Float32, Logits
 from runtime.backends import Threads
+from runtime.backends.ort_loop import EAGER, run_options
 from runtime.backends.sessions import Place, session_on, zeros
 from workflow_scripts.engines.arithmetic import ARITHMETICS, compute_in
 from workflow_scripts.engines.decoder import engine_decoder
@@ -23,9 +24,7 @@ from workflow_scripts.graphs.attention import FIRST_NEW_ROW
 from workflow_scripts.proof.gpu.reports import Moved
 
 MASKED = np.float32(-1e4)  # attention mask value, finite in every arithmetic
-GRAPH_ID = "gpu_graph_id"
-EAGER, REPLAYED = "-1", "1"
-MOST_CAPTURES = 3  # runs until a CUDA graph is replayed
+REPLAYED = 1  # number of its CUDA graph
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,11 @@ class DeviceStep:
         self._bias = self._value(np.zeros((1, 1, 1, self.capacity), np.float32))
         self._logits = self._value(np.zeros((1, vocabulary), np.float32))
         self._binding = self._bound(self._row, self._bias)
-        self._runs = {graph: _run_options(graph) for graph in (EAGER, REPLAYED)}
+        self._runs = {
+            (graph, goes_on): run_options(graph, goes_on=goes_on)
+            for graph in (EAGER, REPLAYED)
+            for goes_on in (False, True)
+        }
 
     def _value(self, array: NDArray[Any]) -> Any:
         # on the CPU a value shares the array that it is made of
@@ -132,38 +135,39 @@ class DeviceStep:
 
     def step(self, row: Float32, cached: int) -> Logits:
         """Logits [V] after one more row [D], the `cached`-th of the cache."""
+        self._put_row(row, cached)
+        return self._done(self._binding, REPLAYED if self._way.replayed else EAGER)
+
+    def repeat(self, row: Float32, cached: int, count: int) -> None:
+        """Such a step so many times; waits for the last one, and reads no logits."""
+        self._put_row(row, cached)
+        graph = REPLAYED if self._way.replayed else EAGER
+        for step in range(count):
+            goes_on = step < count - 1 and self._way.aliased  # copies are the host's to order
+            self._run(self._binding, self._runs[graph, goes_on])
+
+    def _put_row(self, row: Float32, cached: int) -> None:
         bias = np.full((1, 1, 1, self.capacity), MASKED, np.float32)
         bias[..., :cached] = 0
         self._put(self._row, row[None])
         self._put(self._first, np.array([cached - 1]))
         self._put(self._bias, bias)
-        return self._done(self._binding, REPLAYED if self._way.replayed else EAGER)
 
-    def capture(self) -> None:
-        """Do the runs that come before the first replay; nothing is lost by repeating a step."""
-        if self._way.replayed:
-            for _ in range(MOST_CAPTURES):
-                self._done(self._binding, REPLAYED)
+    def _done(self, binding: Any, graph: int) -> Logits:
+        self._run(binding, self._runs[graph, False])
+        found: Logits = np.array(self._logits.numpy()[0])
+        self.moved = replace(self.moved, to_host=self.moved.to_host + found.nbytes)
+        return found
 
-    def _done(self, binding: Any, graph: str) -> Logits:
-        binding.synchronize_inputs()
-        self._session.run_with_iobinding(binding, self._runs[graph])
+    def _run(self, binding: Any, options: Any) -> None:
+        self._session.run_with_iobinding(binding, options)
         if not self._way.aliased:
             for name in self._caches:
                 self._past[name].update_inplace(self._present[name])
                 on_device = self.moved.on_device + self._cache_bytes(name)
                 self.moved = replace(self.moved, on_device=on_device)
-        found: Logits = np.array(self._logits.numpy()[0])
-        self.moved = replace(self.moved, to_host=self.moved.to_host + found.nbytes)
-        return found
 
     def _cache_bytes(self, name: str) -> int:
         count: int = math.prod(self._past[name].shape())
         size: int = ARITHMETICS[self._way.precision].dtype.itemsize
         return count * size
-
-
-def _run_options(graph: str) -> Any:
-    options = onnxruntime.RunOptions()
-    options.add_run_config_entry(GRAPH_ID, graph)
-    return options

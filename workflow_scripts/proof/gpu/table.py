@@ -3,9 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from workflow_scripts.proof.gpu.reports import GpuReport, Reached, Row, Speech, not_measured
+from workflow_scripts.proof.gpu.plan import REPLAYED, SAMPLED
+from workflow_scripts.proof.gpu.reports import (
+    GpuReport,
+    Outcome,
+    Reached,
+    Row,
+    Speech,
+    not_measured,
+)
 
-FASTEST, REFERENCE = "CUDA graph", "fixed cache fp16 CUDA graph"
+FASTEST, REFERENCE = REPLAYED, f"fixed cache fp16{SAMPLED}{REPLAYED}"
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,13 @@ def _speech_lines(head: str, speech: Speech) -> Iterator[str]:
         held = speech.memory.bytes
         size = "" if held is None else f"{held / 1e6:9.0f} MB  "
         yield f"  {'device memory':44} {size}{speech.memory.state}"
+
+
+def line(part: str, name: str, found: Outcome) -> str:
+    """One result, as soon as it is there."""
+    took = "" if found.seconds is None else f"{found.seconds:6.1f} s"
+    what = _row_line(name, found) if isinstance(found, Row) else f"  {name:44} {found.state}"
+    return f"{took:9}{part:8}{what}"
 
 
 def _row_line(name: str, row: Row) -> str:

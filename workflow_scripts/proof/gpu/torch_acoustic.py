@@ -9,23 +9,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime.measure.calibration import Calibration, bar_of
-from workflow_scripts.proof.gpu.reports import Row, Rows, attempt
+from workflow_scripts.proof.gpu.reports import Row
 from workflow_scripts.proof.gpu.trials import Job, timed_call
 from workflow_scripts.proof.spoken import SpokenInTorch
 
 Model = Callable[..., Tensor]
 
 
-def acoustic(job: Job, model: SpokenInTorch, calibration: Calibration) -> Rows:
-    """Each held against the CPU where it is audible, then timed, arrays in and out."""
-    return {
-        f"{name} fp32": attempt(partial(_tried, job, calibration, name, graph), Row)
-        for name, graph in model.on(job.device).items()
-    }
-
-
-def _tried(job: Job, calibration: Calibration, name: str, model: Model) -> Row:
-    work = partial(_answer, model, calibration.inputs[name], job.device)
+def acoustic(job: Job, model: SpokenInTorch, calibration: Calibration, name: str) -> Row:
+    """One of them, held against the CPU where it is audible, then timed, arrays in and out."""
+    work = partial(_answer, model.on(job.device)[name], calibration.inputs[name], job.device)
     distance, bar = calibration.distance(name, work()), bar_of(name)
     return timed_call(name, distance, bar, work, job.rounds)
 

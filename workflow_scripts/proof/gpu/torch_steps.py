@@ -44,7 +44,8 @@ class FixedStep:
     """One row at a time over a cache of fixed length.
 
     Attributes:
-        run: does a step over its input buffers.
+        row, bias, logits, cache: buffers of a step.
+        run: does a step over them.
     """
 
     def __init__(self, model: T2S, capacity: int, replayed: bool) -> None:
@@ -61,53 +62,74 @@ class FixedStep:
         keys, values = ([torch.zeros(shape, **made) for _ in range(sizes.layers)] for _ in range(2))
         self._model = model
         rows = torch.zeros(1, dtype=torch.int64, device=some.device)
-        self._cache = FixedCache(keys, values, rows)
-        self._row = torch.zeros(1, sizes.hidden, **made)
-        self._bias = torch.full((1, 1, 1, capacity), MASKED, **made)
-        self._logits = torch.zeros(1, sizes.vocabulary, **made)
-        self.run: Callable[[], None] = self._captured() if replayed else self._eager
+        self.cache = FixedCache(keys, values, rows)
+        self.row = torch.zeros(1, sizes.hidden, **made)
+        self.bias = torch.full((1, 1, 1, capacity), MASKED, **made)
+        self.logits = torch.zeros(1, sizes.vocabulary, **made)
+        self.run: Callable[[], None] = captured(self.eager) if replayed else self.eager
 
     @torch.inference_mode()
     def prefill(self, rows: Float32, bias: Float32) -> Logits:
         """Fill the cache with a prompt's rows [Q, D] under its bias [1, 1, Q, Q]; logits [V]."""
-        count, capacity = rows.shape[0], self._bias.shape[3]
+        count, capacity = rows.shape[0], self.bias.shape[3]
         wide = np.full((1, 1, count, capacity), MASKED, np.float32)
         wide[..., :count] = np.maximum(bias, MASKED)
-        kept, self._cache.rows = self._cache.rows, torch.arange(count, device=self._row.device)
-        found, _ = self._model.decode(self._here(rows), self._here(wide), self._cache)
-        self._cache.rows = kept
+        kept, self.cache.rows = self.cache.rows, torch.arange(count, device=self.row.device)
+        found, _ = self._model.decode(self._here(rows), self._here(wide), self.cache)
+        self.cache.rows = kept
+        self.logits.copy_(found)
         return _on_host(found)
 
     @torch.inference_mode()
     def step(self, row: Float32, cached: int) -> Logits:
         """Logits [V] after one more row [D], the `cached`-th of the cache."""
-        self._row.copy_(torch.from_numpy(row)[None])
-        self._cache.rows.fill_(cached - 1)
-        self._bias[..., :cached] = 0
-        self._bias[..., cached:] = MASKED
+        self._put(row, cached)
         self.run()
-        return _on_host(self._logits)
-
-    def _here(self, array: Float32) -> Tensor:
-        return torch.from_numpy(array).to(self._row.device, self._row.dtype)
+        return _on_host(self.logits)
 
     @torch.inference_mode()
-    def _eager(self) -> None:
-        found, _ = self._model.decode(self._row, self._bias, self._cache)
-        self._logits.copy_(found)
+    def repeat(self, row: Float32, cached: int, count: int) -> None:
+        """Such a step so many times; waits for the last one, and reads no logits."""
+        self._put(row, cached)
+        for _ in range(count):
+            self.run()
+        wait_for(self.row)
 
-    def _captured(self) -> Callable[[], None]:
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARMUPS):
-                self._eager()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._eager()
-        replay: Callable[[], None] = graph.replay
-        return replay
+    def _put(self, row: Float32, cached: int) -> None:
+        self.row.copy_(torch.from_numpy(row)[None])
+        self.cache.rows.fill_(cached - 1)
+        self.bias[..., :cached] = 0
+        self.bias[..., cached:] = MASKED
+
+    def _here(self, array: Float32) -> Tensor:
+        return torch.from_numpy(array).to(self.row.device, self.row.dtype)
+
+    @torch.inference_mode()
+    def eager(self) -> None:
+        """A step over the buffers, operator by operator."""
+        found, _ = self._model.decode(self.row, self.bias, self.cache)
+        self.logits.copy_(found)
+
+
+def captured(step: Callable[[], None]) -> Callable[[], None]:
+    """A step as a CUDA graph; how it is replayed."""
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARMUPS):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    replay: Callable[[], None] = graph.replay
+    return replay
+
+
+def wait_for(tensor: Tensor) -> None:
+    """Until the device that holds a tensor is done."""
+    if tensor.device.type == "cuda":
+        torch.cuda.synchronize(tensor.device)
 
 
 class GrowingStep:
@@ -124,11 +146,22 @@ class GrowingStep:
         """Begin with a prompt's rows [Q, D] under its bias [1, 1, Q, Q]; logits [V]."""
         self._cache = KVCache()
         seen = np.maximum(bias, MASKED)
-        return self._decoded(rows, torch.from_numpy(seen).to(**self._made))
+        return _on_host(self._decoded(rows, torch.from_numpy(seen).to(**self._made)))
 
     @torch.inference_mode()
     def step(self, row: Float32, cached: int) -> Logits:
         """Logits [V] after one more row [D], the `cached`-th; a longer cache is filled up to it."""
+        return _on_host(self._stepped(row, cached))
+
+    @torch.inference_mode()
+    def repeat(self, row: Float32, cached: int, count: int) -> None:
+        """So many steps from there on; waits for the last one, and reads no logits."""
+        found = self._stepped(row, cached)
+        for step in range(1, count):
+            found = self._stepped(row, cached + step)
+        wait_for(found)
+
+    def _stepped(self, row: Float32, cached: int) -> Tensor:
         sizes, past = self._model.sizes, cached - 1
         if not self._cache.keys or self._cache.keys[0].shape[2] != past:
             shape = (1, sizes.heads, past, sizes.head_width)
@@ -136,9 +169,9 @@ class GrowingStep:
             self._cache = KVCache(list(filled), list(filled))
         return self._decoded(row[None], None)
 
-    def _decoded(self, rows: Float32, bias: Tensor | None) -> Logits:
+    def _decoded(self, rows: Float32, bias: Tensor | None) -> Tensor:
         found, _ = self._model.decode(torch.from_numpy(rows).to(**self._made), bias, self._cache)
-        return _on_host(found)
+        return found
 
 
 def _on_host(logits: Tensor) -> Logits:

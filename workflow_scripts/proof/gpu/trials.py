@@ -29,13 +29,14 @@ class Job:
     """What to measure.
 
     Attributes:
-        voice: folder of an fp32 bundle.
+        voice: folder of an fp32 bundle, or of exported graphs and their tables.
         gpt: T2S checkpoint that it was built from.
         sovits: SoVITS checkpoint that it was built from.
         device: `cuda` or `cpu`.
         tokens: new tokens of the sentence.
         rounds: runs of each measurement.
-        threads: of what the CPU does.
+        threads: of what the CPU does; 0 for all cores.
+        reference: the voice's example, where no bundle holds one.
     """
 
     voice: Path
@@ -45,6 +46,7 @@ class Job:
     tokens: int
     rounds: int
     threads: int
+    reference: Path | None = None
 
     @property
     def place(self) -> Place:
@@ -61,6 +63,10 @@ class Stepper(Protocol):
 
     def step(self, row: Float32, cached: int) -> Logits:
         """Logits [V] after one more row [D], the `cached`-th of the cache."""
+        ...
+
+    def repeat(self, row: Float32, cached: int, count: int) -> None:
+        """Such a step so many times; waits for the last one, and reads no logits."""
         ...
 
 
@@ -162,17 +168,12 @@ def timed(found: Row, stepper: Stepper, sentence: Sentence, capacity: int, round
     for rows in ROWS:
         if rows > capacity:
             continue
-        work = partial(_steps_at, stepper, sentence.step_rows[0], rows)
+        work = partial(stepper.repeat, sentence.step_rows[0], rows, STEPS_PER_RUN)
         seconds = interleaved({"steps": work}, rounds).spread("steps")
         step_ms[rows] = seconds.times(1e3 / STEPS_PER_RUN)
     medians = [spread.median for spread in step_ms.values()]
     tokens_per_s = 1e3 / medians[len(medians) // 2] if medians else None
     return replace(found, step_ms=step_ms, tokens_per_s=tokens_per_s)
-
-
-def _steps_at(stepper: Stepper, row: Float32, rows: int) -> None:
-    for _ in range(STEPS_PER_RUN):
-        stepper.step(row, rows)
 
 
 def timed_call(name: str, distance: float, bar: Bar, work: Callable[[], Any], rounds: int) -> Row:
