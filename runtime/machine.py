@@ -33,6 +33,8 @@ LIBRARIES = {
     "tensorrt": ("tensorrt", "tensorrt_cu13", "tensorrt_cu12"),
     "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_cu13", "tensorrt_rtx_cu12"),
 }
+PORTABLE = ("tensorrt_rtx",)  # whose engines run on every card of their compute capability
+CAPABILITIES = ("compute_capability",)
 MAJOR, MINOR = 75, 76  # numbers of CUdevice_attribute
 ATTRIBUTES = {
     "sm_count": 16,
@@ -73,7 +75,7 @@ class MachineRecord:
     def id(self) -> str:
         """A readable head and 12 digits over the hard fields; letters, digits, `.`, `-`, `_`."""
         digest = hashlib.sha256(canonical_json(self.hard).encode()).hexdigest()[:12]
-        if "gpu_name" not in self.hard:
+        if "compute_capability" not in self.hard:
             return f"{self.hard['arch']}-cpu-{digest}"
         short = ".".join(str(self.hard["trt_version"]).split(".")[:2])
         kind = "rtx" if self.hard["trt_flavour"] == "tensorrt_rtx" else "trt"
@@ -82,11 +84,16 @@ class MachineRecord:
     @property
     def described(self) -> str:
         """In a few words, for messages."""
-        if "gpu_name" not in self.hard:
+        if "compute_capability" not in self.hard:
             return f"a machine without NVIDIA GPU ({self.hard['arch']})"
         capability = str(self.hard["compute_capability"]).replace(".", "")
         library = f"{self.hard['trt_flavour']} {self.hard['trt_version']}"
-        return f"{self.hard['gpu_name']} sm{capability} {library}"
+        return f"{self.gpu_name} sm{capability} {library}"
+
+    @property
+    def gpu_name(self) -> str:
+        """Of the card; empty where there is none."""
+        return f"{self.hard.get('gpu_name') or self.soft.get('gpu_name', '')}"
 
     def as_json(self) -> dict[str, Any]:
         """The record as it is written to files."""
@@ -140,8 +147,13 @@ def machine_record(
     informative = _versions(installed) | {"cpu": processor()}
     try:
         gpu = _Gpu(load, device)
-        hard = host | gpu.hard() | trt
-        soft, informative = {"driver": _driver_version(load)}, informative | gpu.informative()
+        card = gpu.card()
+        soft: dict[str, int | str] = {"driver": _driver_version(load), **gpu.driver_api()}
+        if library in PORTABLE:
+            soft["gpu_name"] = card.pop("gpu_name")
+            informative |= {name: card.pop(name) for name in [*card] if name not in CAPABILITIES}
+        hard = host | card | trt
+        informative |= gpu.informative()
     except _NoGpuError as reason:
         # nothing is built here, but timings of two processors must not be taken for one another
         return MachineRecord(host | {"cpu": processor()}, {}, informative, f"{reason}")
@@ -219,19 +231,22 @@ class _Gpu:
         self._ask("cuDeviceGetAttribute", ctypes.byref(value), number, self._device)
         return value.value
 
-    def hard(self) -> dict[str, int | str]:
+    def driver_api(self) -> dict[str, int | str]:
+        """The newest CUDA that the driver runs."""
+        cuda = ctypes.c_int()
+        self._ask("cuDriverGetVersion", ctypes.byref(cuda))
+        return {"cuda_driver_api": f"{cuda.value // 1000}.{cuda.value % 1000 // 10}"}
+
+    def card(self) -> dict[str, int | str]:
         """What kernels were chosen for."""
         name = ctypes.create_string_buffer(TEXT_BYTES)
         self._ask("cuDeviceGetName", name, TEXT_BYTES, self._device)
         memory = ctypes.c_size_t()
         self._ask("cuDeviceTotalMem_v2", ctypes.byref(memory), self._device)
-        cuda = ctypes.c_int()
-        self._ask("cuDriverGetVersion", ctypes.byref(cuda))
         return {
             "gpu_name": name.value.decode("utf-8", "replace"),
             "compute_capability": f"{self._attribute(MAJOR)}.{self._attribute(MINOR)}",
             "total_memory": memory.value // MEMORY_STEP * MEMORY_STEP,
-            "cuda_driver_api": f"{cuda.value // 1000}.{cuda.value % 1000 // 10}",
             **{field: self._attribute(number) for field, number in ATTRIBUTES.items()},
         }
 

@@ -78,7 +78,9 @@ class Context:
 
     def __init__(self, loaded: Loaded, device: Device, profile: str = "") -> None:
         self.loaded, self.device, self.where = loaded, device, loaded.where
-        self.context = loaded.engine.create_execution_context()
+        # memory for the shapes of its profile alone: a step does without that of a prefill
+        strategies = loaded.trt.ExecutionContextAllocationStrategy
+        self.context = loaded.engine.create_execution_context(strategies.ON_PROFILE_CHANGE)
         if self.context is None:
             raise MachineError(f"{self.where}: no memory for one more request; run fewer at once")
         self.stream = device.stream()

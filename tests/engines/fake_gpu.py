@@ -168,7 +168,9 @@ def library(release: str, source: Path, device: FakeDevice, **changes: Any) -> M
         "ICudaEngine.get_tensor_location": lambda self, name: fake.trt.TensorLocation.DEVICE,
         "ICudaEngine.is_shape_inference_io": False,
         "ICudaEngine.get_aliased_input_tensor": "",
-        "ICudaEngine.create_execution_context": lambda self: made(fake.trt, "IExecutionContext"),
+        "ICudaEngine.create_execution_context": lambda self, strategy: made(
+            fake.trt, "IExecutionContext"
+        ),
         "IExecutionContext.set_input_shape": fake.set_input_shape,
         "IExecutionContext.set_tensor_address": fake.set_tensor_address,
         "IExecutionContext.infer_shapes": fake.infer_shapes,

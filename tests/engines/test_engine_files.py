@@ -78,9 +78,7 @@ def test_an_engine_of_another_machine_is_refused_with_both_keys(
         engine_for(graph, "vocoder", tmp_path, HERE)
     message = str(caught.value)
     assert f"({there.id}), this is" in message
-    assert (
-        f"({HERE.id}): cuda_driver_api was 12.8, is 13.1; gpu_name was NVIDIA A100, is" in message
-    )
+    assert f"({HERE.id}): gpu_name was NVIDIA A100, is" in message
     assert message.endswith("; run snakemake engines on this machine")
     assert "\n" not in message
 

@@ -64,16 +64,14 @@ def test_an_engine_that_nobody_compared_is_built_and_no_more(places: Places) -> 
 
 def test_an_engine_that_was_compared_names_its_gpu(places: Places) -> None:
     lay(places.engines, PLACE, HERE, {})
-    assert of(PLACE, places) == f"verified on {HERE.hard['gpu_name']}"
+    assert of(PLACE, places) == f"verified on {HERE.gpu_name}"
 
 
 def test_an_engine_that_answers_otherwise_is_wrong_and_the_report_fails(
     places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lay(places.engines, PLACE, HERE, {"missed": ["audio 0.5 from the CPU's, bar 0.02"]})
-    assert of(PLACE, places) == (
-        f"wrong on {HERE.hard['gpu_name']} (audio 0.5 from the CPU's, bar 0.02)"
-    )
+    assert of(PLACE, places) == (f"wrong on {HERE.gpu_name} (audio 0.5 from the CPU's, bar 0.02)")
     path = tmp_path / "report.json"
     found = report("local", [Wanted.of(PLACE), Wanted.of(OTHER)], HERE, places)
     assert found.counts["wrong on"] == found.counts["built"] == 1
@@ -84,7 +82,7 @@ def test_an_engine_that_answers_otherwise_is_wrong_and_the_report_fails(
 
 
 def test_a_comparison_under_another_driver_is_none_under_this_one(places: Places) -> None:
-    lay(places.engines, PLACE, HERE, {"soft": {"driver": "470.1"}})
+    lay(places.engines, PLACE, HERE, {"soft": {**HERE.soft, "driver": "470.1"}})
     assert of(PLACE, places) == "built (verified before driver was 470.1, is 580.65.06)"
 
 

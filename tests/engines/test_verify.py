@@ -202,7 +202,7 @@ def test_the_command_writes_what_it_found_beside_the_engine(
     verify.main([str(file.path), *words, "--answers", str(tiny_bundle().parent / "vocoder.npz")])
     found = verification(file)
     assert found is not None
-    assert (found["gpu"], found["machine"]) == (HERE.hard["gpu_name"], HERE.id)
+    assert (found["gpu"], found["machine"]) == (HERE.gpu_name, HERE.id)
     assert found["soft"] == HERE.soft
     assert found["missed"] == []
     assert engine_for(evidence.source, "vocoder", tmp_path, HERE).path == file.path

@@ -139,9 +139,12 @@ def test_a_missed_bar_fails_after_the_report_is_written(
     over = Row("missed (logits 0.5 from the CPU's, bar 0.001)")
     report = replace(on_cpu, graphs={"prior": over})
     assert missed(report) == ["graphs: prior"]
-    monkeypatch.setattr(
-        gpu, "measured", lambda job, wanted, told: report
-    )  # what a card would have given
+
+    def given(_job: Job, _wanted: Wanted, told: Any) -> GpuReport:  # what a card would have given
+        told(report, Entry("graphs", "prior", "fp32"), over)
+        return report
+
+    monkeypatch.setattr(gpu, "measured", given)
     with pytest.raises(ProofError, match="over a bar: graphs: prior"):
         gpu.main(words(tmp_path / "report.json"))
     assert read_report(tmp_path / "report.json") == report

@@ -19,7 +19,6 @@ OTHER_HARDWARE = {
     "more memory": Driver(memory=150_000_000_000),
     "fewer multiprocessors": Driver(attributes={75: 9, 76: 0, 16: 114}),
     "another architecture": Driver(attributes={75: 8, 76: 0, 16: 132}),
-    "another CUDA": Driver(cuda=12080),
 }
 
 
@@ -32,9 +31,8 @@ def test_the_record_says_what_the_driver_says() -> None:
     assert record.hard["gpu_name"] == "NVIDIA H100"
     assert (record.hard["compute_capability"], record.hard["sm_count"]) == ("9.0", 132)
     assert record.hard["total_memory"] == 84_825_604_096  # down to 256 MiB
-    assert record.hard["cuda_driver_api"] == "13.1"
     assert (record.hard["trt_version"], record.hard["trt_cuda_major"]) == ("10.13.3.9", "13")
-    assert record.soft == {"driver": "580.65.06"}
+    assert record.soft == {"driver": "580.65.06", "cuda_driver_api": "13.1"}
     assert record.informative["pci"] == "0000:01:00.0"
     assert record.missing == ""
 
@@ -59,10 +57,26 @@ def test_another_version_of_the_library_is_another_machine() -> None:
 
 
 def test_an_equal_card_and_a_new_driver_are_the_same_machine() -> None:
-    here, there = record_of(Driver()), record_of(Driver(uuid=8, driver="590.10"))
+    here, there = record_of(Driver()), record_of(Driver(uuid=8, driver="590.10", cuda=13020))
     assert here.id == there.id
     assert here.informative != there.informative
-    assert differing(here.soft, there.soft) == ["driver was 580.65.06, is 590.10"]
+    assert differing(here.soft, there.soft) == [
+        "cuda_driver_api was 13.1, is 13.2",
+        "driver was 580.65.06, is 590.10",
+    ]
+
+
+def test_an_engine_of_tensorrt_rtx_is_for_every_card_of_its_compute_capability() -> None:
+    def rtx(driver: Driver) -> MachineRecord:
+        installed = packages(tensorrt_rtx_cu13="1.7.1.116")
+        return machine.machine_record("tensorrt_rtx", load=driver.load, installed=installed)
+
+    here = rtx(Driver())
+    other = rtx(Driver(name="NVIDIA H200", memory=140_000_000_000))
+    assert here.id == other.id
+    assert differing(here.soft, other.soft) == ["gpu_name was NVIDIA H100, is NVIDIA H200"]
+    assert other.described.startswith("NVIDIA H200 sm90 ")
+    assert rtx(Driver(attributes={75: 8, 76: 0, 16: 132})).id != here.id
 
 
 def test_memory_that_the_driver_reserves_does_not_count() -> None:
@@ -125,7 +139,7 @@ def test_the_driver_version_comes_from_the_kernel_where_management_is_absent(
             raise OSError(library)
         return driver
 
-    assert machine.machine_record(load=load).soft == {"driver": "570.11.04"}
+    assert machine.machine_record(load=load).soft["driver"] == "570.11.04"
 
 
 def test_a_stored_record_comes_back() -> None:

@@ -60,7 +60,7 @@ found = {
     "format": 1,
     "engine_sha256": hashlib.sha256(Path(known.engine).read_bytes()).hexdigest(),
     "missed": [],
-    "gpu": here.hard["gpu_name"],
+    "gpu": here.gpu_name,
     "soft": here.soft,
     "of": digest(given["--source"], given["--answers"]),
 }

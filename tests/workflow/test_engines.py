@@ -78,10 +78,10 @@ def test_without_a_gpu_the_report_shows_nothing_as_built(folder: Path) -> None:
 
 def test_with_a_gpu_the_report_comes_with_the_engines(on_h100: Path) -> None:
     folder = on_h100
-    assert states(folder) == {f"verified on {H100.hard['gpu_name']}": len(engines(folder, H100))}
+    assert states(folder) == {f"verified on {H100.gpu_name}": len(engines(folder, H100))}
     pretend(folder, A100)
     build(folder, "engines")
-    assert states(folder) == {f"verified on {A100.hard['gpu_name']}": len(engines(folder, A100))}
+    assert states(folder) == {f"verified on {A100.gpu_name}": len(engines(folder, A100))}
     assert pending(folder, "engines") == {}
 
 
@@ -147,7 +147,7 @@ def test_another_driver_asks_for_comparisons_and_for_no_engines(on_h100: Path) -
     for path in built:
         found = json.loads(path.with_suffix(".verified.json").read_text("utf-8"))
         assert found["soft"] == {"driver": "999.1"}
-    assert states(folder) == {f"verified on {H100.hard['gpu_name']}": len(built)}
+    assert states(folder) == {f"verified on {H100.gpu_name}": len(built)}
     assert pending(folder, "engines") == {}
 
 

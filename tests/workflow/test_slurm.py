@@ -76,7 +76,7 @@ def test_each_target_builds_its_own_engines_into_the_one_tree(tmp_path: Path) ->
             assert len(found) == 9
             assert {path.read_text().split()[0] for path in found} == {record.id}
             compared = [path.with_suffix(".verified.json").read_text("utf-8") for path in found]
-            assert {json.loads(text)["gpu"] for text in compared} == {record.hard["gpu_name"]}
+            assert {json.loads(text)["gpu"] for text in compared} == {record.gpu_name}
             stored = json.loads((folder / f"artifacts/machines/{name}.json").read_text("utf-8"))
             assert stored["id"] == record.id
 

@@ -296,7 +296,7 @@ def on_this_machine(file: EngineFile, evidence: Evidence) -> dict[str, Any]:
 def facts_of(here: MachineRecord) -> dict[str, Any]:
     """Where and when it was compared."""
     return {
-        "gpu": here.hard["gpu_name"],
+        "gpu": here.gpu_name,
         "machine": here.id,
         "soft": dict(here.soft),
         "compared": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -12,7 +12,7 @@ import torch
 
 from runtime.backends import GraphRunner
 from runtime.contract import BLOCK_TOKENS
-from runtime.t2s.request import Chooser, Ending, Limits, Prompt, Sampled, limit_reached
+from runtime.t2s.request import Chooser, Finish, Limits, Prompt, Sampled, limit_reached
 from runtime.t2s.request import prefill_inputs as inputs_of
 from runtime.t2s.sampler import Sampling
 from runtime.t2s.step_tables import END_HELD_BACK_STEPS, StepTables
@@ -58,7 +58,7 @@ class TorchLoop:
         self._run: Callable[[], None] = captured(self._one) if replayed else self._one
 
     def tokens(
-        self, prompt: Prompt, choose: Chooser, limits: Limits, ending: Ending
+        self, prompt: Prompt, choose: Chooser, limits: Limits, finish: Finish
     ) -> Generator[int, None, None]:
         """Semantic tokens one by one; only of our own sampler, with the settings that are usual."""
         if not isinstance(choose, Sampled) or choose.sampling != self._sampling:
@@ -67,11 +67,11 @@ class TorchLoop:
         for first in range(0, most, BLOCK_TOKENS):
             for step, token in enumerate(self._block(prompt, choose, first, most), first):
                 if token == end:
-                    ending.reason = "eos"
+                    finish.reason = "eos"
                     return
-                ending.reason = limit_reached(step + 1, prompt.rows, limits)
+                finish.reason = limit_reached(step + 1, prompt.rows, limits)
                 yield token
-                if ending.reason:
+                if finish.reason:
                     return
 
     @torch.inference_mode()
