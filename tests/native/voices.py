@@ -20,19 +20,24 @@ EXAMPLE = "[phones=DH AH0 JH EH1 N T AH0 L B EY1 K ER0 .]"  # needs no language'
 
 
 @cache
-def default_voice(precision: str) -> Path:
+def default_voice(precision: str, activations: str = "int8") -> Path:
     """A bundle of the default voice with `styles.zip`; copy it before you harm it."""
-    return once(lambda folder: _make(folder, precision), f"default voice {precision}") / "bundle"
+    made = once(
+        lambda to: _make(to, precision, activations), "default voice", precision, activations
+    )
+    return made / "bundle"
 
 
-def _make(folder: Path, precision: str) -> None:
+def _make(folder: Path, precision: str, activations: str) -> None:
     parts = []
     for kind, source in SOURCES.items():
         recorded = exported(kind, source)
         for graph, (path, _) in simplified(kind, source).items():
             at = usual_precision(precision, graph)
             made = folder / f"{graph}.onnx"
-            job = ReductionJob(graph, answers.load(recorded / f"{graph}.npz"))
+            job = ReductionJob(
+                graph, answers.load(recorded / f"{graph}.npz"), activations=activations
+            )
             reduce_file(path, made, folder / f"{graph}.json", to=at, job=job)
             parts.append(Part(graph, at, made))
     tables = (exported("t2s", SOURCES["t2s"]) / STEP_TABLES,)

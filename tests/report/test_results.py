@@ -12,6 +12,7 @@ from runtime.measure.memory_growth import Memory, SoakReport
 from runtime.measure.reports import Audiobook, BenchReport, Crowd
 from runtime.measure.timing import Spread
 from tests.report.test_write import bench
+from workflow_scripts.proof.javascript import JavaScriptReport, Spoken
 from workflow_scripts.proof.words.reports import Figures, WordsReport
 from workflow_scripts.report import results
 from workflow_scripts.report.results import COMMANDS, TABLES, filled
@@ -41,6 +42,11 @@ MEASURED = {
         SoakReport(200, 90.0, MEMORY, (), machine=Machine("Z80", 1, {}), bundle="b",
                    manifest_sha256="", backends={}, threads=2),
     ),
+    "javascript": (
+        "javascript.json",
+        JavaScriptReport("Z80", 2, 5, "2026-12-01", "v20.1.0", True,
+                         {"fp32, Node": Spoken(500, 90, 0.25, 200)}),
+    ),
 }  # fmt: skip
 WANTED = {
     "steps": ("| 900 | 18.0 | 18.0 (1.0 times faster) |", "2026-11-30, commit 0123456789"),
@@ -53,6 +59,7 @@ WANTED = {
     ),
     "words": ("| fp32 | 22.0 % | 100 % | 1.01 | 99 % |",),
     "memory": ("| 200 utterances, MB | 100 | 0 | 0 | 120 | +0.17 |",),
+    "javascript": ("| fp32, Node | 500 | 90 | 0.250 | 200 |", "Node v20.1.0", "busy"),
 }
 
 

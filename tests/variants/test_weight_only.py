@@ -135,6 +135,22 @@ def test_named_layers_keep_eight_bits_or_fp32_and_are_recorded() -> None:
     assert distance(Running(model.SerializeToString(), "tiny"), job.cases) < 0.02
 
 
+def test_products_with_fp32_are_nearer_than_those_with_int8() -> None:
+    found = {}
+    for activations, level in (("int8", 4), ("fp32", 1)):
+        job = tiny.job(tiny.dense, activations=activations, block=16)
+        model, _ = eight(tiny.dense(), job)
+        levels = {
+            field.i
+            for node in model.graph.node
+            for field in node.attribute
+            if field.name == "accuracy_level"
+        }
+        assert levels == {level}
+        found[activations] = distance(Running(model.SerializeToString(), "tiny"), job.cases)
+    assert found["fp32"] < found["int8"]
+
+
 def test_the_layer_that_gives_logits_keeps_eight_bits_unasked() -> None:
     def predicting() -> onnx.ModelProto:
         nodes = [

@@ -19,6 +19,7 @@ from runtime.measure import reports as bench_reports
 from runtime.measure.memory_growth import SoakReport
 from runtime.measure.reports import BenchReport, Timings
 from runtime.measure.timing import Spread
+from workflow_scripts.proof.javascript import JavaScriptReport
 from workflow_scripts.proof.words.reports import WordsReport
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,7 @@ BLOCK = re.compile(
     re.S,
 )
 AGAIN = "measure it again"
+BUSY = " **The machine was busy: don't go by these figures.**"
 
 
 COMMANDS: Mapping[str, str] = {  # measurement → what makes it
@@ -46,6 +48,9 @@ COMMANDS: Mapping[str, str] = {  # measurement → what makes it
     " --json docs/results/words.json",
     "memory.json": "python -m runtime.soak -m artifacts/bundles/flite/1000/int8"
     " --json docs/results/memory.json",
+    "javascript.json": "python -m workflow_scripts.proof.javascript"
+    " -m artifacts/bundles/flite/1000/fp32 artifacts/bundles/flite/1000/int8"
+    " --json docs/results/javascript.json",
 }
 
 
@@ -95,7 +100,7 @@ def _names(report: BenchReport) -> dict[str, Timings]:
 
 
 def _where(report: BenchReport) -> str:
-    busy = " **The machine was busy: don't go by these figures.**" if report.busy else ""
+    busy = BUSY if report.busy else ""
     return (
         f"{report.machine.processor}, {report.machine.cores} cores, {report.work.threads} threads,"
         f" reads {report.bandwidth_gb_per_s:.1f} GB/s; {report.work.tokens} new tokens, medians of"
@@ -218,12 +223,32 @@ def memory(path: Path) -> str:
     return f"{report.machine.processor}.\n\n{_table(head, [row])}"
 
 
+def javascript(path: Path) -> str:
+    """The program in examples/js beside Python."""
+    report = records.read(JavaScriptReport, path, ArtifactError, AGAIN)
+    head = ["", "load, ms", "first sound, ms", "real-time factor", "memory at most, MiB"]
+    rows = (
+        [
+            side,
+            f"{one.load_ms:.0f}",
+            f"{one.first_ms:.0f}",
+            f"{one.rtf:.3f}",
+            f"{one.memory_mb:.0f}",
+        ]
+        for side, one in report.sides.items()
+    )
+    where = f"{report.processor}, Node {report.node}, medians of {report.rounds} processes"
+    busy = BUSY if report.busy else ""
+    return f"{where}; {report.date}.{busy}\n\n{_table(head, rows)}"
+
+
 TABLES: Mapping[str, Callable[[Path], str]] = {
     "steps": steps,
     "sentence": sentence,
     "use": use,
     "words": words,
     "memory": memory,
+    "javascript": javascript,
 }
 
 

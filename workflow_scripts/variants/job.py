@@ -9,6 +9,7 @@ AIM = 5e-3  # 46 dB: half the distance that the default bar of the audio allows
 # bits → weights that share a scale: the largest at which ONNX Runtime's products have the same bits
 # however many rows there are, so that sentences can be decoded side by side
 BLOCKS = {8: 64, 4: 32}
+ACTIVATIONS = {"int8": 4, "fp32": 1}  # → accuracy_level of MatMulNBits
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class ReductionJob:
         keep_int8: names of nodes or weights, with `*`, that get no fewer than 8 bits.
         aim: largest relative rms from the answers that a search for nodes settles for.
         block: weights that share a scale; None takes BLOCKS.
+        activations: what integer weights are multiplied with, a key of ACTIVATIONS.
     """
 
     graph: str
@@ -30,6 +32,7 @@ class ReductionJob:
     keep_int8: tuple[str, ...] = ()
     aim: float = AIM
     block: int | None = None
+    activations: str = "int8"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from runtime.cli import option, run
 from workflow_scripts.files import atomic
 from workflow_scripts.graphs import answers
-from workflow_scripts.variants.job import AIM, ReductionJob
+from workflow_scripts.variants.job import ACTIVATIONS, AIM, ReductionJob
 from workflow_scripts.variants.precisions import PRECISIONS, reduce_file
 
 
@@ -31,6 +31,12 @@ def main(argv: list[str] | None = None) -> None:
         help="relative rms that fp16 must reach (default: %(default)s)",
     )
     add("--block", type=int, choices=[16, 32, 64, 128, 256], help="weights per scale")
+    add(
+        "--activations",
+        choices=list(ACTIVATIONS),
+        default="int8",
+        help="what integer weights are multiplied with (default: %(default)s)",
+    )
     args = parser.parse_args(argv)
     job = ReductionJob(
         args.graph,
@@ -39,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
         tuple(args.keep_int8),
         args.aim,
         args.block,
+        args.activations,
     )
     with atomic(args.output, args.record) as (graph, record):
         reduce_file(args.source, graph, record, to=args.to, job=job)

@@ -13,12 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from runtime.errors import GraphError
 from workflow_scripts.variants.grams import Gram, grams
-from workflow_scripts.variants.job import BLOCKS, Record, ReductionJob, matches
+from workflow_scripts.variants.job import ACTIVATIONS, BLOCKS, Record, ReductionJob, matches
 from workflow_scripts.variants.joined import join
 from workflow_scripts.variants.packing import Packed, pack
 from workflow_scripts.variants.stored import stored_half
 
-INTEGER_ARITHMETIC = 4  # accuracy_level: the activations become int8 too
 SENSITIVE = ("*ar_predict_layer*",)  # never fewer than 8 bits
 JOINED = frozenset({"t2s_decoder"})  # runs where ONNX Runtime's CPU does alone, and step by step
 COMPENSATED = frozenset({"t2s_decoder"})  # what errors in it do is read again by its next step
@@ -66,7 +65,7 @@ def weight_only(
         if key not in made:
             gram = None if wide else seen.get(node.input[0])
             made[key] = pack(numpy_helper.to_array(weight), key[1], block, gram)
-        _to_integers(node, weight, block, key[1], made[key])
+        _to_integers(node, weight, replace(job, block=block), key[1], made[key])
     if not made:
         raise GraphError(f"{job.graph}: has no MatMul weights; give it another precision")
     _add_weights(graph, made)
@@ -116,7 +115,7 @@ def _grams(graph: onnx.ModelProto, job: ReductionJob, matrices: set[str]) -> dic
 
 
 def _to_integers(
-    node: onnx.NodeProto, weight: onnx.TensorProto, block: int, bits: int, packed: Packed
+    node: onnx.NodeProto, weight: onnx.TensorProto, job: ReductionJob, bits: int, packed: Packed
 ) -> None:
     """Turn one MatMul into MatMulNBits."""
     names = [f"{weight.name}.int{bits}", f"{weight.name}.scales{bits}"]
@@ -131,8 +130,8 @@ def _to_integers(
         K=weight.dims[0],
         N=weight.dims[1],
         bits=bits,
-        block_size=block,
-        accuracy_level=INTEGER_ARITHMETIC,
+        block_size=job.block,
+        accuracy_level=ACTIVATIONS[job.activations],
     )
     node.CopyFrom(new)
 
