@@ -1,6 +1,7 @@
 # make build   all from the checkpoints of config/config.yaml to bundles, then hello.wav
 # make quick   the tests that most changes touch           make test    all tests but the longest
 # make lint    all that is checked without running        make js      what examples/js needs, for its tests
+# make fleet   engines on the nodes of SLURM
 # CORES=4                           jobs at a time (all cores)
 # TORCH_INDEX=URL                   index to take torch from, for one without CUDA
 # VENV=folder                       where Python and its packages are installed (.venv)
@@ -23,7 +24,7 @@ QUICK := tests/bundle tests/runtime/text/test_frontend.py tests/runtime/text/tes
 	$(addprefix tests/workflow/test_,$(addsuffix .py,digests plan rules settings)) \
 	$(addprefix tests/proof/test_,$(addsuffix .py,metrics verdict))
 
-.PHONY: build quick test lint js
+.PHONY: build quick test lint js fleet
 
 build: $(READY)
 	@$(BIN)/snakemake --cores $(CORES) --no-hooks
@@ -43,6 +44,11 @@ lint: $(READY)
 	@$(BIN)/lint-imports
 	@$(BIN)/python .ci/sizes.py
 	@$(BIN)/snakemake --lint
+
+fleet: $(READY)
+	@$(BIN)/python -c 'import snakemake_executor_plugin_slurm' 2>/dev/null || { echo "error: profiles/slurm: \
+	its plug-in is not installed; $(BIN)/pip install snakemake-executor-plugin-slurm" >&2; exit 5; }
+	@$(BIN)/snakemake engines --profile profiles/slurm
 
 js: examples/js/node_modules
 

@@ -11,7 +11,7 @@ rule time_bundle:
     benchmark:
         "artifacts/benchmarks/bench/{voice}/{max_len}/{precision}.tsv"
     conda:
-        "../environment.yml"
+        "torch.yml"
     threads: 256
     resources:
         mem_mb=8000,

@@ -12,7 +12,7 @@ rule build_engine:
     benchmark:
         "artifacts/benchmarks/engines/{target}/{machine}/{precision}/{unit}/{length}/{graph}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     threads: slurm("cpus", 4)
     resources:
         gpu=slurm("gpu", 1),
@@ -53,7 +53,7 @@ rule verify_engine:
     benchmark:
         "artifacts/benchmarks/verify/{target}/{machine}/{precision}/{unit}/{length}/{graph}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     threads: slurm("cpus", 4)
     resources:
         gpu=slurm("gpu", 1),

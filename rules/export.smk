@@ -11,7 +11,7 @@ rule export_shared:
     wildcard_constraints:
         base=one_of(sorted(set(PLAN.bases) - {"roberta"})),
     conda:
-        "../environment.yml"
+        "torch.yml"
     resources:
         mem_mb=6000,
         runtime=60,
@@ -59,7 +59,7 @@ for kind, voices in PLAN.kinds.items():
         wildcard_constraints:
             voice=one_of(voice.name for voice in voices),
         conda:
-            "../environment.yml"
+            "torch.yml"
         resources:
             mem_mb=4000,
             runtime=60,

@@ -10,7 +10,7 @@ rule export_t2s:
     benchmark:
         "artifacts/benchmarks/export/voices/{voice}/t2s.tsv"
     conda:
-        "../environment.yml"
+        "torch.yml"
     resources:
         mem_mb=4000,
         runtime=60,

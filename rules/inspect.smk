@@ -12,7 +12,7 @@ rule describe_voice:
     benchmark:
         "artifacts/benchmarks/inspect/{voice}.tsv"
     conda:
-        "../environment.yml"
+        "torch.yml"
     params:
         code=digests.of_code("workflow_scripts.models.describe", *LAYOUTS),
         planned=lambda w: in_json(SOURCES.of_each(voice_of(w).checkpoints)),

@@ -6,7 +6,7 @@ checkpoint record_machine:
     benchmark:
         "artifacts/benchmarks/machines/{target}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     resources:
         gpu=slurm("gpu", 1),
         slurm_partition=slurm("partition"),
@@ -35,7 +35,7 @@ rule write_loop:
     benchmark:
         "artifacts/benchmarks/loops/{precision}/{unit}/{max_len}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     params:
         code=digests.of_code("workflow_scripts.engines.loop"),
         tools=digests.of_tools("onnx"),

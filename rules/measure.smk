@@ -11,7 +11,7 @@ rule measure_chain:
     benchmark:
         "artifacts/benchmarks/parity/chain/{voice}/{precision}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     resources:
         mem_mb=6000,
         runtime=60,
@@ -40,7 +40,7 @@ rule measure_stream:
     benchmark:
         "artifacts/benchmarks/parity/stream/{voice}/{precision}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     resources:
         mem_mb=4000,
         runtime=60,

@@ -10,7 +10,7 @@ rule simplify_graph:
     benchmark:
         "artifacts/benchmarks/precision/fp32/{unit}/{graph}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     resources:
         mem_mb=8000,
         runtime=60,
@@ -40,7 +40,7 @@ rule reduce_precision:
     wildcard_constraints:
         precision=one_of(PLAN.reduced),
     conda:
-        "../environment.yml"
+        "environment.yml"
     resources:
         mem_mb=6000,
         runtime=120,

@@ -8,7 +8,7 @@ rule record_chain:
     benchmark:
         "artifacts/benchmarks/record/{voice}.tsv"
     conda:
-        "../environment.yml"
+        "torch.yml"
     resources:
         mem_mb=6000,
         runtime=60,
@@ -35,7 +35,7 @@ rule measure_parity:
     benchmark:
         "artifacts/benchmarks/parity/graphs/{precision}/{unit}/{graph}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     resources:
         mem_mb=4000,
         runtime=30,
@@ -62,7 +62,7 @@ rule check_parity:
     benchmark:
         "artifacts/benchmarks/parity/verdicts/{voice}/{max_len}/{precision}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     params:
         code=digests.of_code("workflow_scripts.proof.verdict"),
         bars=lambda w: in_json(PLAN.bars[w.precision]),

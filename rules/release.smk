@@ -14,7 +14,7 @@ rule pack_bundle:
     benchmark:
         "artifacts/benchmarks/bundles/{voice}/{max_len}/{precision}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     params:
         code=digests.of_code("workflow_scripts.bundle.pack", *ACOUSTIC_MODELS),
         tools=digests.of_tools(*TOOLS),
@@ -38,3 +38,14 @@ rule pack_bundle:
         " --stream {input.stream:q}"
         " --sources {params.sources:q} --tools {params.tools:q} --options {params.options:q}"
         " {params.readings:q} --output {output:q} > {log:q} 2>&1"
+
+
+for folder, manifests in PLAN.bundle_folders.items():
+
+    rule:
+        """The bundles in a folder, which can be named as a target itself."""
+        name:
+            folder
+        input:
+            manifests,
+        localrule: True

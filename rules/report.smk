@@ -14,7 +14,7 @@ rule report_voice:
     benchmark:
         "artifacts/benchmarks/report/{voice}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     resources:
         mem_mb=3000,
         runtime=30,
@@ -47,7 +47,7 @@ rule write_report:
     benchmark:
         "artifacts/benchmarks/report.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     params:
         code=digests.of_code("workflow_scripts.report.write"),
         templates=SOURCES.of(ROOT / "workflow_scripts/report/templates"),

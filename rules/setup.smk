@@ -49,6 +49,7 @@ PROGRESS = None
 if workflow.is_main_process:
     asked = workflow.output_settings
     PROGRESS = progress.install(logger, asked.verbose or asked.printshellcmds)
+    logger.info(progress.beginning(workflow.configfiles))
 
 SOURCES = digests.Sources(
     Path(".snakemake/source_digests.json"), settled=True, follow=not workflow.is_main_process

@@ -10,7 +10,7 @@ rule import_graph:
     benchmark:
         "artifacts/benchmarks/imports/{precision}/{unit}/{length}/{graph}.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     params:
         code=digests.of_code("workflow_scripts.engines.imports"),
         tools=digests.of_tools("onnx", "tensorrt_rtx_cu13", "tensorrt_rtx_cu12", "tensorrt_rtx"),
@@ -42,7 +42,7 @@ rule report_engines:
     benchmark:
         "artifacts/benchmarks/engines/{target}/report.tsv"
     conda:
-        "../environment.yml"
+        "environment.yml"
     params:
         code=digests.of_code("workflow_scripts.engines.states"),
         target="{target}",

@@ -262,6 +262,16 @@ class Plan:
         return [f"artifacts/bundles/{bundle}/manifest.json" for bundle in self.bundles]
 
     @property
+    def bundle_folders(self) -> dict[str, list[str]]:
+        """The manifests below each folder of bundles, its name with and without a last slash."""
+        found: dict[str, list[str]] = {}
+        for manifest in self.bundle_files:
+            for folder in list(PurePath(manifest).parents)[:-2]:
+                for name in (f"{folder}", f"{folder}/"):
+                    found.setdefault(name, []).append(manifest)
+        return found
+
+    @property
     def bench_files(self) -> list[str]:
         """What timing every bundle beside PyTorch gave; made only when it is asked for."""
         return [f"artifacts/bench/{bundle}.json" for bundle in self.bundles]

@@ -110,6 +110,12 @@ class Progress:
         return "\n".join(lines)
 
 
+def beginning(configfiles: Iterable[str | Path]) -> str:
+    """Which configuration is read, in the order in which later files change earlier ones."""
+    files = dict.fromkeys(f"{Path(file).resolve()}" for file in configfiles)
+    return f"config: {', '.join(files) or 'no file'}; its paths are relative to {Path.cwd()}"
+
+
 def described(record: logging.LogRecord) -> str:
     """A job in words: the message of its rule, or the rule's name with its wildcards."""
     message = getattr(record, "rule_msg", None)
