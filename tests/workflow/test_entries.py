@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_a_folder_of_bundles_is_a_target(folder: Path, target: str, bundles: int | None) -> None:
     listed = snakemake(folder, "--list").stdout
-    one = next(line for line in listed.splitlines() if line.count("/") == 4).split(" ")[0]
+    one = next(name for name in listed.split() if name.rstrip("/").count("/") == 4)
     run = snakemake(folder, target.format(one=one.rstrip("/")), "-n", "--quiet", "host")
     told = run.stdout + run.stderr
     planned = {line.split()[1] for line in told.splitlines() if line.startswith(f"{PACKED} ")}
