@@ -1,13 +1,22 @@
-"""Files that appear whole, or not at all."""
+"""Files that appear whole, or not at all; and what those that are damaged raise."""
 
 import errno
+import lzma
 import os
 import secrets
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+DAMAGED_ZIP = (  # what zipfile, and NumPy above it, say of a file that is none or was altered
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, KeyError,
+    NotImplementedError, OverflowError, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -164,7 +164,7 @@ def _file_of(module: str) -> Path | None:
 def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
     """The module's syntax tree as text, and the absolute names that it imports."""
     path = _file_of(module)
-    assert path is not None  # noqa: S101 - the caller has looked
+    assert path is not None
     tree = ast.parse(path.read_text("utf-8"))
     imports: list[ast.stmt] = []
     _keep_what_runs(tree, imports)

@@ -342,7 +342,7 @@ def commit() -> str:
     """The state of the code: git's commit, `-dirty` if files differ; empty without git."""
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],  # noqa: S607
+            ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

@@ -48,7 +48,7 @@ def measured(command: Sequence[str]) -> "FreshProcess":
     with subprocess.Popen(
         [*command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdout is not None  # noqa: S101 - a pipe was asked for
+        assert child.stdout is not None
         line = child.stdout.readline()
         seconds = time.perf_counter() - begin
         _, messages = child.communicate()

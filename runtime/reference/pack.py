@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import ArtifactError, SettingError
-from runtime.files import replaced
+from runtime.files import DAMAGED_ZIP, replaced
 from runtime.reference.prepared import LARGEST_BYTES, EncodedReference
 
 NAME = "styles.zip"  # of the file inside a bundle
@@ -52,7 +52,7 @@ def names(path: Path) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(path) as packed:
             return tuple(name.removesuffix(SUFFIX) for name in packed.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, *DAMAGED_ZIP) as error:
         raise ArtifactError(f"{path}: no voice pack ({error}); pack it again") from error
 
 
@@ -76,7 +76,7 @@ def load(path: Path) -> dict[str, EncodedReference]:
                 found[style] = EncodedReference.read(content, f"{path}: {style}")
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror or error}; give a voice pack") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except DAMAGED_ZIP as error:
         raise ArtifactError(f"{path}: no voice pack ({error}); pack it again") from error
     return found
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runtime.acoustic.kind import Arrays
 from runtime.arrays import Tokens
 from runtime.errors import ArtifactError
-from runtime.files import replaced
+from runtime.files import DAMAGED_ZIP, replaced
 from runtime.t2s.forecast import Pace
 from runtime.text_features import FEATURE_WIDTH, Line
 
@@ -104,7 +104,7 @@ class EncodedReference:
             _refuse_large(file)
             with np.load(file, allow_pickle=False) as stored:
                 found = {name: stored[name] for name in stored.files}
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        except DAMAGED_ZIP as error:
             raise ArtifactError(f"{where}: no encoded reference ({error}); {AGAIN}") from error
         return _of_arrays(found, where)
 

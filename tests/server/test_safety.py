@@ -136,7 +136,7 @@ def test_keys_are_compared_by_digest_with_all_of_them(monkeypatch: pytest.Monkey
 
 
 def test_other_addresses_need_a_key() -> None:
-    command = [sys.executable, "-m", "runtime.serve", "--voices", voices(), "--host", "0.0.0.0"]  # noqa: S104
+    command = [sys.executable, "-m", "runtime.serve", "--voices", voices(), "--host", "0.0.0.0"]
     environment = {name: text for name, text in os.environ.items() if name != "SOVITS_API_KEYS"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout) == (2, "")

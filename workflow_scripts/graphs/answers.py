@@ -3,7 +3,6 @@
 Array `{case}/{in|out}/{tensor}` each. Knows numpy alone, so that proof needs no torch.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import GraphError
+from runtime.files import DAMAGED_ZIP
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -54,7 +54,7 @@ def load(path: Path) -> dict[str, Answer]:
             for key in stored.files:
                 case, side, name = key.split("/")
                 cases.setdefault(case, {"in": {}, "out": {}})[side][name] = stored[key]
-    except (ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as fault:
+    except (AttributeError, *DAMAGED_ZIP) as fault:
         raise GraphError(f"{path}: not recorded answers ({fault}); export again") from None
     if not cases:
         raise GraphError(f"{path}: no recorded answers in it; export again")

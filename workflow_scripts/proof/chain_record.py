@@ -1,6 +1,5 @@
 """The record of a whole chain: PyTorch's answers from reference audio and phones to samples."""
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from runtime.arrays import Features, Float32, PhoneIds, Samples, Tokens
 from runtime.errors import ArtifactError
+from runtime.files import DAMAGED_ZIP
 
 REFERENCE = "reference"
 
@@ -75,7 +75,7 @@ class ChainRecord:
                     for name in stored.files
                     if name.startswith(f"{REFERENCE}/")
                 }
-        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        except DAMAGED_ZIP as error:
             raise ArtifactError(
                 f"{path}: no record of a chain ({error}); record it again"
             ) from error

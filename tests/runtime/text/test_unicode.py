@@ -46,7 +46,7 @@ WORDS = re.findall(
 
 def texts(seed: int, count: int) -> Iterator[tuple[str, str]]:
     """Modes and random texts, of one kind of character or of several."""
-    draw = random.Random(seed)  # noqa: S311 - nothing secret
+    draw = random.Random(seed)
     for _ in range(count):
         kinds = draw.sample([*RANGES, "words"], draw.randint(1, 4))
         length = draw.choice([1, 2, 3, 5, 8, 15, 30, 80])
@@ -103,6 +103,6 @@ def test_random_unicode_is_read_or_refused_and_nothing_is_lost(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["runtime.text.unread"], "MOST_NAMED", sys.maxsize)
-    draw = random.Random(SEED)  # noqa: S311 - nothing secret
+    draw = random.Random(SEED)
     found = [(mode, text, fault(text, mode, draw)) for mode, text in texts(SEED, count)]
     assert not [one for one in found if one[2]]
