@@ -56,7 +56,7 @@ rule engines:
 rule loops:
     """Decode loops that the cuda back end runs (artifacts/engines/cuda)."""
     input:
-        PLAN.loop_files,
+        all_loops,
 
 
 rule engine_report:

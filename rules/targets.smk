@@ -54,6 +54,13 @@ def engines_of(target):
     return [*PLAN.engine_files(target.name, record["id"]), states]
 
 
+def all_loops(wildcards):
+    """Every decode loop; decoders that have none are named once."""
+    if PLAN.without_loop:
+        logger.warning(PLAN.without_loop)
+    return PLAN.loop_files
+
+
 def all_engines(wildcards):
     return [path for target in PLAN.targets for path in engines_of(target)]
 

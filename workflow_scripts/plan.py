@@ -92,6 +92,20 @@ class Plan:
             for end in ("", ".json")
         )
 
+    @property
+    def without_loop(self) -> str:
+        """A line on precisions whose decoders no device runs; empty where there are none."""
+        found = _once(
+            m.precision
+            for bundle in self.bundles
+            for m in self.members(bundle.voice, bundle.precision)
+            if m.graph == DECODER and m.precision not in self.loops
+        )
+        if not found:
+            return ""
+        able = ", ".join(self.loops)
+        return f"no decode loop for {', '.join(found)}: the decoder stays on the CPU; use {able}"
+
     def voice(self, name: str) -> Voice:
         """The voice of that name."""
         return next(voice for voice in self.voices if voice.name == name)

@@ -6,6 +6,7 @@ asked where it runs. The same code runs on a machine without a GPU at STAND_IN.
 
 import ctypes
 import functools
+import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,9 @@ from runtime.backends.gpu_work import gpu_work
 from runtime.errors import BackendMissing, GraphError
 from runtime.machine import CUDA_LIBRARY, Loader
 
-LIBRARY = "libonnxruntime_providers_cuda.so"
+LIBRARY = (
+    "onnxruntime_providers_cuda.dll" if os.name == "nt" else "libonnxruntime_providers_cuda.so"
+)
 BFLOAT16, BFLOAT16_ELEMENT = "tensor(bfloat16)", 16  # ONNX's number of it
 DTYPES: dict[str, np.dtype[Any]] = {  # by ONNX Runtime's word
     "tensor(float)": np.dtype(np.float32),

@@ -60,6 +60,7 @@ def test_a_loop_for_cuda_is_made_of_every_decoder_that_a_device_can_run(config: 
                 name = f"{head}/{precision}/voices/mia/{rows}/t2s_loop.onnx{end}"
                 assert name in plan.loop_files
     assert len(plan.loop_files) == 8, "none of int8"
+    assert plan.without_loop.startswith("no decode loop for int8: the decoder stays on the CPU; ")
     assert plan.loops["fp16"] == "fp16"
 
 

@@ -25,6 +25,7 @@ from workflow_scripts.files import atomic
 PART = "part."
 MIB = 1 << 20
 UNUSED = ("/transformers/", "/quantization/", "/tools/", "/datasets/", "/backend/")
+LINKED_IN = "/libonnxruntime.so."  # the Python module holds all of it
 UNUSED_FILES = ("libonnxruntime_providers_tensorrt.so", "ThirdPartyNotices.txt", "Privacy.md")
 # NVIDIA's container of compiled kernels: a head, then elements with heads of their own
 FATBIN, HEAD, ELEMENT = struct.Struct("<IHHQ"), 16, struct.Struct("<HHIQIIHHI")
@@ -73,7 +74,7 @@ def _members(wheels: Iterable[Path], keep: frozenset[int]) -> Iterator[tuple[str
             with zipfile.ZipFile(wheel) as stored:
                 for entry in stored.infolist():
                     name = f"/{entry.filename}"
-                    if entry.is_dir() or any(part in name for part in UNUSED):
+                    if entry.is_dir() or any(part in name for part in (*UNUSED, LINKED_IN)):
                         continue
                     if name.endswith(UNUSED_FILES):
                         continue
