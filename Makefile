@@ -43,6 +43,7 @@ lint: $(READY)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python .ci/sizes.py
+	@$(BIN)/python .ci/words.py
 	@$(BIN)/snakemake --lint
 
 fleet: $(READY)

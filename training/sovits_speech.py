@@ -2,8 +2,8 @@
 
 Flite's voices are a filter behind pulses or noise. The same here, but every latent frame of 20 ms
 holds the same whole number of pulses, so that the sound is a sum of fixed waveforms, each as loud
-as a number that tokens determine: a vocoder learns it by plain regression. The price is a pitch
-that never moves. Numpy only.
+as a number that tokens determine: a vocoder learns it by plain regression. The price is a
+monotone voice. Numpy only.
 """
 
 from dataclasses import dataclass

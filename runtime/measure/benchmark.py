@@ -224,7 +224,7 @@ def _sized(candidates: Candidates) -> tuple[str, ...]:
 
 
 def _chunks(candidates: Candidates, options: BenchmarkOptions) -> dict[str, Chunks]:
-    """Chunk by chunk of a long stream, candidates by turns."""
+    """Chunk by chunk of a long stream, candidates in alternating runs."""
     if not options.chunks:
         return {}
     streams = {n: one.works.chunks for n, one in candidates.items() if one.works.chunks}

@@ -60,7 +60,7 @@ class GuardOptions:
     """Who is let in, and with what.
 
     Attributes:
-        host: the address that is listened on.
+        host: the address that it accepts connections on.
         keys: sha256 of each key; none: no key is asked for.
         open_lists: whether lists of voices and models need no key.
         origins: further origins of pages that may call; `*` for any.
@@ -97,7 +97,7 @@ class Options:
         longest_text: in characters.
         provider: what runs the graphs.
         threads: of each graph; 0 takes all cores.
-        wyoming_port: that Wyoming's clients are listened for on; None: they are not.
+        wyoming_port: that Wyoming's clients connect to; None: they can't.
         control: whether `/control` may end or reload the server.
         page, docs: whether the web page and the API's documents are served.
         log_text: whether texts are logged.

@@ -54,7 +54,7 @@ class _Stream:
 
 
 class Server:
-    """Listens for Wyoming's clients."""
+    """Serves Wyoming's clients."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

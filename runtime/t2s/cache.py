@@ -1,4 +1,4 @@
-"""KV cache buffers of one utterance: capacity, live rows, growth."""
+"""KV cache buffers of one utterance: capacity, cached positions, growth."""
 
 import mmap
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class KVCache:
         return list(memory.view(self.shape.dtype).reshape(count, *size))
 
     def grown(self, capacity: int) -> "KVCache":
-        """A larger cache with the same live rows, copied once."""
+        """A larger cache with the same cached positions, copied once."""
         larger = KVCache(self.shape, capacity, self._sequences)
         for mine, theirs in zip(self.keys + self.values, larger.keys + larger.values, strict=True):
             theirs[:, :, : self.live_rows] = mine[:, :, : self.live_rows]

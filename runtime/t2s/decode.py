@@ -80,7 +80,7 @@ class Decoder:
         return BatchedDecoder(self._embed, sessions, self._tables, self.cache_shape, plan)
 
     def state_at(self, rows: int) -> "DecodeState":
-        """A state with `rows` live rows of no meaning, to time steps at."""
+        """A state with `rows` cached positions of no meaning, to time steps at."""
         state = DecodeState(self._decoder, self._tables, KVCache(self.cache_shape, rows + 1))
         state.cache.live_rows = rows
         for buffer in state.cache.keys + state.cache.values:

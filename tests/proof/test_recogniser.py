@@ -1,4 +1,4 @@
-"""Words are counted right, and heard where the recogniser is installed."""
+"""Words are counted right, and recognised where the recogniser is installed."""
 
 import numpy as np
 import pytest

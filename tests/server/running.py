@@ -32,7 +32,7 @@ class Running:
 
     Attributes:
         process: it.
-        ports: that it listens on.
+        ports: that it serves on.
         log: what it says.
     """
 

@@ -46,7 +46,7 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates == [0.1, 1.0, 1.0, 0.51, 0.02, 0.02]
 
 
-def test_the_file_is_one_of_the_format_and_sharper_scores_are_larger(tmp_path: Path) -> None:
+def test_the_file_is_one_of_the_format_and_sharper_logits_are_larger(tmp_path: Path) -> None:
     made = Training(TINY, Plan())
     t2s.write(made, tmp_path / "voice.ckpt", sharpness=2.0)
     stored = read(tmp_path / "voice.ckpt", "t2s")

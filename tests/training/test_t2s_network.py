@@ -36,7 +36,7 @@ def test_names_and_shapes_are_those_of_the_file_format() -> None:
     assert shapes == t2s_layout(SIZES)
 
 
-def test_scores_are_those_of_the_pipeline_for_each_example_of_a_padded_batch() -> None:
+def test_logits_are_those_of_the_pipeline_for_each_example_of_a_padded_batch() -> None:
     trained = network()
     logits, _ = trained(batch([SHORT, LONG], CODES + 1))
     model = T2S({PREFIX + name: row for name, row in trained.stored().items()}, CONFIG)

@@ -118,7 +118,7 @@ def test_a_head_width_that_the_operator_refuses_keeps_its_float_cache_and_says_w
     assert record.why.startswith("its head width is not GroupQueryAttention's")
 
 
-def test_scores_under_teacher_forcing_stay_near_those_of_the_float_cache(
+def test_logits_under_teacher_forcing_stay_near_those_of_the_float_cache(
     int8_decoder: Decoder,
 ) -> None:
     assert int8_decoder.cache_shape.dtype == "int8"

@@ -9,7 +9,7 @@ from runtime.text import require
 from tests.runtime.text.test_readings import Record, expected, sounds, spoken
 
 DOCS = Path(__file__).parents[3] / "docs" / "text.md"
-HEAD = "| what | mode | written | heard |"
+HEAD = "| what | mode | written | spoken |"
 CATEGORIES = 34
 
 
