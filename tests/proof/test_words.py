@@ -75,7 +75,7 @@ def test_options_that_do_not_fit_are_refused(options: tuple[str, str]) -> None:
 def test_the_command_reports_a_voice_that_speaks_noise(
     tmp_path: Path, references: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("pocketsphinx", reason="nothing is recognised: pocketsphinx is not installed")
+    pytest.importorskip("pocketsphinx", reason="unverified: pocketsphinx is not installed")
     to = tmp_path / "report.json"
     options = ["--references", str(references), "--sentences", "2", "--json", str(to)]
     main(["--voice", str(bundles.brief()), *options])
@@ -115,7 +115,7 @@ def test_the_command_takes_the_held_out_sentences() -> None:
 
 
 def test_flites_own_sound_is_at_no_distance_from_itself() -> None:
-    pytest.importorskip("pocketsphinx", reason="nothing is recognised: pocketsphinx is not installed")
+    pytest.importorskip("pocketsphinx", reason="unverified: pocketsphinx is not installed")
     sound = Audio(np.sin(np.arange(32_000) / 9).astype(np.float32) / 2, 16_000)
     example = words.Example("one", bundles.EXAMPLE, "", "en")
     judges = words.Judges(["Hello there."], [example])
