@@ -105,25 +105,25 @@ def speak(page: "browsers.Page", text: str, device: str = "wasm", seed: int = 7)
     return found
 
 
-def compare(told: dict[str, Any], bundle: Path, text: str, seed: int = 7) -> None:
+def compare(spoken: dict[str, Any], bundle: Path, text: str, seed: int = 7) -> None:
     with Voice.load(bundle, threads=1) as voice:
         made = list(voice.stream(text, as_phones=True, seed=seed))
-    assert told["tokens"] == [chunk.tokens.tolist() for chunk in made]
+    assert spoken["tokens"] == [chunk.tokens.tolist() for chunk in made]
     want = np.concatenate([chunk.samples for chunk in made])
-    np.testing.assert_allclose(np.array(told["samples"], np.float32), want, atol=1e-4)
+    np.testing.assert_allclose(np.array(spoken["samples"], np.float32), want, atol=1e-4)
 
 
 def test_tokens_and_samples_are_those_of_python(browser: "browsers.Browser") -> None:
     page = page_of(browser, default_voice("fp32"))
     assert page.evaluate("crossOriginIsolated")
-    told = speak(page, TEXT)
-    assert len(told["tokens"]) > 1
-    compare(told, default_voice("fp32"), TEXT)
+    spoken = speak(page, TEXT)
+    assert len(spoken["tokens"]) > 1
+    compare(spoken, default_voice("fp32"), TEXT)
     large = 2**53 + 1  # no number of JavaScript
     compare(
         speak(page, "HH AH0 L OW1 .", seed=large), default_voice("fp32"), "HH AH0 L OW1 .", large
     )
-    assert "real-time factor" in page.text_content("#told")
+    assert "real-time factor" in page.text_content("#status")
     with page.expect_download() as download:
         page.click("#save")
     assert audio.read(Path(download.value.path())).rate == 32000

@@ -24,14 +24,14 @@ from workflow_scripts.proof.gpu.reports import GpuReport, Reached, Row, Speech, 
 from workflow_scripts.proof.gpu.reports import read as read_report
 from workflow_scripts.proof.gpu.table import aims, missed, table
 from workflow_scripts.proof.gpu.torch_steps import FixedStep, GrowingStep, on_device
-from workflow_scripts.proof.gpu.trials import ATTENTIONS, Job, Sentence, compared
+from workflow_scripts.proof.gpu.trials import ATTENTIONS, GpuJob, Sentence, compared
 
 TOKENS = 26
 
 
 @pytest.fixture(scope="module")
-def job() -> Job:
-    return Job(bundles.v2(), bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
+def job() -> GpuJob:
+    return GpuJob(bundles.v2(), bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +140,10 @@ def test_a_missed_bar_fails_after_the_report_is_written(
     report = replace(on_cpu, graphs={"prior": over})
     assert missed(report) == ["graphs: prior"]
 
-    def given(_job: Job, _wanted: Wanted, told: Any) -> GpuReport:  # what a card would have given
-        told(report, Entry("graphs", "prior", "fp32"), over)
+    def given(
+        _job: GpuJob, _wanted: Wanted, on_row: Any
+    ) -> GpuReport:  # what a card would have given
+        on_row(report, Entry("graphs", "prior", "fp32"), over)
         return report
 
     monkeypatch.setattr(gpu, "measured", given)
@@ -194,21 +196,23 @@ def test_wrong_logits_miss_the_bar(sentence: Sentence, model: T2S) -> None:
     assert compared(Silent(model), sentence, "fp32").state.startswith("missed (logits nan")
 
 
-def test_each_row_is_written_when_it_is_there(job: Job) -> None:
+def test_each_row_is_written_when_it_is_there(job: GpuJob) -> None:
     seen: list[set[str]] = []
 
-    def told(report: GpuReport, entry: Entry, found: Any) -> None:
+    def on_row(report: GpuReport, entry: Entry, found: Any) -> None:
         done = {n for n, row in report.loop.items() if row.state == "measured"}
         seen.append(done)
         assert found.seconds is not None or "needs a GPU" in found.state
 
-    report = measured(job, Wanted(("loop", "graphs"), ("fp16",)), told)
-    assert [len(done) for done in seen] == [0, 1, 1, 2, 2, 3], "eager and replayed by turns"
+    report = measured(job, Wanted(("loop", "graphs"), ("fp16",)), on_row)
+    assert [len(done) for done in seen] == [0, 1, 1, 2, 2, 3], (
+        "eager and replayed in alternating runs"
+    )
     assert not report.graphs, "no graph but the decoder computes at fp16"
     assert not report.steps
 
 
-def test_rows_that_would_not_end_in_time_are_left_out(job: Job) -> None:
+def test_rows_that_would_not_end_in_time_are_left_out(job: GpuJob) -> None:
     report = measured(job, Wanted(("loop",), ("fp32",), minutes=0.1), lambda *_: None)
     assert {row.state for row in report.loop.values()} == {"not measured (left out of 0.1 minutes)"}
 
@@ -226,7 +230,7 @@ def test_a_dry_run_prints_the_rows_and_their_minutes(
         gpu.main(words(tmp_path / "none.json", "--dry-run", "--only", "nothing"))
 
 
-def test_exported_graphs_are_measured_as_a_bundle_is(job: Job, tmp_path: Path) -> None:
+def test_exported_graphs_are_measured_as_a_bundle_is(job: GpuJob, tmp_path: Path) -> None:
     bundle, raw = bundles.v2(), tmp_path / "raw"
     raw.mkdir()
     for path in (*bundle.glob("*.onnx"), bundle / "t2s_tables.npz"):
@@ -259,7 +263,9 @@ def test_what_a_library_refuses_is_reported_and_counted_as_nothing() -> None:
 
 def test_a_checkpoint_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     (tmp_path / "gpt.ckpt").write_bytes(b"no checkpoint")
-    job = Job(bundles.v2(), tmp_path / "gpt.ckpt", bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
+    job = GpuJob(
+        bundles.v2(), tmp_path / "gpt.ckpt", bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1
+    )
     with pytest.raises(CheckpointError, match=r"gpt\.ckpt"):
         Measurement.of(job)
 
@@ -269,6 +275,6 @@ def test_a_bundle_of_another_precision_is_refused(tmp_path: Path) -> None:
     bundles.change_manifest(
         folder, lambda manifest: manifest["graphs"]["t2s_decoder"].update(precision="int8")
     )
-    job = Job(folder, bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
+    job = GpuJob(folder, bundles.GPT, bundles.SOVITS / "v2.pth", "cpu", TOKENS, 1, 1)
     with pytest.raises(GraphError, match="its decoder is not fp32; measure the fp32 bundle"):
         Measurement.of(job)

@@ -27,19 +27,19 @@ def test_a_folder_of_bundles_is_a_target(folder: Path, target: str, bundles: int
     listed = snakemake(folder, "--list").stdout
     one = next(name for name in listed.split() if name.rstrip("/").count("/") == 4)
     run = snakemake(folder, target.format(one=one.rstrip("/")), "-n", "--quiet", "host")
-    told = run.stdout + run.stderr
-    planned = {line.split()[1] for line in told.splitlines() if line.startswith(f"{PACKED} ")}
+    printed = run.stdout + run.stderr
+    planned = {line.split()[1] for line in printed.splitlines() if line.startswith(f"{PACKED} ")}
     assert planned == (set() if bundles is None else {str(bundles)})
-    assert (run.returncode == 0) == (bundles is not None), told
+    assert (run.returncode == 0) == (bundles is not None), printed
 
 
 def test_from_anywhere_it_is_said_which_configuration_is_read(folder: Path, tmp_path: Path) -> None:
     words = command("-s", str(folder / "Snakefile"), "--directory", str(folder), "-n")
     run = subprocess.run(words, cwd=tmp_path, env=PLAIN, text=True, capture_output=True)
-    told = (run.stdout + run.stderr).splitlines()
+    printed = (run.stdout + run.stderr).splitlines()
     config = folder.resolve() / "config/config.yaml"
-    assert run.returncode == 0, told
-    assert f"config: {config}; its paths are relative to {folder.resolve()}" in told
+    assert run.returncode == 0, printed
+    assert f"config: {config}; its paths are relative to {folder.resolve()}" in printed
 
 
 def test_where_there_is_no_configuration_the_place_is_named(folder: Path, tmp_path: Path) -> None:

@@ -86,14 +86,14 @@ def child(folder: Path, pack: Path, threads: int) -> None:
             samples += chunk.samples.size
             tokens.append(chunk.tokens.tolist())
         took, rate = time.perf_counter() - loaded, voice.rate
-    told = {
+    spoken = {
         "tokens": tokens,
         "load_ms": 1e3 * (loaded - begin),
         "first_ms": 1e3 * first,
         "rtf": took * rate / samples,
         "memory_mb": (rss_bytes("VmHWM") or 0) / 2**20,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(spoken) + "\n")
 
 
 def compared(folders: Sequence[Path], threads: int, rounds: int) -> JavaScriptReport:
@@ -140,9 +140,9 @@ def _of_bundle(
         for _ in range(rounds):
             tokens = []
             for name, command in commands.items():
-                told = json.loads(_run(command))
-                tokens.append(told.pop("tokens"))
-                found[name].append(told)
+                spoken = json.loads(_run(command))
+                tokens.append(spoken.pop("tokens"))
+                found[name].append(spoken)
             if tokens[0] != tokens[1]:
                 raise ProofError(f"{folder}: Python and JavaScript spoke other tokens; report it")
     return found

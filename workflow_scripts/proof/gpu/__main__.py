@@ -21,10 +21,10 @@ from runtime.files import write_whole
 from runtime.processor import cores
 from workflow_scripts.engines.arithmetic import ARITHMETICS
 from workflow_scripts.proof.gpu.measure import Measurement, measured
-from workflow_scripts.proof.gpu.plan import PARTS, Entry, Wanted, told
+from workflow_scripts.proof.gpu.plan import PARTS, Entry, Wanted, listed
 from workflow_scripts.proof.gpu.reports import GpuReport, Outcome
 from workflow_scripts.proof.gpu.table import line, missed, table
-from workflow_scripts.proof.gpu.trials import Job
+from workflow_scripts.proof.gpu.trials import GpuJob
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,10 +73,10 @@ def main(argv: list[str] | None = None) -> None:
     """Measure, print, write, and fail where a bar is missed."""
     args = _parser().parse_args(argv)
     files = (args.voice, args.gpt, args.sovits)
-    job = Job(*files, args.device, args.tokens, args.rounds, args.threads, args.reference)
+    job = GpuJob(*files, args.device, args.tokens, args.rounds, args.threads, args.reference)
     wanted = Wanted(tuple(args.only), tuple(args.arithmetic), args.minutes)
     if args.dry_run:
-        sys.stdout.write(told(wanted, wanted.chosen(Measurement.of(job).planned())))
+        sys.stdout.write(listed(wanted, wanted.chosen(Measurement.of(job).planned())))
         return
     if job.device == "cuda":
         preload()

@@ -50,11 +50,18 @@ from workflow_scripts.proof.gpu.table import aims
 from workflow_scripts.proof.gpu.torch_acoustic import acoustic
 from workflow_scripts.proof.gpu.torch_loop import TorchLoop
 from workflow_scripts.proof.gpu.torch_steps import FixedStep, GrowingStep, on_device
-from workflow_scripts.proof.gpu.trials import ATTENTIONS, Job, Sentence, compared, timed, timed_call
+from workflow_scripts.proof.gpu.trials import (
+    ATTENTIONS,
+    GpuJob,
+    Sentence,
+    compared,
+    timed,
+    timed_call,
+)
 from workflow_scripts.proof.spoken import SpokenInTorch, load_acoustic
 
 TORCH_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-Told = Callable[[GpuReport, Entry, Outcome], None]
+OnRow = Callable[[GpuReport, Entry, Outcome], None]
 
 
 @dataclass(frozen=True)
@@ -69,14 +76,14 @@ class Measurement:
         spoken: its acoustic model in PyTorch.
     """
 
-    job: Job
+    job: GpuJob
     voice: Subject
     on_cpu: VoiceGraphs
     model: T2S
     spoken: SpokenInTorch
 
     @classmethod
-    def of(cls, job: Job) -> "Measurement":
+    def of(cls, job: GpuJob) -> "Measurement":
         """Read all that is measured.
 
         Raises:
@@ -206,13 +213,13 @@ class Measurement:
         )
 
 
-def measured(job: Job, wanted: Wanted, told: Told) -> GpuReport:
+def measured(job: GpuJob, wanted: Wanted, on_row: OnRow) -> GpuReport:
     """Row after row of what is wanted, until its minutes are over.
 
     Args:
         job: what to measure.
         wanted: which rows, and how long.
-        told: called after each row, with the report so far.
+        on_row: called after each row, with the report so far.
 
     Raises:
         BundleError, GraphError, CheckpointError: see `Measurement.of`.
@@ -233,7 +240,7 @@ def measured(job: Job, wanted: Wanted, told: Told) -> GpuReport:
         part: Any = {entry.part: {**getattr(report, entry.part), entry.name: found}}
         report = replace(report, **part)
         report = replace(report, aims=aims(report))
-        told(report, entry, found)
+        on_row(report, entry, found)
     return report
 
 

@@ -136,7 +136,7 @@ class Wanted:
         return found
 
 
-def told(wanted: Wanted, chosen: list[Entry]) -> str:
+def listed(wanted: Wanted, chosen: list[Entry]) -> str:
     """The plan for people: each row with its seconds, and the minutes of all."""
     fitting = wanted.fitting(chosen)
     lines = [f"  {entry.seconds:4.0f} s  {entry}" for entry in fitting]

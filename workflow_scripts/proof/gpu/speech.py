@@ -25,13 +25,13 @@ from workflow_scripts.proof.gpu import loops
 from workflow_scripts.proof.gpu.loops import Loop
 from workflow_scripts.proof.gpu.reports import MEASURED, NEEDS_GPU, Memory, Speech, not_measured
 from workflow_scripts.proof.gpu.subject import Subject
-from workflow_scripts.proof.gpu.trials import Job
+from workflow_scripts.proof.gpu.trials import GpuJob
 
 BANDWIDTH_BYTES = 1 << 30
 TOKENS_PER_SECOND = 25
 
 
-def speech(job: Job, voice: Subject, loop: Loop) -> Speech:
+def speech(job: GpuJob, voice: Subject, loop: Loop) -> Speech:
     """First sound and total through the runtime's own back end for the device.
 
     Args:
@@ -44,7 +44,7 @@ def speech(job: Job, voice: Subject, loop: Loop) -> Speech:
         return replace(_speech(job, voice, path), loop=f"{loop}")
 
 
-def _speech(job: Job, voice: Subject, loop: Path) -> Speech:
+def _speech(job: GpuJob, voice: Subject, loop: Path) -> Speech:
     free = free_bytes(job.device)
     graphs = replace(
         voice.on_cpu(job.threads),
@@ -68,7 +68,7 @@ def _speech(job: Job, voice: Subject, loop: Path) -> Speech:
     )
 
 
-def _decoder(job: Job, graphs: VoiceGraphs, loop: Path) -> TokenSource:
+def _decoder(job: GpuJob, graphs: VoiceGraphs, loop: Path) -> TokenSource:
     """The loop; the CPU stand-in opens it itself: the runtime decodes otherwise on a CPU."""
     if job.device == "cuda":
         return graphs.decoder()
@@ -76,7 +76,7 @@ def _decoder(job: Job, graphs: VoiceGraphs, loop: Path) -> TokenSource:
 
 
 def _works(
-    job: Job,
+    job: GpuJob,
     voice: Subject,
     graphs: VoiceGraphs,
     decoder: TokenSource,
@@ -120,7 +120,7 @@ def free_bytes(device: str) -> int | None:
     return int(torch.cuda.mem_get_info()[0])
 
 
-def bandwidth(job: Job) -> float:
+def bandwidth(job: GpuJob) -> float:
     """Bytes per second that the device reads."""
     if job.device != "cuda":
         return memory_bandwidth(job.threads, buffer_bytes=BANDWIDTH_BYTES >> 5)

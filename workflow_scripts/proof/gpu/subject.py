@@ -11,7 +11,7 @@ from runtime.errors import BundleError, GraphError
 from runtime.graphs import DECODER, VoiceGraphs
 from runtime.manifest import Acoustic
 from workflow_scripts.checkpoint.families import Family
-from workflow_scripts.proof.gpu.trials import Job
+from workflow_scripts.proof.gpu.trials import GpuJob
 
 RAW_MAX_LEN = 1000  # rows of the KV cache, where no bundle says another number
 
@@ -41,7 +41,7 @@ class Subject:
         return VoiceGraphs(self.files, self.tables, self.acoustic, threads=Threads(threads))
 
 
-def subject(job: Job, row: Family) -> Subject:
+def subject(job: GpuJob, row: Family) -> Subject:
     """What is measured.
 
     Args:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from runtime.measure.calibration import Calibration, bar_of
 from workflow_scripts.proof.gpu.reports import Row
-from workflow_scripts.proof.gpu.trials import Job, timed_call
+from workflow_scripts.proof.gpu.trials import GpuJob, timed_call
 from workflow_scripts.proof.spoken import SpokenInTorch
 
 Model = Callable[..., Tensor]
 
 
-def acoustic(job: Job, model: SpokenInTorch, calibration: Calibration, name: str) -> Row:
+def acoustic(job: GpuJob, model: SpokenInTorch, calibration: Calibration, name: str) -> Row:
     """One of them, held against the CPU where it is audible, then timed, arrays in and out."""
     work = partial(_answer, model.on(job.device)[name], calibration.inputs[name], job.device)
     distance, bar = calibration.distance(name, work()), bar_of(name)

@@ -25,7 +25,7 @@ ATTENTIONS = ("scatter_in_parts", "scatter_elements", "scatter")  # attention im
 
 
 @dataclass(frozen=True)
-class Job:
+class GpuJob:
     """What to measure.
 
     Attributes:
