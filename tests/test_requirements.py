@@ -12,15 +12,26 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 LINES = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
 LOCKED = [line for line in LINES if not line.startswith("#")]
-MARKED = ' ; platform_system == "Linux" and platform_machine == "x86_64"'  # has no other wheels
+MARKED = (  # no other wheels
+    ' ; platform_system == "Linux" and platform_machine == "x86_64"',
+    ' ; python_version < "3.13"',
+    ' ; python_version >= "3.13"',
+)
+
+
+def without_marker(line: str) -> str:
+    """The line as it is where its package is installed."""
+    return next((line.removesuffix(one) for one in MARKED if line.endswith(one)), line)
+
+
 VERSIONS = {
     re.sub(r"[-_.]+", "-", name).lower(): version
-    for name, version in (line.removesuffix(MARKED).split("==") for line in LOCKED)
+    for name, version in (without_marker(line).split("==") for line in LOCKED)
 }
 
 
 def test_every_line_of_the_lock_is_an_exact_version_that_any_index_may_have() -> None:
-    plain = [line.removesuffix(MARKED) for line in LOCKED]
+    plain = [without_marker(line) for line in LOCKED]
     assert [line for line in plain if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
     assert len(VERSIONS) == len(LOCKED)
 

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from runtime import manifest as manifests
@@ -70,7 +69,7 @@ class Bundle:
         return [
             code
             for code, language in LANGUAGES.items()
-            if self.manifest.symbols in language.tables and all(map(find_spec, language.needs))
+            if self.manifest.symbols in language.tables and not language.missing()
         ]
 
 

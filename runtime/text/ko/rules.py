@@ -17,6 +17,7 @@ from typing import Any
 
 from runtime.errors import BackendMissing
 from runtime.text.imports import once, quietly
+from runtime.text.ko.tagger import Tagger, tagger
 from runtime.text.tables import table
 
 PACKAGE = "g2pk2"
@@ -66,7 +67,7 @@ class Rules:
         links: rules that carry a final consonant over.
         numerals, utils: modules of the library.
         jamo: the package that takes syllables apart.
-        tagger: mecab.
+        tagger: of words and their tags.
     """
 
     idioms: list[Change]
@@ -76,7 +77,7 @@ class Rules:
     numerals: Any
     utils: Any
     jamo: Any
-    tagger: Any
+    tagger: Tagger
 
 
 def pronounced(text: str) -> str:
@@ -147,7 +148,7 @@ def _rules() -> Rules:
         numerals=numerals,
         utils=utils,
         jamo=quietly("jamo"),
-        tagger=quietly("mecab").MeCab(),
+        tagger=tagger(),
     )
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from runtime.text import phonemize
-from runtime.text.languages import LANGUAGES
+from runtime.text import phonemize, pieces
+from tests import languages
 
-for needed in (module for language in LANGUAGES.values() for module in language.needs):
-    pytest.importorskip(needed)
+languages.need_all()
 
 TEXTS = [
     ("en", "hello world "),
@@ -55,6 +54,9 @@ def test_ten_times_the_text_is_ten_times_the_work(lang: str, unit: str) -> None:
     short = calls(lambda: phonemize(text(1000), lang))
     long = calls(lambda: phonemize(text(5000), lang))
     assert long <= 6 * short + 200
+    short = calls(lambda: pieces(text(1000), lang, "cut5", 400))
+    long = calls(lambda: pieces(text(5000), lang, "cut5", 400))
+    assert long <= 7 * short + 200
 
 
 @pytest.mark.parametrize("length", [41, 250, 1000])

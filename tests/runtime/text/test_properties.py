@@ -2,17 +2,15 @@
 
 import re
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import TextError
 from runtime.text import CUTS, MODES, phonemize, pieces, unread
-from runtime.text.languages import LANGUAGES
 from runtime.text.symbols import MARKS, ids_of
+from tests import languages
 
-for needed in (module for language in LANGUAGES.values() for module in language.needs):
-    pytest.importorskip(needed)
+languages.need_all()
 
 FAVOURITES = (
     "你好世界一不儿重行吗〇①αabcXYZ'-0123456789./:~%+=，。！？…—「」“”ありがとうカタカナー漢字"

@@ -11,10 +11,9 @@ import pytest
 from runtime.errors import FoundryError
 from runtime.text import CUTS, MODES, phonemize, pieces, unread
 from runtime.text.frontend import SILENT
-from runtime.text.languages import LANGUAGES
+from tests import languages
 
-for needed in (module for language in LANGUAGES.values() for module in language.needs):
-    pytest.importorskip(needed)
+languages.need_all()
 
 SEED = 14
 RANGES = {

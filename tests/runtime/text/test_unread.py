@@ -7,12 +7,11 @@ import pytest
 from runtime.errors import TextError
 from runtime.settings import Settings
 from runtime.text import phonemize, pieces, unread
-from runtime.text.languages import LANGUAGES, reader
+from runtime.text.languages import reader
 from runtime.voice import Voice
-from tests import bundles
+from tests import bundles, languages
 
-for needed in (module for language in LANGUAGES.values() for module in language.needs):
-    pytest.importorskip(needed)
+languages.need_all()
 
 
 @pytest.mark.parametrize(
