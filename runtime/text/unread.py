@@ -81,7 +81,8 @@ def _japanese(char: str) -> bool:
     if HAN.match(char) and not _in_shift_jis(char):
         from runtime.text.ja import read
 
-        return any(map(str.isalpha, {*read(char, "v2").phones} - {UNKNOWN}))
+        alone = read(f"あ{char}", "v2").phones  # the library warns of text without any phone
+        return any(map(str.isalpha, {*alone[1:]} - {UNKNOWN}))
     return bool(HAN.match(char) or KANA.match(char) or _latin(char) or _number(char))
 
 

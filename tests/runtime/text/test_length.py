@@ -50,13 +50,18 @@ def test_ten_times_the_text_is_ten_times_the_work(lang: str, unit: str) -> None:
     def text(length: int) -> str:
         return unit * (length // len(unit))
 
-    phonemize(text(1000), lang)
-    short = calls(lambda: phonemize(text(1000), lang))
-    long = calls(lambda: phonemize(text(5000), lang))
+    phonemize(text(500), lang)
+    short = calls(lambda: phonemize(text(500), lang))
+    long = calls(lambda: phonemize(text(2500), lang))
     assert long <= 6 * short + 200
-    short = calls(lambda: pieces(text(1000), lang, "cut5", 400))
-    long = calls(lambda: pieces(text(5000), lang, "cut5", 400))
-    assert long <= 7 * short + 200
+
+
+@pytest.mark.parametrize(("lang", "unit"), [("en", "a.b."), ("en", "abcdefghij"), ("yue", "$5 ")])
+def test_ten_times_the_text_is_cut_with_ten_times_the_work(lang: str, unit: str) -> None:
+    def work(length: int) -> int:
+        return calls(lambda: pieces(unit * (length // len(unit)), lang, "cut5", 100))
+
+    assert work(4000) <= 5 * work(1000) + 200
 
 
 @pytest.mark.parametrize("length", [41, 250, 1000])
