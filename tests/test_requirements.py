@@ -71,3 +71,21 @@ def test_a_checkout_stays_small_enough_to_be_sent_to_a_borrowed_machine() -> Non
     names = filter(None, listed.stdout.decode().split("\0"))
     sizes = {name: (ROOT / name).stat().st_size for name in names if (ROOT / name).is_file()}
     assert sum(sizes.values()) < 55_000_000
+
+
+def test_a_source_distribution_holds_every_tracked_file() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: what is tracked was not verified")
+    words = [line.split() for line in (ROOT / "MANIFEST.in").read_text("utf-8").splitlines()]
+    grafted = {name for verb, *names in words if verb == "graft" for name in names}
+    included = {name for verb, *names in words if verb == "include" for name in names}
+    taken = included | {
+        "README.md",
+        "LICENSE",
+        "MANIFEST.in",
+        "pyproject.toml",
+        "sovits_foundry.py",
+    }
+    names = [name for name in listed.stdout.decode().split("\0") if name and name != ".gitignore"]
+    assert [n for n in names if n not in taken and n.split("/")[0] not in grafted] == []

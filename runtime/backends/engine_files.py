@@ -4,7 +4,6 @@ Nothing is loaded here: an engine of another machine may hang a GPU, so it is re
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from runtime.contract import DEVICE_GRAPHS
 from runtime.errors import BackendMissing, EngineMismatch
 from runtime.machine import MachineRecord, differing
 from runtime.manifest import digest
+from runtime.records import content
 
 BUILD = "run snakemake engines on this machine"
 MAKE_LOOP = "make it: snakemake loops, or python -m workflow_scripts.engines.loop"
@@ -111,7 +111,7 @@ def loop_of(decoder: Path, folder: Path | None) -> Path:
     if not found:
         raise BackendMissing(f"{LOOP}: none of {decoder} in {folder}; {MAKE_LOOP}")
     longest = max(found, key=lambda path: (found[path]["max_len"], path))
-    if not longest.exists() or digest(longest) != found[longest]["sha256"]:
+    if not longest.is_file() or digest(longest) != found[longest]["sha256"]:
         raise EngineMismatch(f"{longest}: not the file of its sidecar; {MAKE_LOOP}")
     return longest
 
@@ -123,11 +123,11 @@ def _loop_facts(sidecar: Path) -> Mapping[str, Any]:
         EngineMismatch: it is not what we write.
     """
     try:
-        facts: Mapping[str, Any] = json.loads(sidecar.read_text("utf-8"))
+        facts: Mapping[str, Any] = content(sidecar, EngineMismatch, MAKE_LOOP)
         texts = all(isinstance(facts[key], str) for key in ("onnx_sha256", "sha256"))
         if not texts or type(facts["max_len"]) is not int:
             raise TypeError("a digest or a size is none")
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as fault:
+    except (OSError, KeyError, TypeError) as fault:
         reason = f"{type(fault).__name__}: {fault}"
         raise EngineMismatch(f"{sidecar}: no sidecar ({reason:.120}); {MAKE_LOOP}") from None
     return facts
@@ -146,13 +146,11 @@ def read(path: Path) -> EngineFile:
     """
     sidecar = path.with_suffix(".json")
     try:
-        facts = json.loads(sidecar.read_text("utf-8"))
+        facts = content(sidecar, EngineMismatch, BUILD)
     except FileNotFoundError:
         raise EngineMismatch(
             f"{path}: has no {sidecar.name} beside it, so that nobody knows what it is; {BUILD}"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise EngineMismatch(f"{sidecar}: not readable as JSON ({error}); {BUILD}") from error
     needed = ("machine", "build", "engine", IO_TENSORS)
     if isinstance(facts, dict) and FORMERLY in facts:
         facts.setdefault(IO_TENSORS, facts.pop(FORMERLY))
@@ -207,12 +205,21 @@ def verification(engine: EngineFile) -> Mapping[str, Any] | None:
     if not path.exists():
         return None
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        found: Mapping[str, Any] = content(path, EngineMismatch, BUILD)
         if found["format"] == VERIFICATION_FORMAT:
+            _refuse_odd_verification(found)
             return found if found["engine_sha256"] == engine.facts["engine"]["sha256"] else None
     except (ValueError, TypeError, KeyError):
         pass
     raise EngineMismatch(f"{path}: no verification of format {VERIFICATION_FORMAT}; {BUILD}")
+
+
+def _refuse_odd_verification(found: Mapping[str, Any]) -> None:
+    """Raises what a missing or odd value makes it raise."""
+    if not isinstance(found["gpu"], str) or not isinstance(found["soft"], dict):
+        raise TypeError("no GPU or driver")
+    if not all(isinstance(line, str) for line in [*found["missed"]]):
+        raise TypeError("what was missed is no text")
 
 
 def refuse_wrong(engine: EngineFile) -> None:
@@ -249,6 +256,8 @@ def checked_bytes(engine: EngineFile) -> bytes:
         EngineMismatch: empty, cut short, or another file.
     """
     want = engine.facts["engine"]
+    if engine.path.exists() and not engine.path.is_file():
+        raise EngineMismatch(f"{engine.path}: no plain file; {BUILD}")
     try:
         data = engine.path.read_bytes()
     except FileNotFoundError:
