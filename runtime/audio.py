@@ -127,7 +127,7 @@ def decode(file: BinaryIO, source: str, longest_s: float | None = None) -> Audio
 
 
 def _mono_blocks(sound: soundfile.SoundFile, longest_s: float, source: str) -> Samples:
-    """All samples, averaged block by block: what is read at once stays small, whatever a file says.
+    """All samples, averaged block by block: what is read at once stays small, whatever a file is.
 
     Raises:
         AudioError: too long, empty, or with NaN or infinity in it.

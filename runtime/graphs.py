@@ -63,7 +63,7 @@ class VoiceGraphs:
     Attributes:
         files: name in the contract to ONNX file.
         tables: `t2s_tables.npz` of the voice.
-        acoustic: what the manifest says of the acoustic model.
+        acoustic: what the manifest states of the acoustic model.
         backends: graph to the name of its back end; `default` for those that are not in it.
         default: a name of BACKENDS.
         below: graph to what is taken where its back end can't be used, in this order.

@@ -49,7 +49,7 @@ class GridNumbers:
 
     tokens_per_second: int = _number(25, "semantic tokens")
     encoder_frames_per_token: int = _number(2, "frames of the encoder that reads tokens")
-    pause_ms: int = _number(300, "silence after each sentence where a caller says nothing")
+    pause_ms: int = _number(300, "silence after each sentence where a caller gives none")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a bundle says of itself, and whether its files are the ones that it says.
 
 A bundle is a folder with graphs, tables, the voice's example and `manifest.json`. Reads and checks
-it without third-party packages; `manifest.schema.json` beside this file says the same to others.
+it without third-party packages; `manifest.schema.json` beside this file states the same to others.
 """
 
 import hashlib

@@ -73,7 +73,7 @@ MODEL_SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
 
 
 def default_of(name: str) -> Any:
-    """What a setting is where neither the caller nor the voice says otherwise."""
+    """What a setting is where neither the caller nor the voice gives another."""
     return MODEL_SETTINGS[name].default
 
 
@@ -91,7 +91,7 @@ def check_settings(record: Any) -> None:
 
 @dataclass(frozen=True)
 class Defaults:
-    """How a voice speaks where a caller does not say otherwise; here the reference's own numbers.
+    """How a voice speaks where a caller gives no other; here the reference's own numbers.
 
     Attributes:
         top_k, top_p, temperature, repetition_penalty: how tokens are chosen.
@@ -125,7 +125,7 @@ class ModelSettings:
     sample_steps: int | None = None
 
     def of_voice(self, defaults: Defaults) -> dict[str, Any]:
-        """Every value by name, the voice's where the caller says nothing."""
+        """Every value by name, the voice's where the caller gives none."""
         given = {known.name: getattr(self, known.name) for known in fields(ModelSettings)}
         return {
             name: getattr(defaults, name, None) if value is None else value

@@ -40,7 +40,7 @@ class Setting:
         other_kinds: further classes of its values.
         help: what it is, a phrase.
         group: where lists put it: `request`, `tokens`, `sound` or `stream`.
-        default: its value where nobody says otherwise; None: see `usual`.
+        default: its value where nobody gives another; None: see `usual`.
         usual: what documents say of a default of None.
         low, high: range of a number, both included.
         above: whether `low` itself is left out.
@@ -118,7 +118,7 @@ class Setting:
             name: what messages call the setting; empty for its own name.
 
         Raises:
-            SettingError: it is none of the setting's values; says which are.
+            SettingError: it is none of the setting's values; names them.
         """
         name, value = name or self.name, _plain(value)
         if value is None and self.optional:

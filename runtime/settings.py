@@ -137,7 +137,7 @@ class Settings(ModelSettings):
             the voice's.
 
     Raises:
-        SettingError: a value is none of its setting's; says which are.
+        SettingError: a value is none of its setting's; names them.
     """
 
     lang: str | None = None

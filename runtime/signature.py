@@ -38,7 +38,7 @@ class Sizes:
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Sizes":
-        """What the manifest says."""
+        """What the manifest states."""
         t2s, acoustic = manifest.t2s, manifest.acoustic
         known = {"V": t2s.vocabulary, "H": t2s.heads, "Y": acoustic.spectrogram_bins}
         return cls(known, t2s.layers)

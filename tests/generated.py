@@ -70,7 +70,7 @@ def line(row: Setting) -> str:
 
 
 def default(row: Setting) -> str:
-    """What it is where nobody says otherwise."""
+    """What it is where nobody gives another."""
     if row.of_voice:
         return f"the voice's, usually {row.default:g}"
     return row.usual or f"{row.default}"

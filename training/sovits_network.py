@@ -145,7 +145,7 @@ def write_voice(path: Path, sovits: Sovits, sizes: Sizes, iterations: int) -> No
         path: of the file; appears whole or not at all.
         sovits: the model.
         sizes: its sizes.
-        iterations: what the file says of its training.
+        iterations: what the file states of its training.
 
     Raises:
         OSError: the file can't be written.

@@ -138,7 +138,7 @@ def accuracy(network: Network, examples: Sequence[Example]) -> dict[str, float]:
 
 
 def configuration(hidden: int = HIDDEN, heads: int = HEADS, layers: int = LAYERS) -> dict[str, Any]:
-    """What the file says of itself."""
+    """What the file states of itself."""
     return t2s_config(SYMBOLS, replace(TINY, hidden=hidden, heads=heads, layers=layers))
 
 

@@ -196,7 +196,7 @@ class Plan:
         return base | ({"vocoder": self.bases[vocoder]} if vocoder in self.bases else {})
 
     def options(self, voice: str, precision: str) -> dict[str, Any]:
-        """What the configuration says of a bundle: what steered its build, what voice it is."""
+        """What the configuration states of a bundle: what steered its build, what voice it is."""
         keys = ("mixed_precision", "reduction", "bars")
         steered = {key: dict(getattr(self, key).get(precision, {})) for key in keys}
         about = self.voice(voice).about

@@ -217,7 +217,7 @@ def _with_defaults(value: Any, schema: Config) -> Any:
 
 
 def _faults_of_form(config: Config, schema: Config) -> Iterator[str]:
-    """What the schema says against it."""
+    """What the schema states against it."""
     errors = Draft202012Validator(schema).iter_errors(config)
     for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
         for message in _messages(error, error.instance, error.schema):

@@ -48,7 +48,7 @@ class Facts(Protocol):
 
     @property
     def acoustic(self) -> Mapping[str, Any]:
-        """What a manifest says of its acoustic model."""
+        """What a manifest states of its acoustic model."""
 
     @property
     def kind(self) -> str:

@@ -105,7 +105,7 @@ class Graphs(Protocol):
 
     @property
     def acoustic(self) -> Acoustic:
-        """What the manifest says of the acoustic model."""
+        """What the manifest states of the acoustic model."""
 
     def open(self, graph: str) -> GraphRunner:
         """A graph by its name in the contract, loaded."""

@@ -153,7 +153,7 @@ def _all_on(name: str) -> dict[str, str]:
 def _measured(
     voice: Manifest | None, file: Path | None
 ) -> tuple[dict[str, str], str, dict[str, Windows]]:
-    """What the machine's file says of a voice, the reason, and the vocoder's windows."""
+    """What the machine's file states of a voice, the reason, and the vocoder's windows."""
     machine = tuned.this_machine()
     path = file or tuned.default_file(machine)
     found = tuned.backends_of(path, machine, voice) if voice else {}

@@ -1,4 +1,4 @@
-"""Which engine file belongs to a graph on this machine, and whether it is what its sidecar says.
+"""Which engine file belongs to a graph on this machine, and whether it is what its sidecar states.
 
 Nothing is loaded here: an engine of another machine may hang a GPU, so it is refused before.
 """
@@ -28,7 +28,7 @@ IO_TENSORS, FORMERLY = "io_tensors", "puts"  # key of a sidecar, and its name in
 
 @dataclass(frozen=True, eq=False)
 class EngineFile:
-    """An engine on disk, with what its sidecar says.
+    """An engine on disk, with what its sidecar states.
 
     Attributes:
         path: the engine.
@@ -264,7 +264,7 @@ def checked_bytes(engine: EngineFile) -> bytes:
         raise EngineMismatch(f"{engine.path}: is missing beside its sidecar; {BUILD}") from None
     if len(data) != want["bytes"]:
         raise EngineMismatch(
-            f"{engine.path}: {len(data)} bytes where its sidecar says {want['bytes']}; {BUILD}"
+            f"{engine.path}: {len(data)} bytes where its sidecar states {want['bytes']}; {BUILD}"
         )
     found = hashlib.sha256(data).hexdigest()
     if found != want["sha256"]:

@@ -63,7 +63,7 @@ class Loaded:
     """A loaded engine.
 
     Attributes:
-        file: where it is from, and what its sidecar says.
+        file: where it is from, and what its sidecar states.
         engine: of the library.
         runtime: what must live as long as the engine does.
         trt: the library.
@@ -151,7 +151,7 @@ def _refuse_other_tensors(engine: Any, file: EngineFile) -> None:
     for name in sorted({*found, *want}):
         if found.get(name) != want.get(name):
             raise EngineMismatch(
-                f"{file.path}: '{name}' is {found.get(name, 'absent')}, its sidecar says"
+                f"{file.path}: '{name}' is {found.get(name, 'absent')}, its sidecar states"
                 f" {want.get(name, 'absent')}; {BUILD}"
             )
 

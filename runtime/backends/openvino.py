@@ -59,7 +59,7 @@ def _reports(module: str) -> bool:
 
 
 def capabilities() -> list[str]:
-    """What OpenVINO says that this CPU computes with, as FP32 and BF16."""
+    """What OpenVINO states that this CPU computes with, as FP32 and BF16."""
     return list(library().Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"))
 
 

@@ -25,7 +25,7 @@ class ReferenceGraphs:
     Attributes:
         hubert, quantizer, style: open these graphs.
         speaker: opens the speaker graph; None in families without one.
-        acoustic: what the manifest says of the acoustic model.
+        acoustic: what the manifest states of the acoustic model.
     """
 
     hubert: Opener

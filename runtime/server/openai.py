@@ -19,7 +19,7 @@ FORMAT_NAMES = {
     "mp3": "mp3", "opus": "opus", "aac": "aac", "flac": "flac", "wav": "wav", "pcm": "pcm",
     "ogg": "opus",
 }  # fmt: skip
-PCM_HZ = 24_000  # what OpenAI sends and its clients play, whatever the header says
+PCM_HZ = 24_000  # what OpenAI sends and its clients play, whatever the header states
 MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 STREAMED = ("pcm", "mp3", "opus", "aac")  # where nothing is said
 

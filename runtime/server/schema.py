@@ -34,7 +34,7 @@ REFERENCE = {"ref_audio": TEXT, "ref_text": TEXT, "ref_lang": TEXT}
 
 
 def operation(path: str, family: Family, kind: str) -> dict[str, Any]:
-    """What the document says of a route, as FastAPI takes it.
+    """What the document states of a route, as FastAPI takes it.
 
     Args:
         path: of the route.

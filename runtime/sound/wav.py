@@ -16,7 +16,7 @@ class Pcm:
 
 
 class WavStream:
-    """A WAV file whose end is not known yet: its header says so, with sizes of FFFFFFFF."""
+    """A WAV file whose end is not known yet: its header states so, with sizes of FFFFFFFF."""
 
     def __init__(self, rate: int) -> None:
         self._header = wav_header(rate)

@@ -20,7 +20,7 @@ class CacheShape:
 
     Attributes:
         layers, heads, head_width: L, H and A.
-        dtype: of the elements, float32 or int8 as the graph says.
+        dtype: of the elements, float32 or int8 as the graph states.
         huge_pages: whether it is to lie on pages of 2 MiB.
     """
 

@@ -100,7 +100,7 @@ def test_a_header_that_the_content_belies_is_refused(
 ) -> None:
     path = tmp_path / "mia.pth"
     path.write_bytes(b"05" + sovits["v2"].read_bytes()[2:])
-    assert "says SoVITS v2Pro (header 05) but has no sv_emb.weight" in refusal(path)
+    assert "claims SoVITS v2Pro (header 05) but has no sv_emb.weight" in refusal(path)
     path.write_bytes(b"00" + sovits["v2"].read_bytes()[2:])
     assert peek(path).family == "v2"
 

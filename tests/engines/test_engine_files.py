@@ -107,8 +107,8 @@ def harmed(engine: EngineFile, content: bytes) -> EngineFile:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "0 bytes where its sidecar says 25"),
-        (b"an engine of vocoder", "20 bytes where its sidecar says 25"),
+        (b"", "0 bytes where its sidecar states 25"),
+        (b"an engine of vocoder", "20 bytes where its sidecar states 25"),
         (b"an engine of prior...onnx", "not the engine of its sidecar"),
     ],
     ids=["empty", "cut short", "swapped"],

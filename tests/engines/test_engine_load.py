@@ -116,9 +116,9 @@ def test_another_model_of_gpu_is_refused_though_the_library_only_warns(
     [
         (
             {"ICudaEngine__get_tensor_shape": lambda self, name: (1, 3)},
-            r"'x' is \('input', 'float32', \(1, 3\)\), its sidecar says",
+            r"'x' is \('input', 'float32', \(1, 3\)\), its sidecar states",
         ),
-        ({"ICudaEngine__num_io_tensors": 1}, "'y' is absent, its sidecar says"),
+        ({"ICudaEngine__num_io_tensors": 1}, "'y' is absent, its sidecar states"),
     ],
 )
 def test_an_engine_of_another_graph_is_refused(

@@ -99,8 +99,11 @@ def swap(engine: Path, other: Path) -> None:
 
 HARMS: dict[str, tuple[Harm, str]] = {
     "absent": (lambda e, o: e.unlink(), "is missing beside its sidecar"),
-    "empty": (lambda e, o: e.write_bytes(b""), "0 bytes where its sidecar says"),
-    "truncated": (lambda e, o: e.write_bytes(e.read_bytes()[:-1]), "bytes where its sidecar says"),
+    "empty": (lambda e, o: e.write_bytes(b""), "0 bytes where its sidecar states"),
+    "truncated": (
+        lambda e, o: e.write_bytes(e.read_bytes()[:-1]),
+        "bytes where its sidecar states",
+    ),
     "altered": (lambda e, o: e.write_bytes(b"x" * len(PLACE)), "not the engine of its sidecar"),
     "swapped": (swap, "the engine of fp16/1000/prior in the place of fp16/1000/vocoder"),
     "unknown": (lambda e, o: e.with_suffix(".json").unlink(), "has no vocoder.json beside it"),

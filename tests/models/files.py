@@ -36,7 +36,7 @@ def flow_matching(path: Path, base: Path | None = None) -> CfmSovits:
 
 
 def mel_frames(family: str) -> MelFrames:
-    """What a manifest says of a v3 or v4 voice's frames."""
+    """What a manifest states of a v3 or v4 voice's frames."""
     return MelFrames.of(Acoustic(**FAMILIES[family].acoustic))
 
 

@@ -100,9 +100,9 @@ def test_the_official_v1_file_is_v1() -> None:
         (marks(400), "mia: 400 rows in enc_p.text_embedding.weight, known are 322 .v1. and 732"),
         (marks(shapes={TEXT_EMBEDDING: ()}), "mia: 0 rows in enc_p.text_embedding.weight"),
         (marks(shapes={"dec.x": (1,)}), "mia: SoVITS of an unknown family .no enc_p.text_embed"),
-        (marks(header="06"), "mia: says SoVITS v2ProPlus .header 06. but has no sv_emb.weight"),
-        (marks(header="02"), "mia: says SoVITS v3 .header 02. but has no cfm tensors"),
-        (marks(md5=FAMILIES["v4"].md5s[0]), "mia: says SoVITS v4 .an official file by its md5."),
+        (marks(header="06"), "mia: claims SoVITS v2ProPlus .header 06. but has no sv_emb.weight"),
+        (marks(header="02"), "mia: claims SoVITS v3 .header 02. but has no cfm tensors"),
+        (marks(md5=FAMILIES["v4"].md5s[0]), "mia: claims SoVITS v4 .an official file by its md5."),
     ],
 )
 def test_what_is_no_family_is_refused_in_one_line(shown: Marks, said: str) -> None:

@@ -90,7 +90,7 @@ def test_new_spelling_of_weight_norm_gives_the_same_model(case: Case) -> None:
         (lambda w, c: c["model"].pop("n_heads"), r"mia\.pth: n_heads is missing"),
         (
             lambda w, c: c["model"].update(gin_channels=8),
-            r"is \[512, 128\], its configuration says \[8, 128\]",
+            r"is \[512, 128\], its configuration states \[8, 128\]",
         ),
     ],
 )

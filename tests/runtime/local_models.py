@@ -20,7 +20,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class LocalPrior:
-    """A pair of encoder frames per token, read as the contract says, noise added, smoothed.
+    """A pair of encoder frames per token, read as the contract states, noise added, smoothed.
 
     Attributes:
         most_tokens: of all calls.

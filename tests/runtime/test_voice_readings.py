@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def bring(
     folder: Path, name: str, text: str | bytes, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    """Add a file to a bundle, and what its manifest says of it."""
+    """Add a file to a bundle, and what its manifest states of it."""
     (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     path = folder / "manifest.json"
     content = json.loads(path.read_text("utf-8"))

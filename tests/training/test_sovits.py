@@ -1,4 +1,4 @@
-"""The acoustic model's latent stands for speech, and the file says what was trained."""
+"""The acoustic model's latent stands for speech, and the file states what was trained."""
 
 from dataclasses import replace
 from pathlib import Path

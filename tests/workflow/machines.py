@@ -1,4 +1,4 @@
-"""Machines that a copy of the workflow takes itself to run on: what a file says, not the driver."""
+"""Machines that a copy of the workflow takes itself to run on: as in a file, not by the driver."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.runtime.fake_driver import Driver, packages, record_of
 PRETENDED = "pretended.json"
 PRETEND = f"""
 def machine_record(library="tensorrt", device=0):
-    '''What the file says of this node.'''
+    '''What the file states of this node.'''
     node = os.environ.get("SLURMD_NODENAME", "here")
     return MachineRecord.from_json(json.loads(Path("{PRETENDED}").read_text("utf-8"))[node])
 

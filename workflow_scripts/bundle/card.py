@@ -1,4 +1,4 @@
-"""The model card of a bundle, README.md: what the manifest says, for people.
+"""The model card of a bundle, README.md: what the manifest states, for people.
 
 Derived from the manifest alone, which stays the machine's truth.
 """

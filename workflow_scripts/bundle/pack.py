@@ -108,7 +108,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Labels:
-    """What the configuration says of a bundle and of its voice's example."""
+    """What the configuration states of a bundle and of its voice's example."""
 
     voice: str
     precision: str

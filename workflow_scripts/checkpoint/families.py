@@ -141,7 +141,7 @@ class Family:
 
     @property
     def acoustic(self) -> dict[str, Any]:
-        """What a manifest says of it: the fields of `runtime.manifest.Acoustic`."""
+        """What a manifest states of it: the fields of `runtime.manifest.Acoustic`."""
         return {
             "sampling_rate_hz": self.sampling_rate_hz,
             "spectrogram_bins": self.spectrogram_bins,
@@ -301,7 +301,7 @@ def _shown_kind(marks: Marks) -> str | None:
 def _incomplete(claimed: str, marks: Marks, lacks: str, where: str) -> CheckpointError:
     mark = f"header {marks.header}" if marks.header != PLAIN else "an official file by its md5"
     return CheckpointError(
-        f"{where}: says SoVITS {claimed} ({mark}) but has no {lacks};"
+        f"{where}: claims SoVITS {claimed} ({mark}) but has no {lacks};"
         " the file is incomplete, take it anew"
     )
 

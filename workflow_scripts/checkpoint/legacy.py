@@ -55,7 +55,7 @@ class Legacy:
         """Some of the tensors, as views of the bytes.
 
         Args:
-            wanted: what the pickle says of them.
+            wanted: what the pickle states of them.
             whole: all that the pickle holds, since every storage has its place in the file.
 
         Raises:

@@ -50,7 +50,7 @@ class VoiceFacts:
 
     @property
     def acoustic(self) -> dict[str, Any]:
-        """What a manifest says of its acoustic model."""
+        """What a manifest states of its acoustic model."""
         return FAMILIES[self.family].acoustic
 
 

@@ -59,7 +59,7 @@ class Storage(NamedTuple):
 
 
 class Stub(NamedTuple):
-    """What a pickle says of one tensor.
+    """What a pickle states of one tensor.
 
     Attributes:
         dtype: numpy's name of its element type (or "bfloat16").

@@ -13,7 +13,7 @@ from workflow_scripts.checkpoint.peek import AcousticSizes, Peeked, checked, pee
 from workflow_scripts.checkpoint.source import Source
 from workflow_scripts.checkpoint.tensors import tensors
 
-FRAME_RATE = "25hz"  # whatever a file says: no released model uses another
+FRAME_RATE = "25hz"  # whatever a file states: no released model uses another
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _check(weights: dict[str, torch.Tensor], peeked: Peeked) -> None:
     for name, shape in peeked.layout.items():
         tensor = weights.get(name)
         if tensor is None or tuple(tensor.shape) != shape:
-            raise CheckpointError(f"{where}: {name} is not what its pickle says; don't use it")
+            raise CheckpointError(f"{where}: {name} is not what its pickle states; don't use it")
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
             raise CheckpointError(f"{where}: {name} is {kind}, not a float; take the file anew")

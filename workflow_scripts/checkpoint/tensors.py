@@ -19,7 +19,7 @@ def tensors(content: bytearray, archive: Archive, stubs: Mapping[str, Stub]) -> 
     Args:
         content: all bytes of the file; the tensors stay views of them.
         archive: of the same bytes, its check sums compared.
-        stubs: what its pickle says of each tensor, checked against the sizes of its storages.
+        stubs: what its pickle states of each tensor, checked against the sizes of its storages.
 
     Returns:
         Tensors by the same names, of the stored types.

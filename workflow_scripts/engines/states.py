@@ -26,7 +26,7 @@ from runtime.machine import MachineRecord, differing
 from workflow_scripts.files import atomic
 
 FORMAT = 1
-BUILT = "built"  # what the builder's sidecars say too
+BUILT = "built"  # what the builder's sidecars state too
 IMPORTED = "imported-only (rtx)"
 NOT_BUILT = "not built"
 VERIFIED = "verified on"

@@ -68,7 +68,7 @@ def style_inputs(sovits: Sovits | CfmSovits, seed: int = 0) -> dict[str, Inputs]
 
 
 def prior_inputs(sovits: Sovits, seed: int = 0) -> dict[str, Inputs]:
-    """Tokens, phones, style, noise, noise scale, frame index and fraction, as the contract says."""
+    """Tokens, phones, style, noise, noise scale, frame index and fraction, as in the contract."""
     style = style_of(sovits, seed)
     cases: dict[str, Inputs] = {}
     for tokens, phones, speed in PRIOR_LENGTHS:

@@ -50,7 +50,7 @@ def traced_vocoder(name: str, source: Path | Source) -> Traced:
 
 
 def features_inputs(sovits: CfmSovits, seed: int = 0) -> dict[str, cases.Inputs]:
-    """Tokens, phones, style, frame index and fraction, and mask, as the contract says."""
+    """Tokens, phones, style, frame index and fraction, and mask, as the contract states."""
     style = cases.style_of(sovits, seed)
     found: dict[str, cases.Inputs] = {}
     for tokens, phones, speed in FEATURES_LENGTHS:

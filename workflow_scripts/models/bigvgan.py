@@ -16,7 +16,7 @@ ABOVE_ZERO = 1e-9  # keeps 1 / beta finite
 
 @dataclass(frozen=True)
 class BigVganSizes:
-    """Sizes of the vocoder, and how its folder's config says it is built.
+    """Sizes of the vocoder, and how its folder's config states it is built.
 
     Attributes:
         mels: bands of the mel spectrogram.

@@ -103,7 +103,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
             raise CheckpointError(f"{where}: {key} is {kind}, not a float; get it again")
         if tensor.shape != weights[key].shape:
             raise CheckpointError(
-                f"{where}: {key} is {list(weights[key].shape)}, its configuration says"
+                f"{where}: {key} is {list(weights[key].shape)}, its configuration states"
                 f" {list(tensor.shape)}; weights and config do not belong together"
             )
     network.load_state_dict(dict(weights), assign=True)

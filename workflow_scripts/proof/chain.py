@@ -150,7 +150,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def acoustic_of(text: str) -> Acoustic:
-    """What a manifest says of an acoustic model, as JSON.
+    """What a manifest states of an acoustic model, as JSON.
 
     Raises:
         UsageError: it is none.

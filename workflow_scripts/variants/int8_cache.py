@@ -33,7 +33,7 @@ def int8_cache(graph: onnx.ModelProto, job: ReductionJob) -> tuple[onnx.ModelPro
         job: recorded prefills and steps; their keys and values give the scales.
 
     Returns:
-        The model, and a record that says why if the cache stays float32.
+        The model, and a record with the reason if the cache stays float32.
     """
     fused = [node for node in graph.graph.node if node.op_type == FUSED]
     if not fused:

@@ -23,7 +23,7 @@ class Subject:
     Attributes:
         files: graph → ONNX file.
         tables: `t2s_tables.npz`.
-        acoustic: what a manifest says of the acoustic model.
+        acoustic: what a manifest states of the acoustic model.
         max_len: rows of the KV cache.
         reference: the voice's example.
         vocabulary: characters of RoBERTa; None where the voice has none.
