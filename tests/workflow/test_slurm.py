@@ -1,6 +1,6 @@
 """`profiles/slurm` with a real queue: every target's engines are built on its own node.
 
-The nodes are processes of this machine; which GPU one has is as in a file. So this shows where
+The nodes are processes of this machine; which GPU one has stands in a file. So this shows where
 jobs go and what they write, not that an engine works.
 """
 
