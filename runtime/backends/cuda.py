@@ -12,7 +12,6 @@ from runtime.backends import Arrays, Loop, Threads
 from runtime.backends.cpu import SessionGraph
 from runtime.backends.engine_files import loop_of
 from runtime.backends.gpu_work import gpu_work
-from runtime.backends.ort_loop import OrtLoop
 from runtime.backends.sessions import GPU, INSTALL, preload, session_on
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu")
@@ -72,4 +71,6 @@ def open_loop(path: Path, threads: Threads, folder: Path | None) -> Loop:
     Raises:
         BackendMissing: it is not there, or would run on the CPU.
     """
+    from runtime.backends.ort_loop import OrtLoop  # `auto` asks what is missing, of every machine
+
     return OrtLoop(loop_of(path, folder), threads)
