@@ -128,7 +128,7 @@ def test_an_engine_of_another_graph_is_refused(
         load(release, graph, **change)
 
 
-def test_rtx_s_own_judgement_is_told_and_no_reason_is_no_judgement(graph: Path) -> None:
+def test_rtx_s_own_judgement_is_reported_and_no_reason_is_no_judgement(graph: Path) -> None:
     def judged(mask: int) -> Any:
         def validity(self: Any, data: bytes) -> Any:
             return validity.trt.EngineValidity.INVALID, mask
@@ -149,9 +149,10 @@ def test_nothing_is_loaded_of_another_machine_or_by_another_version(
         raise AssertionError("it was loaded")
 
     trt = library(release, graph, FakeDevice(), Runtime__deserialize_cuda_engine=never)
-    here, there = machine_of(release), machine_of(release, Driver(name="NVIDIA L4"))
+    l4 = Driver(name="NVIDIA L4", attributes={75: 8, 76: 9, 16: 58})
+    here, there = machine_of(release), machine_of(release, l4)
     engine = engine_file(graph.parent / "e", graph, there)
-    with pytest.raises(EngineMismatch, match="gpu_name was NVIDIA L4"):
+    with pytest.raises(EngineMismatch, match="built for NVIDIA L4 sm89"):
         load_engine(trt, engine, here)
     trt.__version__ = "9.9.9.9"
     with pytest.raises(EngineMismatch, match=r"is installed but 9\.9\.9\.9 is imported"):

@@ -1,4 +1,4 @@
-"""Sidecars of engines with keys that are missing or odd: told in a line, and `auto` goes on."""
+"""Sidecars of engines with keys that are missing or odd: one line, and `auto` goes on."""
 
 import json
 import logging
@@ -126,8 +126,8 @@ def test_auto_speaks_on_without_a_harmed_engine(
         assert voice.synthesize(PHONES, as_phones=True, seed=7).samples.size
     assert voice.provider is not None
     assert voice.provider.backends["vocoder"] == "cpu"
-    told = [line for line in caplog.messages if line.startswith("vocoder runs on ")]
-    assert told
-    assert all("no GPU" not in line for line in told)
+    messages = [line for line in caplog.messages if line.startswith("vocoder runs on ")]
+    assert messages
+    assert all("no GPU" not in line for line in messages)
     with pytest.raises(EngineMismatch):
         checked_bytes(engine_for(vocoder, "vocoder", folder, HERE))

@@ -16,7 +16,7 @@ class Token(NamedTuple):
 
 
 class Analyser:
-    """Says what it is told to, as Kiwi does of `나는 했다.`."""
+    """Gives what a test wants, as Kiwi does of `나는 했다.`."""
 
     def tokenize(self, _sentence: str) -> list[Token]:
         return [
