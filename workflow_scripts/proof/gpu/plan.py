@@ -62,11 +62,13 @@ def entries(graphs: Iterable[str], spoken: Iterable[str]) -> list[Entry]:
     return sorted([*every, *_steps()], key=_rank)
 
 
-def _rank(entry: Entry) -> tuple[bool, int, bool]:
-    """Loops, PyTorch's and speech at fp16; then each graph; then all else."""
-    first = entry.arithmetic == NEEDED_FIRST and entry.part in PARTS[:3]
-    plain = entry.part == "graphs" or (entry.part == "pytorch" and not entry.replayed)
-    return (not first, PARTS.index(entry.part) + 2 * (entry.part == "steps"), plain)
+def _rank(entry: Entry) -> int:
+    """What the aims are made of; then each graph, beside PyTorch's; then all else."""
+    if entry.arithmetic == NEEDED_FIRST and entry.part != "steps":
+        return 0
+    if entry.part == "graphs" or (entry.part == "pytorch" and "cache" not in entry.name):
+        return 1
+    return 2 + PARTS.index(entry.part)
 
 
 def _loops() -> Iterator[Entry]:
