@@ -47,6 +47,7 @@ LISTEN = """() => {
 }"""
 OVER = "() => message.textContent || !save.hidden"
 WAIT_MS = 120_000  # a machine at other work
+WAIT_FOR_SOFTWARE_MS = 900_000
 SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 
 
@@ -94,12 +95,13 @@ def page_of(
 
 
 def speak(page: "browsers.Page", text: str, device: str = "wasm", seed: int = 7) -> dict[str, Any]:
+    wait_ms = WAIT_MS if device == "wasm" else WAIT_FOR_SOFTWARE_MS
     page.fill("#phones", json.dumps(as_json(parse_phones(text, "v2"))))
     page.fill("#seed", f"{seed}")
     page.select_option("#device", device)
     page.evaluate(LISTEN)
     page.click("#speak")
-    page.wait_for_function(OVER, timeout=WAIT_MS)
+    page.wait_for_function(OVER, timeout=wait_ms)
     assert page.text_content("#message") == ""
     found: dict[str, Any] = page.evaluate("window.spoken")
     return found

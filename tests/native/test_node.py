@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from runtime import audio
+from runtime.pack import main as pack_styles
+from runtime.settings import Settings
 from runtime.text import parse_phones
 from runtime.text.phonemes import Piece, as_json
 from runtime.voice import Voice
-from tests import native_vectors
+from tests import bundles, native_vectors
 from tests.native.voices import copied, default_voice
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,36 @@ def test_tokens_and_samples_are_those_of_python(precision: str, seed: int, tmp_p
             want = np.concatenate([chunk.samples for chunk in made])
             np.testing.assert_allclose(samples(printed[how]), want, atol=1e-4)
     assert len(printed["stream"]) > 1
+
+
+def test_chinese_has_the_text_features_of_its_bundle(tmp_path: Path) -> None:
+    """A voice of v2ProPlus with RoBERTa, tiny and random."""
+    pytest.importorskip("jieba")
+    bundle = copied(bundles.pro_plus(), tmp_path / "bundle")
+    pack_styles(["-m", f"{bundle}", "--threads", "1"])
+    phones = tmp_path / "phones.json"
+    with Voice.load(bundle, threads=1) as voice:
+        phones.write_text(json.dumps(as_json(*voice.read("你好。", Settings(lang="zh")))), "utf-8")
+        (made,) = voice.sentences("你好。", lang="zh", seed=5)
+    done = node(ROOT / "tests/native/spoken.mjs", bundle, phones, "5")
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)["sentences"]
+    assert told["tokens"] == made.tokens.tolist()
+    np.testing.assert_allclose(samples([told]), made.samples, atol=1e-4)
+
+
+def test_an_utterance_ends_at_the_same_limit(tmp_path: Path) -> None:
+    bundle = copied(default_voice("fp32"), tmp_path / "bundle")
+    edit(bundle, lambda manifest: manifest["t2s"].update(max_sec=1))
+    phones = tmp_path / "phones.json"
+    phones.write_text(json.dumps(as_json(parse_phones(TEXT, "v2"))), "utf-8")
+    with Voice.load(bundle, threads=1) as voice:
+        (made,) = voice.sentences(TEXT, as_phones=True, seed=5)
+    done = node(ROOT / "tests/native/spoken.mjs", bundle, phones, "5")
+    (told,) = json.loads(done.stdout)["sentences"]
+    assert told["tokens"] == made.tokens.tolist()
+    assert len(told["tokens"]) == 51
+    assert told["finish_reason"] == made.finish_reason == "early_stop"
 
 
 def samples(chunks: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -16,7 +16,10 @@ from workflow_scripts.variants.precisions import reduce_file, usual_precision
 
 FLITE = Path(__file__).parents[2] / "voices/flite"
 SOURCES = {"hubert": FLITE / "hubert", "t2s": FLITE / "gpt.ckpt", "sovits": FLITE / "sovits.pth"}
-EXAMPLE = "[phones=DH AH0 JH EH1 N T AH0 L B EY1 K ER0 .]"  # needs no language's packages
+EXAMPLE = (  # what rms.wav says; needs no language's packages
+    "[phones=DH AH0 JH EH1 N T AH0 L B EY1 K ER0 L UH1 K T F AO1 R T UW1 HH AH1 N D R AH0 D TH"
+    " ER1 D IY2 T UW1 L AO1 NG W AA1 CH AH0 Z IH0 N N OW0 V EH1 M B ER0 .]"
+)
 
 
 @cache
