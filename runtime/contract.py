@@ -68,6 +68,7 @@ class Graph:
         outputs: every output.
         optional: names of inputs that only some families have.
         kinds: kinds of acoustic models that have it; empty for all.
+        few_lengths: whether it meets few lengths: its inputs are padded, or it runs in windows.
     """
 
     shared: bool
@@ -76,6 +77,7 @@ class Graph:
     outputs: tuple[Tensor, ...]
     optional: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
+    few_lengths: bool = False
 
     @property
     def grows(self) -> bool:
@@ -212,6 +214,7 @@ GRAPHS: dict[str, Graph] = {
         shared=False,
         stage="acoustic",
         kinds=VITS,
+        few_lengths=True,
         inputs=(_f32("latent", 1, "I", "N"), _f32("style", 1, "G", 1)),
         outputs=(_f32("audio", 1, "640*N"),),
     ),
@@ -234,21 +237,23 @@ GRAPHS: dict[str, Graph] = {
         shared=False,
         stage="acoustic",
         kinds=CFM,
+        few_lengths=True,
         inputs=(
             _f32("features", 1, "J", "N"),
             _f32("prompt", 1, MELS, "N"),
             _f32("frame_mask", 1, 1, "N"),
         ),
-        outputs=(_f32("condition", 1, "N", "D"),),
+        outputs=(_f32("condition", 1, "N", "O"),),
     ),
     # one Euler step; the row says which step of how many it is
     "cfm_step": Graph(
         shared=False,
         stage="acoustic",
         kinds=CFM,
+        few_lengths=True,
         inputs=(
             _f32("mel", 1, MELS, "N"),
-            _f32("condition", 1, "N", "D"),
+            _f32("condition", 1, "N", "O"),
             _f32("frame_mask", 1, 1, "N"),
             _f32("new_mask", 1, 1, "N"),
             _i64("row", 1),
@@ -259,6 +264,7 @@ GRAPHS: dict[str, Graph] = {
         shared=True,
         stage="acoustic",
         kinds=CFM,
+        few_lengths=True,
         inputs=(_f32("mel", 1, MELS, "N"),),
         outputs=(_f32("audio", 1, "256*N"),),
     ),
@@ -266,6 +272,7 @@ GRAPHS: dict[str, Graph] = {
         shared=True,
         stage="acoustic",
         kinds=CFM,
+        few_lengths=True,
         inputs=(_f32("mel", 1, MELS, "N"),),
         outputs=(_f32("audio", 1, "480*N"),),
     ),

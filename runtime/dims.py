@@ -14,6 +14,7 @@ DIMS: dict[str, str] = {
     "K": "rows of the cache that are filled after the call",
     "M": "frames of a filter bank",
     "N": "frames that the vocoder takes",
+    "O": "width of the sampler's rows",
     "P": "prompt tokens",
     "Q": "rows of a sequence that the decoder takes in a call",
     "R": "frames of a spectrogram",

@@ -110,6 +110,9 @@ class EngineBuildError(MachineError):
     """The engine library could not build an engine here."""
 
 
+STOPPED = "speech: stopped by its caller"
+
+
 class Stopped(FoundryError):  # noqa: N818 - no fault: somebody wanted it
     """The caller has stopped the work, so that there is no whole result."""
 

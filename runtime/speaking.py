@@ -11,7 +11,7 @@ import numpy as np
 from runtime import noise
 from runtime.acoustic.kind import AcousticModel, Conditioning, SpokenChunk
 from runtime.backends.memory import releasing
-from runtime.errors import Stopped, TextError
+from runtime.errors import STOPPED, Stopped, TextError
 from runtime.loop_numbers import DecodeNumbers
 from runtime.manifest import Manifest
 from runtime.preparation import Request, Sentence
@@ -36,7 +36,6 @@ GOES_ON = (
     " the text finer or build a longer max_len"
 )
 PARTS = 32  # bits of a sentence's number; above them stands that of its part
-STOPPED = "speech: stopped by its caller"
 LOG = logging.getLogger(__name__)
 
 Speak = Callable[[Iterable[int], Conditioning], Iterator[SpokenChunk]]
@@ -239,7 +238,8 @@ class Speaker:
         drawn = partial(noise.normals, request.seed, turn.draws)
         settings = request.settings.acoustic(self._manifest.defaults)
         phones = turn.sentence.line.phones
-        return Conditioning(phones, request.reference.acoustic, drawn, settings)
+        unwanted = turn.finish.unwanted
+        return Conditioning(phones, request.reference.acoustic, drawn, settings, unwanted)
 
 
 def _turns(request: Request, stop: Stop | None = None) -> list[Turn]:

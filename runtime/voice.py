@@ -23,7 +23,7 @@ from runtime.acoustic.kind import Conditioning
 from runtime.asynchronous import chunks_in_thread
 from runtime.backends import Folders, Threads
 from runtime.backends.choices import Choice, choose
-from runtime.errors import SettingError, Stopped, UsageError
+from runtime.errors import STOPPED, SettingError, Stopped, UsageError
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import Manifest
 from runtime.preparation import Preparation, Request
@@ -31,7 +31,7 @@ from runtime.reference import pack
 from runtime.reference.prepared import EncodedReference
 from runtime.setting_row import shown
 from runtime.settings import Changes, Reference, Settings
-from runtime.speaking import STOPPED, Speaker
+from runtime.speaking import Speaker
 from runtime.speech import AudioChunk as AudioChunk
 from runtime.speech import Speech as Speech
 from runtime.speech import SpeechStream, Stop

@@ -5,15 +5,16 @@ their number of frames alone, so that a text is the same sound whole and streame
 text or of how tokens came about.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.acoustic.kind import Conditioning
+from runtime.acoustic.kind import Arrays, Conditioning
 from runtime.acoustic.mel import MelFrames, denormalised, mel_grid
-from runtime.arrays import Float32, PhoneIds, Samples, Style, Tokens
-from runtime.backends import GraphRunner
+from runtime.acoustic.vocoder import MelVocoder
+from runtime.arrays import Float32, Int64, PhoneIds, Samples, Style, Tokens
+from runtime.backends import GraphRunner, Repeats
 from runtime.contract import MELS, OFFERED_STEPS
 from runtime.loop_numbers import MelNumbers
 
@@ -51,13 +52,13 @@ class CfmGraphs:
         features: tokens, phones and style to features.
         condition: features and prompt to what all steps share.
         step: one step of the sampler.
-        vocoder: log-mel to samples.
+        vocoder: log-mel to samples, in windows.
     """
 
     features: GraphRunner
     condition: GraphRunner
     step: GraphRunner
-    vocoder: GraphRunner
+    vocoder: MelVocoder
 
 
 class Cfm:
@@ -87,6 +88,9 @@ class Cfm:
     ) -> Iterator[Float32]:
         """The normalised mel of an utterance chunk by chunk, float32 [1, 100, n] each.
 
+        Raises:
+            Stopped: nobody wants it any more; asked before each step.
+
         Args:
             features: float32 [1, C, N], of the whole utterance.
             prompt: the reference's, at most `prompt_frames` long.
@@ -98,7 +102,8 @@ class Cfm:
         for start in range(0, features.shape[-1], size):
             new = features[..., start : start + size]
             noise = conditioning.noise(start, new.shape[-1], MELS)
-            mel = self.sampled(new, prompt, noise, self.steps(conditioning), guidance)
+            stop = conditioning.refuse_unwanted
+            mel = self.sampled(new, prompt, noise, self.steps(conditioning), guidance, stop)
             yield mel
             prompt = Prompt(mel, new).last(kept)
 
@@ -107,7 +112,13 @@ class Cfm:
         return conditioning.settings.sample_steps or self.frames.steps
 
     def sampled(
-        self, new: Float32, prompt: Prompt, noise: Float32, steps: int, guidance: float = 0.0
+        self,
+        new: Float32,
+        prompt: Prompt,
+        noise: Float32,
+        steps: int,
+        guidance: float = 0.0,
+        before_step: Callable[[], None] = lambda: None,
     ) -> Float32:
         """The normalised mel of one chunk, float32 [1, 100, n].
 
@@ -117,6 +128,7 @@ class Cfm:
             noise: float32 [1, 100, n].
             steps: one of OFFERED_STEPS.
             guidance: how far to go beyond what the condition changes; the reference has 0.
+            before_step: called before each step; what it raises ends the run.
         """
         given, frames = prompt.frames, prompt.frames + new.shape[-1]
         behind = self.padded(frames) - frames
@@ -128,10 +140,15 @@ class Cfm:
             nothing = np.zeros_like(features), np.zeros_like(before)
             conditions.append(self._condition(*nothing, masks))
         mel = _padded(noise, given, behind)
-        for row in range(first_row(steps), first_row(steps) + steps):
-            made = [self._step(mel, condition, masks, row) for condition in conditions]
+        rows = [np.array([first_row(steps) + step]) for step in range(steps)]
+        if len(conditions) == 1:
+            mel = self._stepped(mel, conditions[0], masks, rows, before_step)
+            return np.ascontiguousarray(mel[..., given:frames])
+        for row in rows:
+            before_step()
+            led, alone = (self._step(mel, condition, masks, row) for condition in conditions)
             # the same as guiding the velocity, since a step is linear in it
-            mel = made[0] if len(made) == 1 else (1 + guidance) * made[0] - guidance * made[1]
+            mel = (1 + guidance) * led - guidance * alone
         return np.ascontiguousarray(mel[..., given:frames])
 
     def padded(self, frames: int) -> int:
@@ -140,11 +157,9 @@ class Cfm:
         part = -(-most // PADDED_LENGTHS)
         return min(most, -(-frames // part) * part)
 
-    def samples(self, mel: Float32) -> Samples:
-        """Samples, float32 [S], of a normalised mel [1, 100, N]."""
-        (audio,) = self._graphs.vocoder.run({"mel": denormalised(mel)})
-        samples: Samples = audio[0]
-        return samples
+    def samples(self, mel: Float32, wanted: range | None = None) -> Samples:
+        """Samples, float32 [S], of a normalised mel [1, 100, N], or of some frames of it."""
+        return self._graphs.vocoder.samples(denormalised(mel), wanted)
 
     def _condition(self, features: Float32, prompt: Float32, masks: dict[str, Float32]) -> Float32:
         inputs = {"features": features, "prompt": prompt, "frame_mask": masks["frame_mask"]}
@@ -152,11 +167,33 @@ class Cfm:
         return condition
 
     def _step(
-        self, mel: Float32, condition: Float32, masks: dict[str, Float32], row: int
+        self, mel: Float32, condition: Float32, masks: dict[str, Float32], row: Int64
     ) -> Float32:
-        inputs = {"mel": mel, "condition": condition, **masks, "row": np.array([row])}
+        inputs: Arrays = {"mel": mel, "condition": condition, **masks, "row": row}
         (after,) = self._graphs.step.run(inputs)
         return after
+
+    def _stepped(
+        self,
+        mel: Float32,
+        condition: Float32,
+        masks: dict[str, Float32],
+        rows: list[Int64],
+        before_step: Callable[[], None],
+    ) -> Float32:
+        """The mel after all steps; where the back end can, it stays in its place meanwhile."""
+        graph = self._graphs.step
+        if not isinstance(graph, Repeats):
+            for row in rows:
+                before_step()
+                mel = self._step(mel, condition, masks, row)
+            return mel
+        inputs: Arrays = {"mel": mel, "condition": condition, **masks, "row": rows[0]}
+        repeated = graph.repeated(inputs, {"next_mel": "mel"})
+        for row in rows:
+            before_step()
+            repeated.run({"row": row})
+        return repeated.value("mel")
 
 
 def first_row(steps: int) -> int:

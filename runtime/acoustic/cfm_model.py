@@ -15,6 +15,7 @@ from runtime.acoustic.kind import (
     share,
 )
 from runtime.acoustic.mel import MelFrames
+from runtime.acoustic.vocoder import MelVocoder
 from runtime.arrays import Float32, Int64, PhoneIds, Samples, Tokens
 from runtime.contract import MELS
 from runtime.errors import SettingError
@@ -77,7 +78,10 @@ class CfmModel:
         )
 
     def stream(
-        self, tokens: Iterable[int], conditioning: Conditioning, _streaming: Streaming
+        self,
+        tokens: Iterable[int],
+        conditioning: Conditioning,
+        streaming: Streaming,
     ) -> Iterator[SpokenChunk]:
         """A chunk as soon as it is sampled; the first one waits for all tokens.
 
@@ -110,7 +114,7 @@ class CfmModel:
         """Sound up to where the vocoder sees all that it needs, after each run of the sampler."""
         features = self._of_tokens(tokens, conditioning)
         total, seen, emitted, spoken = features.shape[-1], 0, 0, 0
-        context, scale = self.context_frames, self._cfm.frames.samples_per_frame
+        context = self.context_frames
         mel = np.zeros((1, MELS, 0), np.float32)  # from `first` on
         first = 0
         for piece in self._mels(features, conditioning):
@@ -118,8 +122,8 @@ class CfmModel:
             seen += piece.shape[-1]
             last = seen == total
             end = total if last else seen - context
-            samples = self._cfm.samples(mel)
-            sound = samples[(emitted - first) * scale : (end - first) * scale].copy()
+            conditioning.refuse_unwanted()
+            sound = self._cfm.samples(mel, range(emitted - first, end - first))
             frames = mel[..., emitted - first : end - first].copy()
             count = tokens.size if last else end * tokens.size // total
             yield SpokenChunk(sound, frames, tokens[spoken:count], last)
@@ -148,15 +152,16 @@ def cut(mel: Float32, features: Float32, frames: MelFrames) -> dict[str, Float32
 
 def open_model(graphs: Graphs) -> CfmModel:
     """Load all four graphs."""
-    acoustic = graphs.acoustic
+    acoustic, frames = graphs.acoustic, MelFrames.of(graphs.acoustic)
+    vocoder = graphs.open(acoustic.vocoder)  # first: its windows are those of what has opened it
     opened = CfmGraphs(
         graphs.open("features"),
         graphs.open("cfm_condition"),
         graphs.open("cfm_step"),
-        graphs.open(acoustic.vocoder),
+        MelVocoder(vocoder, graphs.windows_of(acoustic.vocoder), frames),
     )
     return CfmModel(
-        Cfm(opened, MelFrames.of(acoustic)),
+        Cfm(opened, frames),
         opened.features.input_dim("style", 1),
         opened.condition.input_dim("features", 1),
         acoustic.vocoder,

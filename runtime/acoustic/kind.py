@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from runtime.arrays import Float32, Int64, PhoneIds, Samples, Tokens
 from runtime.backends import GraphRunner, Windows
-from runtime.errors import BundleError
+from runtime.errors import STOPPED, BundleError, Stopped
 from runtime.manifest import Acoustic
 from runtime.model_settings import check_settings, default_of
 
@@ -52,12 +52,23 @@ class Conditioning:
         reference: what the family keeps of the reference, by name, as `primed` gave it.
         noise: gives standard normal frames by their number in the utterance.
         settings: speed and noise scale.
+        unwanted: whether nobody wants the sound any more.
     """
 
     phones: PhoneIds
     reference: Arrays
     noise: Noise
     settings: AcousticSettings = field(default_factory=AcousticSettings)
+    unwanted: Callable[[], bool] = bool
+
+    def refuse_unwanted(self) -> None:
+        """End here what nobody wants any more: for work that takes long after the last token.
+
+        Raises:
+            Stopped: so it is.
+        """
+        if self.unwanted():
+            raise Stopped(STOPPED)
 
 
 @dataclass(frozen=True)

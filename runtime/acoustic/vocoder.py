@@ -5,13 +5,15 @@ sequence as far as they lie within it. So a call is right where it holds the con
 ends where the sequence does; frames beyond may be anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.arrays import Latent, Samples, Style
+from runtime.acoustic.mel import MelFrames
+from runtime.arrays import Float32, Latent, Samples, Style
 from runtime.backends import GraphRunner, Windows
+from runtime.contract import MELS
 from runtime.frames import SAMPLES_PER_FRAME
 from runtime.loop_numbers import StreamNumbers
 
@@ -50,24 +52,67 @@ class Vocoder:
                 context; the first and the last of `latent` count as the ends of the sound unless
                 they lie CONTEXT_FRAMES outside.
         """
-        frames = latent.shape[-1]
-        every = range(frames) if wanted is None else wanted
-        made = [
-            self._called(latent, style, call)
-            for call in calls(frames, every, self.windows, CONTEXT_FRAMES)
-        ]
-        return made[0] if len(made) == 1 else np.concatenate(made)
 
-    def _called(self, latent: Latent, style: Style, call: "Call") -> Samples:
-        frames, behind = latent.shape[-1], call.first + call.size
-        seen = latent[..., max(0, call.first) : min(frames, behind)]
-        lacking = (max(0, -call.first), max(0, behind - frames))
-        filled = np.pad(seen, ((0, 0), (0, 0), lacking)) if any(lacking) else seen
-        inputs = {"latent": np.ascontiguousarray(filled), "style": style}
-        (audio,) = self._graph.run(inputs)
-        begin, end = (SAMPLES_PER_FRAME * (frame - call.first) for frame in (call.begin, call.end))
-        samples: Samples = audio[0, begin:end]
-        return samples
+        def sounded(seen: Latent) -> Float32:
+            (audio,) = self._graph.run({"latent": seen, "style": style})
+            return audio
+
+        every = range(latent.shape[-1]) if wanted is None else wanted
+        found = calls(latent.shape[-1], every, self.windows, CONTEXT_FRAMES)
+        return joined(sounded, latent, found, SAMPLES_PER_FRAME)
+
+
+class MelVocoder:
+    """The same for a vocoder of mel frames, which needs no style.
+
+    Attributes:
+        windows: the lengths at which it runs.
+    """
+
+    def __init__(self, graph: GraphRunner, windows: Windows, frames: MelFrames) -> None:
+        self._graph, self._frames = graph, frames
+        self.windows = windows.seeing(frames.context_frames)
+        if self.windows.warmed:
+            for size in self.windows.sizes:
+                self._sounded(np.zeros((1, MELS, size), np.float32))
+
+    def samples(self, mel: Float32, wanted: range | None = None) -> Samples:
+        """Samples, float32 [S], of a log-mel [1, 100, N]; `wanted` as in `Vocoder.samples`."""
+        every = range(mel.shape[-1]) if wanted is None else wanted
+        found = calls(mel.shape[-1], every, self.windows, self._frames.context_frames)
+        return joined(self._sounded, mel, found, self._frames.samples_per_frame)
+
+    def _sounded(self, mel: Float32) -> Float32:
+        (audio,) = self._graph.run({"mel": mel})
+        return audio
+
+
+def joined(
+    sounded: Callable[[Float32], Float32], frames: Float32, found: Iterator["Call"], scale: int
+) -> Samples:
+    """The samples that calls give, one behind the other.
+
+    Args:
+        sounded: frames to samples, float32 [1, I, N] to [1, scale * N].
+        frames: float32 [1, I, F].
+        found: the calls.
+        scale: samples of a frame.
+    """
+    made = [_called(sounded, frames, call, scale) for call in found]
+    return made[0] if len(made) == 1 else np.concatenate(made)
+
+
+def _called(
+    sounded: Callable[[Float32], Float32], frames: Float32, call: "Call", scale: int
+) -> Samples:
+    count, behind = frames.shape[-1], call.first + call.size
+    seen = frames[..., max(0, call.first) : min(count, behind)]
+    lacking = (max(0, -call.first), max(0, behind - count))
+    filled = np.pad(seen, ((0, 0), (0, 0), lacking)) if any(lacking) else seen
+    audio = sounded(np.ascontiguousarray(filled))
+    begin, end = (scale * (frame - call.first) for frame in (call.begin, call.end))
+    samples: Samples = audio[0, begin:end]
+    return samples
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -12,6 +12,7 @@ from runtime.backends.memory import release_freed
 from runtime.backends.steps import DeviceSteps
 from runtime.contract import GRAPHS
 from runtime.errors import SettingError
+from runtime.loop_numbers import StreamNumbers
 
 MOST_THREADS = 1024
 Arrays = Mapping[str, NDArray[Any]]
@@ -41,6 +42,33 @@ class GraphRunner(Protocol):
 
     def input_dim(self, name: str, axis: int) -> int:
         """A static size of an input."""
+        ...
+
+
+class Repetition(Protocol):
+    """A graph that runs again and again over its own result, which stays in its place."""
+
+    def run(self, changed: Arrays) -> None:
+        """Run once, with other values of some inputs."""
+        ...
+
+    def value(self, name: str) -> NDArray[Any]:
+        """What an input holds now."""
+        ...
+
+
+@runtime_checkable
+class Repeats(Protocol):
+    """A graph whose result can stay where the next run takes it."""
+
+    def repeated(self, inputs: Arrays, carried: Mapping[str, str]) -> Repetition:
+        """Begin.
+
+        Args:
+            inputs: all of them, for the first run.
+            carried: output → the input whose place it is written to; of one shape, and read in
+                full before it is written.
+        """
         ...
 
 
@@ -96,7 +124,8 @@ class Windows:
     """The lengths at which a back end runs the vocoder, whatever the length of a sentence.
 
     Attributes:
-        sizes: frames, ascending, context included; () runs every length whole.
+        sizes: frames, ascending, context included; () runs every length whole. In BACKENDS they
+            are those of a vocoder with the context of `vits`.
         fixed: whether a call is exactly so long, for a back end that compiles each length; else
             a size is only the most, and shorter sound runs at its own length.
         warmed: whether each size is run once at load, for a back end that plans its convolutions
@@ -106,6 +135,11 @@ class Windows:
     sizes: tuple[int, ...] = ()
     fixed: bool = False
     warmed: bool = False
+
+    def seeing(self, context: int) -> "Windows":
+        """The same for a vocoder that sees so much to each side: as large a share is context."""
+        usual = StreamNumbers.context_frames
+        return replace(self, sizes=tuple(size * context // usual for size in self.sizes))
 
 
 @dataclass(frozen=True)
@@ -163,9 +197,9 @@ class Backend:
         return (self.engines,) if self.engines else ()
 
 
-# OpenVINO compiles anew for each length, and keeps what it compiled: only the vocoder, whose
-# windows have few lengths, gains from it. The others' lengths are those of texts and references
-FEW_LENGTHS = frozenset({"vocoder"})
+# OpenVINO compiles anew for each length, and keeps what it compiled: only what meets few lengths
+# gains from it. The others' lengths are those of texts and references
+FEW_LENGTHS = frozenset(name for name, graph in GRAPHS.items() if graph.few_lengths)
 
 
 def _fixed(*sizes: int) -> Windows:

@@ -70,7 +70,7 @@ def choose(
     if plain != AUTO and measured is not None:
         raise SettingError(f"provider {wanted}: nothing is measured for it; use {AUTO}")
     base, reason, windows = (
-        _measured(voice, measured) if plain == AUTO else (_all_on(plain), "asked for", {})
+        _measured(voice, measured) if plain == AUTO else (_all_on(plain, voice), "asked for", {})
     )
     backends = {graph: USUAL for graph in GRAPHS} | base | named
     for graph, name in backends.items():
@@ -145,9 +145,10 @@ def _known(name: str, known: list[str], kind: str) -> str:
     raise SettingError(f"provider: {name!r} is none of the {kind}; {hint}")
 
 
-def _all_on(name: str) -> dict[str, str]:
-    """Every graph that a back end takes."""
-    return {graph: name for graph in GRAPHS if graph in BACKENDS[name].takes}
+def _all_on(name: str, voice: Manifest | None) -> dict[str, str]:
+    """Every graph that a back end takes, of those that a voice has."""
+    there = GRAPHS if voice is None else voice.graphs
+    return {graph: name for graph in GRAPHS if graph in BACKENDS[name].takes and graph in there}
 
 
 def _measured(
@@ -163,7 +164,7 @@ def _measured(
         _known(graph, list(GRAPHS), f"graphs ({path})")
         _known(name, list(BACKENDS), f"back ends ({path})")
     sizes = tuned.windows_of(path, machine, voice) if voice else ()
-    vocoder = found.get("vocoder", USUAL)
+    vocoder = found.get(voice.acoustic.vocoder, USUAL) if voice else USUAL
     rows = [row for row in BACKENDS[vocoder].windows if row.sizes == sizes]
     return found, f"measured on this machine, {path}", {vocoder: rows[0]} if rows else {}
 

@@ -1,10 +1,11 @@
 """ONNX Runtime on the CPU: the back end that is always there."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -40,7 +41,13 @@ def _port(tensor: Any) -> Port:
 
 
 class SessionGraph:
-    """One graph in an ONNX Runtime session."""
+    """One graph in an ONNX Runtime session.
+
+    Attributes:
+        device: ONNX Runtime's name of the memory that it computes in.
+    """
+
+    device = "cpu"
 
     def __init__(self, session: onnxruntime.InferenceSession, where: str = "graph") -> None:
         self.session = session
@@ -53,6 +60,10 @@ class SessionGraph:
         with running(self.where):
             results: list[NDArray[Any]] = self.session.run(self._outputs, dict(inputs))
         return results
+
+    def repeated(self, inputs: Arrays, carried: Mapping[str, str]) -> "RepeatedGraph":
+        """Its own result in the place of an input; see `Repeats`."""
+        return RepeatedGraph(self, inputs, carried)
 
     def ports(self) -> tuple[list[Port], list[Port]]:
         """Inputs and outputs, in the graph's order."""
@@ -75,6 +86,34 @@ class SessionGraph:
         """Numpy's name of an input's element type."""
         (kind,) = (tensor.type for tensor in self.session.get_inputs() if tensor.name == name)
         return DTYPES[kind]
+
+
+class RepeatedGraph:
+    """A graph over values that stay on its device; see `Repetition`."""
+
+    def __init__(self, graph: SessionGraph, inputs: Arrays, carried: Mapping[str, str]) -> None:
+        self._graph, self._binding = graph, graph.session.io_binding()
+        place = graph.device
+        self._values = {
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(np.array(array, order="C"), place, 0)
+            for name, array in inputs.items()
+        }
+        for name, value in self._values.items():
+            self._binding.bind_ortvalue_input(name, value)
+        for output, name in carried.items():
+            self._binding.bind_ortvalue_output(output, self._values[name])
+
+    def run(self, changed: Arrays) -> None:
+        """Run once, with other values of some inputs."""
+        for name, array in changed.items():
+            self._values[name].update_inplace(array)
+        with running(self._graph.where):
+            self._graph.session.run_with_iobinding(self._binding)
+
+    def value(self, name: str) -> NDArray[Any]:
+        """What an input holds now."""
+        found: NDArray[Any] = self._values[name].numpy()
+        return found
 
 
 class CpuGraph(SessionGraph):

@@ -1,7 +1,7 @@
 """ONNX Runtime on an NVIDIA GPU; never on the CPU in its place."""
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from runtime.backends import Arrays, Loop, Threads
-from runtime.backends.cpu import SessionGraph
+from runtime.backends.cpu import RepeatedGraph, SessionGraph
 from runtime.backends.engine_files import loop_of
 from runtime.backends.gpu_work import gpu_work
 from runtime.backends.sessions import GPU, INSTALL, preload, session_on
@@ -48,10 +48,31 @@ def _is_there(package: str, installed: Installed) -> bool:
 class CudaGraph(SessionGraph):
     """One graph on the GPU; it waits while a loop captures."""
 
+    device = GPU.device
+
     def run(self, inputs: Arrays) -> list[NDArray[Any]]:
         """All outputs in the graph's order."""
         with gpu_work().shared():
             return super().run(inputs)
+
+    def repeated(self, inputs: Arrays, carried: Mapping[str, str]) -> "RepeatedOnGpu":
+        """Its own result in the place of an input; see `Repeats`."""
+        with gpu_work().shared():
+            return RepeatedOnGpu(self, inputs, carried)
+
+
+class RepeatedOnGpu(RepeatedGraph):
+    """Values that stay on the GPU; each run waits while a loop captures."""
+
+    def run(self, changed: Arrays) -> None:
+        """Run once, with other values of some inputs."""
+        with gpu_work().shared():
+            super().run(changed)
+
+    def value(self, name: str) -> NDArray[Any]:
+        """What an input holds now, copied to the host."""
+        with gpu_work().shared():
+            return super().value(name)
 
 
 def open_graph(path: Path, threads: Threads) -> CudaGraph:

@@ -181,7 +181,7 @@ def windows_of(path: Path, machine: Machine, voice: Manifest) -> tuple[int, ...]
         MachineError: see `load`.
     """
     entry = load(path, machine).get(voice_key(voice))
-    chosen = entry.graphs.get("vocoder") if entry else None
+    chosen = entry.graphs.get(voice.acoustic.vocoder) if entry else None
     return chosen.windows if chosen else ()
 
 

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime import noise
-from runtime.acoustic.kind import Conditioning
+from runtime.acoustic.kind import AcousticSettings, Conditioning
 from runtime.audio import Audio
 from runtime.backends import Arrays, GraphRunner, Windows
-from runtime.contract import GRAPHS
+from runtime.contract import GRAPHS, OFFERED_STEPS
 from runtime.graphs import VoiceGraphs
+from runtime.manifest import Acoustic
 from runtime.measure.workload import HIGHEST_PHONE, LOWEST_PHONE, PHONES
 from runtime.reference import features
 
@@ -28,6 +29,8 @@ SHORTEST = 40  # percent of a graph's whole inputs, where lengths vary
 TINY = 1e-60  # in place of the power of silence
 
 Array = NDArray[Any]
+Run = Callable[[Arrays], Array]
+STEP = "cfm_step"  # runs over its own result
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,22 @@ class _Followed:
     Attributes:
         inputs, outputs: of the first call; None before it.
         other: in place of the first output, where that call comes again.
+        work: what answers every call with the first output, in place of the graph.
     """
 
     runner: GraphRunner
     inputs: Arrays | None = None
     outputs: list[Array] = field(default_factory=list)
     other: Array | None = None
+    work: Run | None = None
 
     def run(self, inputs: Arrays) -> list[Array]:
         """As the graph, or as was asked for."""
         if self.inputs is None:
             self.inputs, self.outputs = dict(inputs), self.runner.run(inputs)
             return self.outputs
+        if self.work is not None:
+            return [self.work(inputs), *self.outputs[1:]]
         if any(not np.array_equal(self.inputs[name], array) for name, array in inputs.items()):
             return self.runner.run(inputs)
         return self.outputs if self.other is None else [self.other, *self.outputs[1:]]
@@ -163,11 +170,17 @@ class Calibration:
         drawn = np.random.default_rng(0).integers(LOWEST_PHONE, HIGHEST_PHONE, PHONES)
         encoded = self._references.encoded([self._example], self._model.wants)
         kept = self._model.primed(encoded, self._tokens, drawn)
-        conditioning = Conditioning(drawn, kept, partial(noise.normals, 0, 0))
+        few = AcousticSettings(sample_steps=OFFERED_STEPS[0])
+        conditioning = Conditioning(drawn, kept, partial(noise.normals, 0, 0), few)
         return self._model.whole(np.resize(self._tokens, TOKENS), conditioning).samples
 
     def varied(self, graph: str) -> Iterator[Arrays]:
-        """Ever other lengths of what a graph gets, up to all of it, as texts have; no end."""
+        """Ever other lengths of what a graph gets, up to all of it, as texts have; no end.
+
+        What is padded to few lengths keeps its own.
+        """
+        while GRAPHS[graph].few_lengths and graph != self.acoustic.vocoder:
+            yield self.inputs[graph]
         dims = {tensor.name: tensor.dynamic for tensor in GRAPHS[graph].inputs}
         generator = np.random.default_rng(0)
         while True:
@@ -189,6 +202,25 @@ class Calibration:
             return self._speak()
         finally:
             followed.other = None
+
+    @property
+    def acoustic(self) -> Acoustic:
+        """What the manifest says of the acoustic model."""
+        return self._graphs.acoustic
+
+    def distance_of(self, graph: str, work: Run) -> float:
+        """How far what answers every call of a graph is from `cpu`.
+
+        A graph that runs many times, each over the result of the one before, is asked each time.
+        """
+        if graph != STEP:
+            return self.distance(graph, work(self.inputs[graph]))
+        followed = self._graphs.followed[graph]
+        followed.work = work
+        try:
+            return bar_of(graph).measure(self._speak(), self._wanted[graph])
+        finally:
+            followed.work = None
 
     def distance(self, graph: str, answer: Array) -> float:
         """How far an answer is from that of `cpu`, in the metric of the graph's bar."""

@@ -8,7 +8,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,15 @@ from numpy.typing import NDArray
 
 from runtime import audio as sound
 from runtime import manifest as manifests
-from runtime.acoustic.vocoder import Vocoder
+from runtime.acoustic.mel import MelFrames
+from runtime.acoustic.vocoder import MelVocoder, Vocoder
 from runtime.backends import BACKENDS, Arrays, GraphRunner, Threads, Windows
 from runtime.backends.choices import USUAL
 from runtime.backends.tuned import Chosen, Entry, Tried
 from runtime.contract import STEP_TABLES
 from runtime.errors import BackendMissing, GraphError, SettingError
 from runtime.graphs import VoiceGraphs
-from runtime.manifest import Manifest
+from runtime.manifest import Acoustic, Manifest
 from runtime.measure.calibration import Calibration, bar_of
 from runtime.measure.timing import Work, interleaved
 from runtime.processor import is_busy, load_average
@@ -68,8 +68,8 @@ def measure(
             continue
         try:
             runner = BACKENDS[name].open_graph(path, Threads(options.threads))
-            for label, work in _runs(graph, name, runner).items():
-                distances[label] = calibration.distance(graph, work(calibration.inputs[graph]))
+            for label, work in _runs(graph, name, runner, calibration.acoustic).items():
+                distances[label] = calibration.distance_of(graph, work)
                 runs[label] = work
         except (BackendMissing, GraphError) as error:
             tried[name] = Tried(refused=" ".join(f"{error}".split()))
@@ -83,13 +83,13 @@ def measure(
     return tried
 
 
-def _runs(graph: str, name: str, runner: GraphRunner) -> dict[str, Run]:
+def _runs(graph: str, name: str, runner: GraphRunner, acoustic: Acoustic) -> dict[str, Run]:
     """The ways of a back end to run a graph, the usual one under its own name."""
-    if graph != "vocoder":
+    if graph != acoustic.vocoder:
         return {name: lambda inputs: runner.run(inputs)[0]}
     usual, *others = BACKENDS[name].windows
     named = {name: usual} | {label_of(name, windows): windows for windows in others}
-    return {label: partial(_vocoded, Vocoder(runner, row)) for label, row in named.items()}
+    return {label: _vocoded(runner, row, acoustic) for label, row in named.items()}
 
 
 def label_of(name: str, windows: Windows) -> str:
@@ -97,8 +97,12 @@ def label_of(name: str, windows: Windows) -> str:
     return f"{name} {','.join(map(str, windows.sizes))}"
 
 
-def _vocoded(vocoder: Vocoder, inputs: Arrays) -> NDArray[Any]:
-    return vocoder.samples(inputs["latent"], inputs["style"])
+def _vocoded(runner: GraphRunner, windows: Windows, acoustic: Acoustic) -> Run:
+    if acoustic.kind == "vits":
+        of_latent = Vocoder(runner, windows)
+        return lambda inputs: of_latent.samples(inputs["latent"], inputs["style"])
+    of_mel = MelVocoder(runner, windows, MelFrames.of(acoustic))
+    return lambda inputs: of_mel.samples(inputs["mel"])
 
 
 def _on(work: Run, inputs: Iterator[Arrays]) -> Work:
@@ -151,16 +155,18 @@ def tune(folder: Path, options: TuningOptions) -> tuple[Manifest, Entry]:
         load_average=load,
         busy=is_busy(load),
         graphs={
-            name: _chosen(name, measure(name, files[name], calibration, options))
+            name: _chosen(
+                name, measure(name, files[name], calibration, options), voice.acoustic.vocoder
+            )
             for name in calibration.inputs
         },
     )
 
 
-def _chosen(graph: str, tried: Mapping[str, Tried]) -> Chosen:
+def _chosen(graph: str, tried: Mapping[str, Tried], vocoder: str) -> Chosen:
     bar = bar_of(graph)
     name = fastest({name: tried[name] for name in tried if name in BACKENDS}, bar.worst)
-    windows = best_windows(name, tried, bar.worst) if graph == "vocoder" else ()
+    windows = best_windows(name, tried, bar.worst) if graph == vocoder else ()
     return Chosen(name, bar.metric, bar.worst, tried, windows)
 
 

@@ -45,9 +45,11 @@ def test_without_a_measurement_auto_is_the_cpu_and_says_how_to_measure() -> None
     )
 
 
-def test_a_back_end_for_all_leaves_what_it_does_not_take_on_the_cpu_and_says_so() -> None:
+def test_a_back_end_for_all_leaves_what_it_does_not_take_on_the_cpu_and_says_so(
+    voice: Manifest,
+) -> None:
     need_openvino()
-    choice = choose("openvino")
+    choice = choose("openvino", voice)
     assert set(choice.backends) == set(GRAPHS)
     assert choice.backends["vocoder"] == "openvino"
     assert choice.backends["t2s_decoder"] == "cpu"

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from runtime.acoustic.vocoder import CONTEXT_FRAMES, Vocoder, calls
+from runtime.acoustic.vocoder import CONTEXT_FRAMES, MelVocoder, Vocoder, calls
 from runtime.backends import BACKENDS, Threads, Windows
+from runtime.contract import GRAPHS, MELS
 from runtime.frames import SAMPLES_PER_FRAME
+from tests import flow_voice as flow
+from tests.models.files import mel_frames
 from tests.tiny_voice import tiny_bundle
 
 ROWS = [windows for row in BACKENDS.values() for windows in row.windows]
@@ -72,6 +75,24 @@ def test_fixed_windows_waste_little_on_long_sound(windows: Windows) -> None:
     assert computed <= 1000 * windows.sizes[-1] / useful + windows.sizes[-1]
 
 
+@pytest.mark.golden
+@pytest.mark.parametrize("family", ["v3", "v4"])
+@pytest.mark.parametrize("windows", [row for row in ROWS if row.sizes], ids=str)
+def test_a_vocoder_of_mel_frames_sounds_in_windows_as_it_does_whole(
+    family: str, windows: Windows
+) -> None:
+    graph, frames = BACKENDS["cpu"].open_graph(flow.vocoder(family), Threads(1)), mel_frames(family)
+    whole, cut = MelVocoder(graph, Windows(), frames), MelVocoder(graph, windows, frames)
+    mel = np.random.default_rng(0).standard_normal((1, MELS, 900)).astype(np.float32)
+    wanted = range(100, 700)
+    found = cut.samples(mel, wanted)
+    scale = frames.samples_per_frame
+    np.testing.assert_allclose(found, whole.samples(mel)[100 * scale : 700 * scale], atol=2e-6)
+    useful = [size - 2 * frames.context_frames for size in cut.windows.sizes]
+    assert min(useful) > 0
+    assert max(useful) * 5 > 3 * cut.windows.sizes[-1]  # at most two fifths are computed twice
+
+
 def test_the_first_chunk_of_a_stream_has_the_smallest_window() -> None:
     for windows in (row for row in ROWS if row.fixed and not row.warmed):
         (call,) = calls(31, range(20), windows, CONTEXT_FRAMES)
@@ -93,7 +114,7 @@ def test_a_back_end_that_compiles_each_length_has_fixed_windows() -> None:
     for row in BACKENDS.values():
         if row.compiles:
             assert all(windows.fixed for windows in row.windows)
-            assert row.takes == {"vocoder"}
+            assert all(GRAPHS[graph].few_lengths for graph in row.takes)
 
 
 @pytest.mark.golden

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime import Voice
-from runtime.backends import GraphRunner
+from runtime.backends import GraphRunner, Repetition
 from runtime.backends.choices import choose
 from runtime.graphs import VoiceGraphs
 from runtime.manifest import load
@@ -23,12 +23,14 @@ class Watch:
         tokens: that the decoder has made.
         open: utterances that the decoder has begun and that are not closed.
         on_token: called after each token, in the thread that works.
+        on_repetition: called after each run of a graph over its own result.
     """
 
     runs: Counter[str] = field(default_factory=Counter)
     tokens: int = 0
     open: int = 0
     on_token: Callable[[], object] = lambda: None
+    on_repetition: Callable[[], object] = lambda: None
 
 
 class WatchedRunner:
@@ -39,8 +41,24 @@ class WatchedRunner:
         self._watch.runs[self._name] += 1
         return self._runner.run(inputs)
 
+    def repeated(self, *given: Any) -> Any:
+        return _WatchedRepetition(self._name, self._runner.repeated(*given), self._watch)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runner, name)
+
+
+class _WatchedRepetition:
+    def __init__(self, name: str, runner: Repetition, watch: Watch) -> None:
+        self._name, self._runner, self._watch = name, runner, watch
+
+    def run(self, changed: dict[str, Any]) -> None:
+        self._watch.runs[self._name] += 1
+        self._runner.run(changed)
+        self._watch.on_repetition()
+
+    def value(self, name: str) -> Any:
+        return self._runner.value(name)
 
 
 class WatchedDecoder:
