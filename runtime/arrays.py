@@ -1,7 +1,7 @@
 """Names of arrays that cross module borders, with their shapes.
 
 Shape letters, the same everywhere: B batch, X phones, P prompt tokens, T new tokens, Q rows that
-the decoder takes at once, K live cache rows, C cache capacity, N latent frames (50 Hz), S samples,
+the decoder takes at once, K cached positions, C cache capacity, N latent frames (50 Hz), S samples,
 R reference frames, F ssl frames, M filter-bank frames, U characters, D hidden, H heads, A head
 width, L layers, V vocabulary, W ssl width, G style width, I latent width, J width of conditioning
 features, E speaker width, Y bins. N are mel frames in v3 (93.75 Hz) and v4 (100 Hz).

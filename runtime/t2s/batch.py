@@ -193,8 +193,8 @@ class _Worker:
         self._turn.release()
         fault: BaseException | None = None
         try:
-            live = max(int(self._slots.live[seat.place]) for seat in ready)
-            self._slots.reserve(live + 1, limit)
+            cached = max(int(self._slots.cached[seat.place]) for seat in ready)
+            self._slots.reserve(cached + 1, limit)
             for first, end in _runs([seat.place for seat in ready], self._together):
                 self._slots.step(graph, first, end)
         except Exception as error:  # everyone who waits has to hear of it

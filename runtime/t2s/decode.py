@@ -129,7 +129,7 @@ class DecodeState:
     row: Float32 = field(init=False)
     live_rows: NDArray[np.int32] = field(init=False)
     logits: Float32 = field(init=False)
-    visible: Float32 = field(init=False)  # a step's bias: zeros, viewed at the live length
+    visible: Float32 = field(init=False)  # a step's bias: zeros, viewed at the context length
     binding: Binding = field(init=False)
 
     def __post_init__(self) -> None:
@@ -165,9 +165,9 @@ class DecodeState:
         """Logits [V] after one more token."""
         np.add(self.tables.audio_embedding[token], self.tables.position_rows[position], self.row[0])
         self.cache.live_rows += 1
-        live = self.cache.live_rows
-        self.live_rows[0] = live
-        self.binding.bind_input("bias", self.visible[:live].reshape(1, 1, 1, live))
+        cached = self.cache.live_rows
+        self.live_rows[0] = cached
+        self.binding.bind_input("bias", self.visible[:cached].reshape(1, 1, 1, cached))
         self.binding.run()
         return self._last_logits()
 

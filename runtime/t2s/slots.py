@@ -19,7 +19,7 @@ class Slots:
     """Room for a number of sentences; each has its place until it moves.
 
     Attributes:
-        live: int32 [S], cache rows that are filled in each place.
+        cached: int32 [S], cached positions of each place.
         logits: float32 [S, V], of each place's last row.
     """
 
@@ -33,7 +33,7 @@ class Slots:
         """
         self._shape, self._tables = shape, tables
         vocabulary, hidden = tables.audio_embedding.shape
-        self.live: NDArray[np.int32] = np.zeros(count, np.int32)
+        self.cached: NDArray[np.int32] = np.zeros(count, np.int32)
         self.logits: Float32 = np.zeros((count, vocabulary), np.float32)
         self._rows: Float32 = np.zeros((count, hidden), np.float32)
         self._cache: KVCache | None = None
@@ -42,7 +42,7 @@ class Slots:
     @property
     def count(self) -> int:
         """Places."""
-        return int(self.live.size)
+        return int(self.cached.size)
 
     @property
     def capacity(self) -> int:
@@ -67,7 +67,7 @@ class Slots:
         if self._cache is None:
             self._cache = KVCache(self._shape, capacity, self.count)
         else:
-            self._cache.live_rows = int(self.live.max())
+            self._cache.live_rows = int(self.cached.max())
             self._cache = self._cache.grown(capacity)
         self._forget()
 
@@ -90,7 +90,7 @@ class Slots:
             for buffer in self._cache.keys + self._cache.values:
                 drawn = spread * generator.standard_normal(buffer[place, :, :length].shape)
                 buffer[place, :, :length] = drawn.clip(-127, 127)
-            self.live[place] = length
+            self.cached[place] = length
 
     def put_row(self, place: int, token: int, position: int) -> None:
         """What the next step of a place begins from."""
@@ -100,7 +100,7 @@ class Slots:
     def prefill(self, graph: CpuGraph, place: int, rows: Float32, bias: Float32) -> Logits:
         """Fill one place with a sentence's first rows; logits [V] of the last one."""
         rows, bias = np.ascontiguousarray(rows), np.ascontiguousarray(bias)
-        self.live[place] = rows.shape[0]
+        self.cached[place] = rows.shape[0]
         binding = self._binding(graph, place, place + 1, rows)
         binding.bind_input("bias", bias)
         binding.run()
@@ -109,8 +109,8 @@ class Slots:
 
     def step(self, graph: CpuGraph, first: int, end: int) -> None:
         """One more row in each place from `first` to before `end`, of what `put_row` put there."""
-        self.live[first:end] += 1
-        longest = int(self.live[first:end].max())
+        self.cached[first:end] += 1
+        longest = int(self.cached[first:end].max())
         key = (id(graph), first, end)
         if key not in self._bound:
             self._bound[key] = self._binding(graph, first, end, self._rows[first:end])
@@ -123,7 +123,7 @@ class Slots:
             raise ValueError("no place was reserved")
         binding = graph.binding()
         binding.bind_input("rows", rows)
-        binding.bind_input("live_rows", self.live[first:end])
+        binding.bind_input("live_rows", self.cached[first:end])
         binding.bind_output("logits", self.logits[first:end])
         for layer in range(self._shape.layers):
             for kind, buffers in (("keys", self._cache.keys), ("values", self._cache.values)):
@@ -136,8 +136,8 @@ class Slots:
         """Take a sentence to another place; its own is then free."""
         if self._cache is None:
             raise ValueError("no place was reserved")
-        live = int(self.live[place])
+        cached = int(self.cached[place])
         for buffer in self._cache.keys + self._cache.values:
-            buffer[to, :, :live] = buffer[place, :, :live]
-        self.live[to] = live
+            buffer[to, :, :cached] = buffer[place, :, :cached]
+        self.cached[to] = cached
         self._rows[to] = self._rows[place]

@@ -85,39 +85,39 @@ def cases() -> dict[str, Answer]:
         for layer in range(LAYERS)
         for kind in ("keys", "values")
     }
-    found, live = {}, 0
+    found, cached = {}, 0
     for name, count in (("prefill", 5), ("step0", 1), ("step1", 1)):
         rows = rng.normal(size=(count, WIDTH)).astype(np.float32)
-        bias = np.zeros((1, 1, count, live + count), np.float32)
+        bias = np.zeros((1, 1, count, cached + count), np.float32)
         if count > 1:
             bias += np.triu(np.full((count, count), -1e4, np.float32), 1)
         for cache in caches.values():
-            cache[:, :, live:] = 7
+            cache[:, :, cached:] = 7
         past = {f"past_{key}": cache.copy() for key, cache in caches.items()}
-        logits = _computed(rows, bias, live, caches, kept)
+        logits = _computed(rows, bias, cached, caches, kept)
         present = {f"present_{key}": cache.copy() for key, cache in caches.items()}
         inputs = {
             "rows": rows,
-            "live_rows": np.array([live + count], np.int32),
+            "live_rows": np.array([cached + count], np.int32),
             "bias": bias,
             **past,
         }
         found[name] = Answer(inputs, {"logits": logits, **present})
-        live += count
+        cached += count
     return found
 
 
 def _computed(
-    rows: np.ndarray, bias: np.ndarray, live: int, caches: dict, kept: dict
+    rows: np.ndarray, bias: np.ndarray, cached: int, caches: dict, kept: dict
 ) -> np.ndarray:
     """Logits of the last row, float32 [1, V]; the new rows are written into the caches."""
     for layer in range(LAYERS):
         q, k, v = np.split(rows @ kept[f"packed.{layer}"], 3, axis=1)
         k = k + kept[f"keys_bias.{layer}"]
         q, k, v = (a.reshape(-1, HEADS, HEAD_WIDTH).transpose(1, 0, 2) for a in (q, k, v))
-        end = live + len(rows)
-        caches[f"keys.{layer}"][0, :, live:end] = k
-        caches[f"values.{layer}"][0, :, live:end] = v
+        end = cached + len(rows)
+        caches[f"keys.{layer}"][0, :, cached:end] = k
+        caches[f"values.{layer}"][0, :, cached:end] = v
         keys, values = (caches[f"{kind}.{layer}"][0, :, :end] for kind in ("keys", "values"))
         scores = q @ keys.transpose(0, 2, 1) * HEAD_WIDTH**-0.5 + bias[0]
         share = np.exp(scores - scores.max(-1, keepdims=True))

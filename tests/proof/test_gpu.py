@@ -190,8 +190,8 @@ def test_wrong_logits_miss_the_bar(sentence: Sentence, model: T2S) -> None:
     assert compared(GrowingStep(spoilt), sentence, "fp32").state.startswith("missed (logits ")
 
     class Silent(GrowingStep):
-        def step(self, row: Any, live: int) -> Any:
-            return np.full_like(super().step(row, live), np.nan)
+        def step(self, row: Any, cached: int) -> Any:
+            return np.full_like(super().step(row, cached), np.nan)
 
     assert compared(Silent(model), sentence, "fp32").state.startswith("missed (logits nan")
 

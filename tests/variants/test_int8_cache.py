@@ -79,8 +79,8 @@ def test_a_scale_is_a_tenth_above_the_largest_recorded_value_of_its_channel() ->
     scales = scales_of(int8_cache(decoder.model(), job())[0])
     assert scales.keys() == measured_scales(cases).keys() == decoder_caches()
     recorded = [case.outputs["present_keys.1"] for case in cases.values()]
-    live = [case.inputs["bias"].shape[-1] for case in cases.values()]
-    peaks = [np.abs(c[:, :, :n]).max(2) for c, n in zip(recorded, live, strict=True)]
+    cached = [case.inputs["bias"].shape[-1] for case in cases.values()]
+    peaks = [np.abs(c[:, :, :n]).max(2) for c, n in zip(recorded, cached, strict=True)]
     np.testing.assert_allclose(scales["keys.1"][:, :, 0] * 127, 1.1 * np.max(peaks, 0), rtol=1e-6)
 
 

@@ -1,6 +1,6 @@
 """Keep the KV cache of a decoder in 8 bits: an int8 number per value, a scale per channel.
 
-ONNX Runtime's attention writes the new rows in integers and reads the live ones so: a quarter of
+ONNX Runtime's attention writes the new rows in integers and reads the cached ones so: a quarter of
 the memory and of what a step has to read. The scales stand in the graph as weights.
 """
 
@@ -68,11 +68,11 @@ def measured_scales(cases: Mapping[str, Answer]) -> dict[str, NDArray[np.float32
     """
     largest: dict[str, NDArray[np.float32]] = {}
     for case in cases.values():
-        live = case.inputs["bias"].shape[-1]
+        cached = case.inputs["bias"].shape[-1]
         for name, cache in case.outputs.items():
             match = _CACHE.fullmatch(name)
             if match:
-                here = np.abs(cache[:, :, :live]).max(2, keepdims=True)
+                here = np.abs(cache[:, :, :cached]).max(2, keepdims=True)
                 largest[match[1]] = np.maximum(largest.get(match[1], 0), here)
     # a channel that is always 0 needs a scale all the same
     return {

@@ -95,7 +95,7 @@ class Running:
 def pairs(running: Running, case: Answer) -> Iterator[tuple[str, Array, Array]]:
     """Each recorded output with what the graph answers and what PyTorch answered.
 
-    Rows of a KV cache behind the live ones may hold anything and are left out. Where both are the
+    Rows of a KV cache behind the cached ones may hold anything and are left out. Where both are the
     same infinity (a mask), both become 0.
 
     Yields:
@@ -115,8 +115,8 @@ def pairs(running: Running, case: Answer) -> Iterator[tuple[str, Array, Array]]:
                 f"{list(wanted.shape)}; export again"
             )
         if name.startswith("present_"):
-            live = case.inputs["bias"].shape[-1]
-            here, wanted = here[:, :, :live], wanted[:, :, :live]
+            cached = case.inputs["bias"].shape[-1]
+            here, wanted = here[:, :, :cached], wanted[:, :, :cached]
         yield name, *_without_masks(here, wanted)
 
 
