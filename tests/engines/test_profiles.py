@@ -2,8 +2,10 @@
 
 import pytest
 
+from runtime.backends import BACKENDS
 from runtime.contract import DYNAMIC, GRAPHS
 from runtime.errors import GraphError
+from workflow_scripts.checkpoint import families
 from workflow_scripts.engines.profiles import Shapes, profiles, spans_of
 
 ROWS, BIAS, CACHE = (-1, 64), (1, 1, -1, 500), (1, 4, 500, 16)
@@ -33,6 +35,28 @@ def test_phones_and_prompts_fit_into_the_cache_and_prompts_may_be_none() -> None
 def test_slow_speech_doubles_the_frames() -> None:
     (only,) = profiles("vocoder", {"latent": (1, 192, -1), "style": (1, 512, 1)}, 100)
     assert only.inputs == {"latent": Shapes((1, 192, 1), (1, 192, 400), (1, 192, 400))}
+
+
+def test_the_sampler_s_engine_is_for_the_lengths_that_its_runs_are_padded_to() -> None:
+    for sizes in (families.FAMILIES[name].numbers for name in ("v3", "v4")):
+        (only,) = profiles("cfm_step", {"frame_mask": (1, 1, -1)}, 4096)
+        assert sizes["chunk_frames"] <= only.inputs["frame_mask"].max[2] == 1000
+
+
+def test_features_of_slow_speech_fit_at_the_mel_s_rate() -> None:
+    (only,) = profiles("features", {"frame_mask": (1, 1, -1)}, 100)
+    fastest = max(row.frames_per_token for row in families.FAMILIES.values())
+    assert only.inputs["frame_mask"].max == (1, 1, int(100 * fastest / 0.5))
+
+
+@pytest.mark.parametrize("family", ["v3", "v4"])
+def test_a_window_of_a_mel_vocoder_fits_into_its_engine(family: str) -> None:
+    row = families.FAMILIES[family]
+    (only,) = profiles(row.vocoder, {"mel": (1, 100, -1)}, 1000)
+    for windows in BACKENDS["tensorrt"].windows:
+        for size in windows.seeing(int(row.numbers["context_frames"])).sizes:
+            assert size <= only.inputs["mel"].max[2]
+    assert only.inputs["mel"].max[2] >= row.numbers["chunk_frames"] + row.numbers["context_frames"]
 
 
 def test_a_graph_that_stands_still_needs_no_profile() -> None:

@@ -11,7 +11,7 @@ from runtime.contract import DEVICE_GRAPHS, DYNAMIC, GRAPHS, Tensor
 from runtime.errors import GraphError
 
 Dims = tuple[int, ...]
-Spans = Mapping[str, "Span"]
+Spans = dict[str, "Span"]
 SLOWEST_SPEED = 0.5  # frames of an utterance at most: twice its tokens, over the speed
 CONTRACTS = {**GRAPHS, **DEVICE_GRAPHS}
 DECODERS = ("t2s_decoder", "t2s_loop")
@@ -91,12 +91,15 @@ def spans_of(graph: str, max_len: int) -> dict[str, Spans]:
             "step": {"Q": Span(1, 1, 1)},
             "prefill": {"Q": _upto(max_len, 210)},
         }
-    return {"any": _spans(max_len)}
+    spans = _spans(max_len) | MEL_SPANS.get(graph, {})
+    if graph == "features":  # its frames are those of the mel, twice as many
+        spans["N"] = _upto(2 * spans["N"].max, 800)
+    return {"any": spans}
 
 
 def _spans(max_len: int) -> Spans:
     """References of 3 to 10 s and utterances that fit into the cache."""
-    frames = int(2 * max_len / SLOWEST_SPEED)
+    frames = int(2 * max_len / SLOWEST_SPEED)  # at the rate of the encoder
     return {
         "S": Span(400, 85_000, 176_000),  # 16 kHz, with the silence that is put behind
         "F": Span(1, 265, 550),  # 50 Hz
@@ -108,6 +111,20 @@ def _spans(max_len: int) -> Spans:
         "T": _upto(max_len, 200),
         "N": _upto(frames, 400),
     }
+
+
+def _mel(usual: int, most: int) -> dict[str, Span]:
+    return {"N": Span(1, usual, most)}
+
+
+# N counts mel frames there: runs of the sampler are padded to 1000 at most, and a vocoder runs in
+# windows, or gets a run with its context
+MEL_SPANS: dict[str, dict[str, Span]] = {
+    "cfm_condition": _mel(875, 1000),
+    "cfm_step": _mel(875, 1000),
+    "bigvgan": _mel(421, 1100),
+    "vocoder_v4": _mel(133, 1100),
+}
 
 
 def _upto(most: int, usual: int, least: int = 1) -> Span:
