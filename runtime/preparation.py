@@ -256,7 +256,8 @@ class Preparation:
         SoVITS model.
         """
         manifest = self._manifest
-        made_of = manifest.sources.get("sovits") or [
+        files = [manifest.sources.get(name) for name in ("sovits", "base")]
+        made_of = "".join(digest or "" for digest in files) or [
             manifest.files[manifest.graphs[graph].file].sha256
             for graph in graphs_of(manifest.acoustic.kind, "reference")
         ]

@@ -11,7 +11,7 @@ import soundfile
 
 from runtime import Reference, Settings, Voice
 from runtime.errors import SettingError, Stopped
-from tests import flow_voice
+from tests import bundles, flow_voice
 from tests.runtime.command import call, spoken
 from tests.runtime.watched_voice import Watch, watched
 from workflow_scripts.checkpoint.families import FAMILIES
@@ -138,3 +138,16 @@ def test_a_reference_without_words_is_one_clear_line() -> None:
     example = flow_voice.bundle("v4") / voice.manifest.reference.audio
     with pytest.raises(SettingError, match="reference text: missing; v3 and v4 continue"):
         voice.synthesize(PHONES, SETTINGS, reference=Reference(example))
+
+
+def test_a_reference_of_a_lora_is_refused_over_another_base(tmp_path: Path) -> None:
+    voices = []
+    for base in ("a", "b"):
+        folder = bundles.copied(flow_voice.bundle("v4"), tmp_path / base)
+        sources = {"sovits": "f" * 64, "base": base * 64}
+        bundles.change_manifest(folder, lambda found, of=sources: found.update(sources=of))
+        voices.append(Voice.load(folder, threads=1, provider="cpu"))
+    encoded = voices[0].example
+    assert voices[0].read(PHONES, SETTINGS.changed(reference=encoded))
+    with pytest.raises(SettingError, match="it was not encoded by voice 'v4'"):
+        voices[1].synthesize(PHONES, SETTINGS, reference=encoded)
