@@ -90,9 +90,9 @@ def test_chinese_has_the_text_features_of_its_bundle(tmp_path: Path) -> None:
         (made,) = voice.sentences("你好。", lang="zh", seed=5)
     done = node(ROOT / "tests/native/spoken.mjs", bundle, phones, "5")
     assert done.returncode == 0, done.stderr
-    (told,) = json.loads(done.stdout)["sentences"]
-    assert told["tokens"] == made.tokens.tolist()
-    np.testing.assert_allclose(samples([told]), made.samples, atol=1e-4)
+    (printed,) = json.loads(done.stdout)["sentences"]
+    assert printed["tokens"] == made.tokens.tolist()
+    np.testing.assert_allclose(samples([printed]), made.samples, atol=1e-4)
 
 
 def test_an_utterance_ends_at_the_same_limit(tmp_path: Path) -> None:
@@ -103,10 +103,10 @@ def test_an_utterance_ends_at_the_same_limit(tmp_path: Path) -> None:
     with Voice.load(bundle, threads=1) as voice:
         (made,) = voice.sentences(TEXT, as_phones=True, seed=5)
     done = node(ROOT / "tests/native/spoken.mjs", bundle, phones, "5")
-    (told,) = json.loads(done.stdout)["sentences"]
-    assert told["tokens"] == made.tokens.tolist()
-    assert len(told["tokens"]) == 51
-    assert told["finish_reason"] == made.finish_reason == "early_stop"
+    (printed,) = json.loads(done.stdout)["sentences"]
+    assert printed["tokens"] == made.tokens.tolist()
+    assert len(printed["tokens"]) == 51
+    assert printed["finish_reason"] == made.finish_reason == "early_stop"
 
 
 def samples(chunks: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float32]]:
