@@ -7,7 +7,7 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -21,6 +21,7 @@ from runtime.files import replaced
 RATES_HZ = range(4_000, 384_001)
 LONGEST_S = 600  # a whole album given by mistake must not fill the memory
 MOST_SAMPLES = 1 << 26  # of all channels: 600 s of stereo at 48 kHz, 21 s of 8 channels at 384 kHz
+LOUDEST = 2.0**32  # of a sample: whole numbers of 32 bits that were written as floats are below
 BLOCK = 1 << 16
 UNREAD_FORMATS = (  # name, offset and magic of what libsndfile does not read
     ("MP4 (m4a)", 4, b"ftyp"),
@@ -114,7 +115,7 @@ def decode(file: BinaryIO, source: str, longest_s: float | None = None) -> Audio
     """
     longest_s = LONGEST_S if longest_s is None else longest_s
     try:
-        with soundfile.SoundFile(file) as sound:
+        with soundfile.SoundFile(_Calm(file)) as sound:
             rate = int(sound.samplerate)
             if rate not in RATES_HZ:
                 raise AudioError(
@@ -124,6 +125,40 @@ def decode(file: BinaryIO, source: str, longest_s: float | None = None) -> Audio
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless data
         raise AudioError(f"{source}: {_why_unread(file)}") from error
     return Audio(samples, rate, source)
+
+
+class _Calm:
+    """An open file for libsndfile, whose calls come through cffi: what they raise is printed there.
+
+    A place that is none is not gone to, and what can't be read is as if the file ended.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.name = getattr(file, "name", "")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return self._file.tell()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, count: int = -1) -> bytes:
+        try:
+            return self._file.read(count)
+        except OSError:
+            return b""
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def write(self, content: bytes) -> int:
+        raise NotImplementedError
 
 
 def _mono_blocks(sound: soundfile.SoundFile, longest_s: float, source: str) -> Samples:
@@ -169,12 +204,14 @@ def mono(channels: NDArray[np.float32], source: str = "audio") -> Samples:
         float32 [S].
 
     Raises:
-        AudioError: no sample, no channel, or a value that is not finite.
+        AudioError: no sample, no channel, or a value that is not finite or that no sound has.
     """
     if channels.size == 0:
         raise AudioError(f"{source}: holds no samples; give a recording")
     if not np.isfinite(channels).all():
         raise AudioError(f"{source}: holds NaN or infinity; export the recording again")
+    if np.abs(channels).max() > LOUDEST:
+        raise AudioError(f"{source}: holds numbers that are no sound; export the recording again")
     return np.asarray(channels.mean(axis=1, dtype=np.float64), np.float32)
 
 

@@ -145,7 +145,7 @@ def test_configurations(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @several
 @pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "AIFF", "AU"])
-def test_sounds(count: int, form: str, tmp_path: Path) -> None:
+def test_sounds(count: int, form: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     drawn, whole = random.Random(3), io.BytesIO()
     soundfile.write(whole, np.sin(np.arange(8000) / 9) / 3, 16_000, format=form)
     for _ in range(count):
@@ -158,6 +158,7 @@ def test_sounds(count: int, form: str, tmp_path: Path) -> None:
         else:
             assert np.isfinite(found.samples).all()
             assert found.rate > 0
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @several

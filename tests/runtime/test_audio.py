@@ -192,3 +192,28 @@ def test_a_name_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"out\.mp3: this sound is written as WAV; give a name"):
         Audio(tone(8_000), 8_000).save(tmp_path / "out.mp3")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_are_no_sound_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(8000, 3e38, np.float32), 16_000, "FLOAT")
+    with pytest.raises(AudioError, match=r"a\.wav: holds numbers that are no sound"):
+        audio.read(tmp_path / "a.wav")
+
+
+def test_what_a_file_raises_while_it_is_read_is_one_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(16_000), 16_000)
+
+    class Broken(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0) -> int:
+            if offset > 44:
+                raise OSError(5, "Input/output error")
+            return super().seek(offset, whence)
+
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises((AudioError, OSError)):
+        audio.decode(Broken((tmp_path / "a.wav").read_bytes()), "a.wav")
+    assert capfd.readouterr().err == ""
