@@ -42,7 +42,7 @@ OTHER_KANA = str.maketrans(  # of Ainu and of old spelling, which the dictionary
         "ヿ": "コト",
     }
 )
-NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹〇\u2150-\u217f≥≤≠±‰√％℃㈱㈲]|{CIRCLED}")
+NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹₀-₉〇\u2150-\u217f≥≤≠±‰√％℃㈱㈲]|{CIRCLED}")
 SUMS = {"+": "たす", "-": "ひく", "×": "かける", "*": "かける", "÷": "わる", "/": "わる", "=": "は"}
 
 

@@ -102,7 +102,7 @@ TWENTIES = re.compile(r"[1-9]0$")
 WON = "승|패|이겼|이기|졌|앞서|앞섰|꺾|무승부|비겼|역전|리드"
 POWERS = {"k": 3, "K": 3, "m": 6, "M": 6, "b": 9, "B": 9, "bn": 9}
 SUMS = {"+": "더하기", "-": "빼기", "×": "곱하기", "*": "곱하기", "÷": "나누기", "/": "나누기"}
-NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹\u2150-\u217f%‰℃]|{CIRCLED}")
+NEEDS_WORDS = re.compile(rf"[\d½¼¾²³¹⁰⁴-⁹₀-₉\u2150-\u217f%‰℃]|{CIRCLED}")
 
 
 def spelled_out(text: str) -> str:
