@@ -60,6 +60,7 @@ def _drawn(draw: random.Random, kind: str) -> str:
 
 def fault(text: str, mode: str, draw: random.Random) -> str:
     """What is wrong with how a text is read; empty if nothing is."""
+    text = unicodedata.normalize("NFC", text)  # as readers take it: letters put together
     try:
         said = phones(text, mode)
         pieces(text, mode, draw.choice([*CUTS]), draw.choice([20, 60, 125]))
