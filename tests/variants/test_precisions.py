@@ -97,6 +97,11 @@ def test_a_cache_in_8_bits_takes_other_graphs_from_the_precision_of_its_weights(
     assert {found[graph] for graph in ("hubert", "vocoder", "t2s_embed")} == {"fp16_stored"}
 
 
+def test_the_sampler_is_in_8_bits_and_never_in_4() -> None:
+    assert usual_precision("int8", "cfm_step") == usual_precision("int8_kv8", "cfm_step") == "int8"
+    assert usual_precision("int4", "cfm_step") == "fp16_stored"
+
+
 def test_options_reach_the_conversion(source: Path) -> None:
     _, record = reduced(source, "fp16", "--keep_fp32", "second", "--aim", "0.1")
     written = json.loads(record.read_text("utf-8"))

@@ -100,6 +100,10 @@ def _mostly_matmul(graph: str) -> bool:
     return graph in {"t2s_decoder", "roberta", "hubert"}
 
 
+def _bearing_8_bits(graph: str) -> bool:
+    return _mostly_matmul(graph) or graph == "cfm_step"
+
+
 def _caching(graph: str) -> bool:
     return graph == "t2s_decoder"
 
@@ -149,7 +153,7 @@ PRECISIONS: dict[str, Precision] = {
     ),
     "int8": Precision(
         partial(_weight_only, bits=8),
-        _mostly_matmul,
+        _bearing_8_bits,
         "MatMul weights in 8 bits: the fastest step on a CPU",
         INT8_BARS,
         OF_INT8,
