@@ -28,8 +28,14 @@ rule inspect:
     """What the checkpoints are (artifacts/inspect); prints the bars of the precisions."""
     input:
         PLAN.inspect_files,
+    log:
+        "artifacts/logs/inspect.log",
+    conda:
+        "rules/environment.yml"
+    params:
+        precisions=config["precisions"],
     shell:
-        "python -m workflow_scripts.variants.bars {config[precisions]}"
+        "python -m workflow_scripts.variants.bars {params.precisions:q} | tee {log:q}"
 
 
 rule graphs:

@@ -36,13 +36,13 @@ def test_a_file_says_48_khz_and_pcm_is_resampled_as_asked(running: Running) -> N
 
 
 def test_api_v2_obeys_the_steps(running: Running) -> None:
-    def heard(steps: int) -> bytes:
+    def spoken(steps: int) -> bytes:
         body = {"text": TEXT, "text_lang": "en", "sample_steps": steps, "seed": 7}
         answer = running.post("/tts", json=body | {"voice": NAME, "media_type": "wav"})
         assert answer.ok, answer.text
         assert soundfile.info(io.BytesIO(answer.content)).samplerate == 48_000
         return answer.content
 
-    four, eight = heard(4), heard(8)
+    four, eight = spoken(4), spoken(8)
     assert four != eight
-    assert four == heard(4)
+    assert four == spoken(4)
