@@ -76,7 +76,7 @@ def voices() -> Path:
 def _named(name: str, manifest: dict[str, Any]) -> None:
     """A voice that speaks so fast that a sentence is not cut for its second."""
     manifest["voice"] = name
-    manifest["reference"]["text"] = 4 * bundles.TEXT
+    manifest["reference"]["text"] = 8 * bundles.TEXT
 
 
 def start(*options: str | Path, ports: Sequence[int] = (0,), **variables: str) -> Running:
