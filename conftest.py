@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,16 @@ def _memory_is_handed_back() -> Iterator[None]:
                 cached.cache_clear()
     gc.collect()
     release_freed()
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_as_before() -> Iterator[None]:
+    """A command that a test runs sets what is logged; the next test starts anew."""
+    root = logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.arrays import Float32, Int64
-from runtime.loop_numbers import GridNumbers
+from runtime.contract import ENCODER_FRAMES_PER_TOKEN
 
-FRAMES_PER_TOKEN = GridNumbers.encoder_frames_per_token
+FRAMES_PER_TOKEN = ENCODER_FRAMES_PER_TOKEN
 SAMPLES_PER_FRAME = 640
 
 

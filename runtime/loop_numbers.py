@@ -7,7 +7,7 @@ program in another language needs nothing beside the bundle. docs/native.md says
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.contract import MELS, OFFERED_STEPS
+from runtime.contract import ENCODER_FRAMES_PER_TOKEN, MELS, OFFERED_STEPS
 from runtime.model_settings import default_of
 
 
@@ -48,7 +48,9 @@ class GridNumbers:
     """Rates of time."""
 
     tokens_per_second: int = _number(25, "semantic tokens")
-    encoder_frames_per_token: int = _number(2, "frames of the encoder that reads tokens")
+    encoder_frames_per_token: int = _number(
+        ENCODER_FRAMES_PER_TOKEN, "frames of the encoder that reads tokens"
+    )
     pause_ms: int = _number(300, "silence after each sentence where a caller gives none")
 
 

@@ -121,7 +121,17 @@ def test_what_speaks_does_not_count_where_graphs_are_exported() -> None:
     named = [m for row in KINDS.values() for m in row.modules("sizes", "layout", "load", "traced")]
     runtime = {name for name in digests.modules_of(EXPORT, *named) if name.startswith("runtime.")}
     assert runtime == {
-        f"runtime.{name}" for name in ("arrays", "cli", "contract", "errors", "frames", "telemetry")
+        f"runtime.{name}"
+        for name in (
+            "arrays",
+            "cli",
+            "contract",
+            "dims",
+            "errors",
+            "files",
+            "frames",
+            "telemetry",
+        )
     }
 
 

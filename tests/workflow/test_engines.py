@@ -146,7 +146,8 @@ def test_another_driver_asks_for_comparisons_and_for_no_engines(on_h100: Path) -
     assert again == built
     for path in built:
         found = json.loads(path.with_suffix(".verified.json").read_text("utf-8"))
-        assert found["soft"] == {"driver": "999.1"}
+        assert found["soft"] == NEWER_DRIVER.soft
+        assert found["soft"]["driver"] == "999.1"
     assert states(folder) == {f"verified on {H100.gpu_name}": len(built)}
     assert pending(folder, "engines") == {}
 

@@ -53,7 +53,7 @@ def test_ten_times_the_text_is_ten_times_the_work(lang: str, unit: str) -> None:
     phonemize(text(500), lang)
     short = calls(lambda: phonemize(text(500), lang))
     long = calls(lambda: phonemize(text(2500), lang))
-    assert long <= 6 * short + 200
+    assert long <= 8 * short + 200  # 25 times, if it went with the square
 
 
 @pytest.mark.parametrize(("lang", "unit"), [("en", "a.b."), ("en", "abcdefghij"), ("yue", "$5 ")])
