@@ -20,8 +20,7 @@ from runtime.dims import DIMS
 
 STAGES = ("text", "reference", "t2s", "acoustic")  # in the order of speech
 VITS, CFM = frozenset({"vits"}), frozenset({"cfm"})
-ENCODER_FRAMES_PER_TOKEN = 2
-MELS = 100  # bands of a mel spectrogram
+MELS, ENCODER_FRAMES_PER_TOKEN = 100, 2  # bands; frames of the encoder that reads tokens
 OFFERED_STEPS = (4, 8, 16, 32)  # of the sampler of `cfm`; the step graph has a table of them
 STEP_TABLES = "t2s_tables.npz"  # beside the T2S graphs: rows that a step adds up to its input
 DYNAMIC = frozenset("BXPTQKCNSRFMUZ")
