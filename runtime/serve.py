@@ -125,6 +125,7 @@ def _add_load(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     for name, seconds, meaning in (
         ("--queue-timeout", usual.queue_s, "a request waits; then 503"),
+        ("--header-timeout", GuardOptions.head_s, "a request's head may take to come"),
         ("--request-timeout", usual.request_s, "a request is worked on; then 504"),
         ("--stall-timeout", usual.stall_s, "a client may leave ready sound unread"),
         ("--drain", usual.drain_s, "requests under way go on after SIGTERM"),
@@ -201,7 +202,7 @@ def _options(args: argparse.Namespace) -> Options:
     for number, name in ((args.queue, "--queue"), (args.parallel, "--parallel")):
         if number < 0:
             raise SettingError(f"{name} {number}: it is below 0")
-    for name in ("queue_timeout", "request_timeout", "stall_timeout", "drain"):
+    for name in ("queue_timeout", "header_timeout", "request_timeout", "stall_timeout", "drain"):
         if not 0 < getattr(args, name) < 1e6:
             raise SettingError(f"--{name.replace('_', '-')}: give seconds, above 0")
     return Options(
@@ -256,6 +257,7 @@ def _guard(args: argparse.Namespace) -> GuardOptions:
         open_lists=args.open_lists,
         origins=tuple(args.cors_origin),
         hosts=tuple(args.allowed_host),
+        head_s=args.header_timeout,
         body_bytes=args.max_body * MIB,
         audio_body_bytes=16 * args.max_body * MIB,
     )

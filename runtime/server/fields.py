@@ -1,6 +1,7 @@
 """Fields of a request's body, form or query: read with limits, and turned into values."""
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ def query_fields(request: Request) -> Fields:
 
 
 async def body_fields(request: Request, *, forms: bool = False) -> Fields:
-    """Fields of the body: a JSON object or, where they are taken, a form.
+    """Fields of the body: a JSON object, a form where it is taken, or nothing beside a query.
 
     Raises:
         Refusal: 415, another type; 400, no JSON object.
@@ -43,7 +44,8 @@ async def body_fields(request: Request, *, forms: bool = False) -> Fields:
             return {name: value for name, value in form.items() if isinstance(value, str)}
     if kind and kind != "application/json" and not kind.endswith("+json"):
         raise Refusal(415, "unsupported_media_type", "the body is not JSON; send application/json")
-    return parsed(await request.body())
+    content = await request.body()
+    return parsed(content) if content or not request.query_params else {}
 
 
 async def upload_fields(request: Request) -> tuple[Fields, bytes | None]:
@@ -74,7 +76,7 @@ def parsed(body: bytes) -> Fields:
     """
     wrong = Refusal(400, "invalid_json", "the body is not a JSON object; send one in UTF-8")
     try:
-        found = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number)
+        found = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         raise wrong from None
     if not isinstance(found, dict):
@@ -86,6 +88,14 @@ def parsed(body: bytes) -> Fields:
 
 def _no_number(word: str) -> None:
     raise ValueError(word)
+
+
+def _finite(word: str) -> float:
+    """A number that can be worked with; 1e999 is none."""
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(word)
+    return number
 
 
 def _depth(value: object) -> int:

@@ -82,7 +82,10 @@ class Guard:
 
     def _check_host(self, headers: Headers) -> None:
         """A page elsewhere may give its own name our address: names that are not ours go."""
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        try:
+            host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        except ValueError:  # `[::1`: no name at all
+            host = ""
         known = (self._options.host, *self._options.hosts)
         if "*" in known or host in known or is_loopback(host):
             return

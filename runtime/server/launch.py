@@ -7,7 +7,9 @@ import socket
 from collections.abc import Sequence
 from types import FrameType
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runtime.errors import MachineError, SettingError
 from runtime.server import app
@@ -16,6 +18,7 @@ from runtime.server.service import Service
 
 KEEP_ALIVE_S = 75
 HEADER_BYTES = 16 << 10
+HIGHEST_PORT = 65535
 SEND_BYTES = 128 << 10
 LOOK_EVERY_S = 0.05
 LOG = logging.getLogger(__name__)
@@ -95,10 +98,42 @@ def _config(service: Service) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
+        http=_protocol(service.options.guard.head_s),
         h11_max_incomplete_event_size=HEADER_BYTES,
         lifespan="off",
         ws="none",
     )
+
+
+def _protocol(head_s: float) -> type[H11Protocol]:
+    """HTTP/1.1, where the head of a request has to come in time; a body has its own limit."""
+
+    class InTime(H11Protocol):
+        _late: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._begin()
+
+        def data_received(self, data: bytes) -> None:
+            self._begin()
+            super().data_received(data)
+            if self.conn.their_state is not h11.IDLE:
+                self._end()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._end()
+            super().connection_lost(exc)
+
+        def _begin(self) -> None:
+            self._late = self._late or self.loop.call_later(head_s, self.transport.close)
+
+        def _end(self) -> None:
+            if self._late:
+                self._late.cancel()
+            self._late = None
+
+    return InTime
 
 
 def listeners(host: str, ports: Sequence[int]) -> list[socket.socket]:
@@ -106,7 +141,11 @@ def listeners(host: str, ports: Sequence[int]) -> list[socket.socket]:
 
     Raises:
         MachineError: an address is taken, or is none of this machine.
+        SettingError: a port is no number of a port.
     """
+    for port in ports:
+        if not 0 <= port <= HIGHEST_PORT:
+            raise SettingError(f"--port {port}: ports are 0 to {HIGHEST_PORT}; give another port")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened: list[socket.socket] = []
     for port in ports:

@@ -100,4 +100,5 @@ def _with_upload(body: Fields, service: Service) -> Fields:
     if upload is None:
         return body
     said = {"ref_text": upload.text, "ref_lang": upload.lang}
-    return {"ref_audio": f"{PREFIX}{upload.id}", **said, **body}
+    given = {name: value for name, value in body.items() if value not in (None, "")}
+    return {"ref_audio": f"{PREFIX}{upload.id}", **said, **given}

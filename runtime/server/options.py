@@ -67,7 +67,7 @@ class GuardOptions:
         hosts: further names that this server is called by.
         body_bytes: largest body.
         audio_body_bytes: largest body that may have sound inside.
-        body_s: how long a body may take to come.
+        head_s, body_s: how long a request's head, and its body, may take to come.
     """
 
     host: str = "127.0.0.1"
@@ -77,6 +77,7 @@ class GuardOptions:
     hosts: tuple[str, ...] = ()
     body_bytes: int = MIB
     audio_body_bytes: int = 16 * MIB
+    head_s: float = 20.0
     body_s: float = 20.0
 
     @property

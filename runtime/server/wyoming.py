@@ -115,11 +115,11 @@ class _Connection:
             case "synthesize" if self._stream is None:
                 if data.get("text_format") == "ssml":
                     raise refusals.invalid("text_format", "text_format: ssml is not read")
-                stream = _Stream(data.get("voice") or {})
+                stream = _Stream(_wanted(data.get("voice")))
                 await self._speak(fields.text(data, "text") or "", stream)
                 await self._end(stream)
             case "synthesize-start":
-                self._stream = _Stream(data.get("voice") or {})
+                self._stream = _Stream(_wanted(data.get("voice")))
             case "synthesize-chunk" if self._stream is not None:
                 await self._further(fields.text(data, "text") or "", self._stream)
             case "synthesize-stop" if self._stream is not None:
@@ -237,6 +237,11 @@ async def read_event(reader: asyncio.StreamReader) -> Event:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Gone from error
     return Event(kind, data)
+
+
+def _wanted(voice: Any) -> dict[str, Any]:
+    """The voice of an event: an object, or its name alone."""
+    return voice if isinstance(voice, dict) else {"name": voice} if voice else {}
 
 
 def described(service: Service) -> Info:

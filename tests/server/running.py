@@ -54,6 +54,9 @@ class Running:
     def post(self, path: str, **how: Any) -> requests.Response:
         return requests.post(self.url + path, timeout=60, **how)
 
+    def delete(self, path: str) -> requests.Response:
+        return requests.delete(self.url + path, timeout=60)
+
     def speech(self, **body: Any) -> requests.Response:
         return self.post("/v1/audio/speech", json={"input": "Hello there.", "seed": 7} | body)
 

@@ -14,7 +14,7 @@ import soundfile
 from runtime import Voice
 from runtime.sound.formats import FORMATS, encoded
 from tests import bundles
-from tests.server.running import Running, server
+from tests.server.running import Running, server, voices
 
 FORMAT_NAMES = ("mp3", "opus", "flac", "wav", "pcm", "aac")
 TEXT = "Hello there."
@@ -32,7 +32,7 @@ def client(running: Running) -> openai.OpenAI:
 
 @pytest.fixture(scope="module")
 def voice() -> Voice:
-    return Voice.load(bundles.brief(), threads=1, provider="cpu")
+    return Voice.load(voices() / "flite/1000/fp32", threads=1, provider="cpu")
 
 
 def test_the_package_gets_an_mp3_where_nothing_is_said(client: openai.OpenAI) -> None:

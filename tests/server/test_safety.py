@@ -4,6 +4,7 @@ import base64
 import http.client
 import io
 import os
+import socket
 import subprocess
 import sys
 import zlib
@@ -47,6 +48,37 @@ def test_paths_do_not_leave_the_folder(tmp_path: Path) -> None:
         "a.wav\0", "", "below", "..\\outside.wav", "/dev/zero", "below/../../outside.wav",
     ):  # fmt: skip
         assert inside(root, escape) is None, escape
+
+
+@pytest.mark.parametrize("host", ["[::1", "[evil]", ""])
+def test_a_name_that_is_none_is_not_ours(running: Running, host: str) -> None:
+    answer = running.get("/health", headers={"Host": host})
+    assert answer.status_code == 403
+    assert answer.json()["message"].startswith("this server has another name")
+
+
+@pytest.mark.parametrize("path", ["/tts", "/v1/audio/speech"])
+def test_a_number_that_is_none_is_no_json(running: Running, path: str) -> None:
+    body = b'{"text": "Hi.", "input": "Hi.", "text_lang": "en", "streaming_mode": 1e999}'
+    answer = running.post(path, data=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "JSON" in answer.text
+
+
+def test_a_head_that_never_ends_is_given_up() -> None:
+    hasty = server("--header-timeout", "0.3")
+    for begun in (b"", b"GET /health HTTP/1.1\r\nHost: local"):
+        with socket.create_connection(("127.0.0.1", hasty.ports[0]), timeout=30) as client:
+            client.sendall(begun)
+            assert client.recv(100) == b""
+    assert hasty.get("/health").ok
+
+
+def test_a_port_that_is_none_is_one_line() -> None:
+    command = [sys.executable, "-m", "runtime.serve", "--voices", str(voices()), "--port", "70000"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 2
+    assert run.stderr == "error: --port 70000: ports are 0 to 65535; give another port\n"
 
 
 def test_a_refusal_does_not_say_whether_a_file_exists_elsewhere(running: Running) -> None:

@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from runtime.server.app import ROUTES
+from tests import bundles
 from tests.server.running import ROOT, Running, server
 
 CHECKS = [
@@ -59,10 +60,15 @@ def test_no_request_of_many_breaks_the_server(running: Running) -> None:
 def test_a_load_is_reported(running: Running) -> None:
     command = [sys.executable, "-m", "runtime.server.load", "--url", running.url]
     done = subprocess.run(
-        [*command, "--users", "4", "--requests", "8"], cwd=ROOT, capture_output=True, text=True
+        [*command, "--users", "4", "--requests", "8", "--beside", bundles.brief()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["statuses"] == {"200": 8}
     assert found["same_bytes"]
+    assert len(found["server_mb"]) == 2
+    assert found["library_first_sound_ms"]["p50"] > 0
     assert 0 < found["first_sound_ms"]["p50"] <= found["first_sound_ms"]["p99"]

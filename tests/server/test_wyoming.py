@@ -109,8 +109,8 @@ def test_a_ping_is_answered_and_what_is_unknown_is_passed_over(running: Running)
     assert talked(running, talk)["text"] == "hello"
 
 
-@pytest.mark.parametrize("voice", [{"name": "nobody"}])
-def test_a_failure_is_told_and_ends_the_connection(running: Running, voice: dict[str, str]) -> None:
+@pytest.mark.parametrize("voice", [{"name": "nobody"}, "nobody"])
+def test_a_failure_is_told_and_ends_the_connection(running: Running, voice: Any) -> None:
     async def talk(client: AsyncTcpClient) -> list[Any]:
         await client.write_event(wire.Event("synthesize", {"text": TEXT, "voice": voice}))
         return await until(client, "none")
